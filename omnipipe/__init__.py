@@ -1,0 +1,1 @@
+"""OmniPipe: one Pulumi program, run on Google Cloud or on this machine."""
