@@ -1,0 +1,1 @@
+"""What the infrastructure and the code that it packages agree on. Imports nothing of ours."""

@@ -1,0 +1,223 @@
+"""The tables that more than one part of OmniPipe knows: those that Datastream writes, and our own.
+
+dbt's models are declared in dbt, except ``analysis.kpis``, which reverse sync reads.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from omnipipe.contracts.schema import Sensitivity, Table, column
+
+DATASETS = {
+    "raw": "What the sources delivered, append-only.",
+    "staging": "Typed, the latest version of each key.",
+    "prod": "Dimensions and facts, pseudonymised.",
+    "analysis": "What is published: the KPIs.",
+    "vault": "The salts of the pseudonyms. Only the dbt identity reads it.",
+    "ops": "Runs, steps, validation results, deliveries, dead letters.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatastreamMetadata:
+    """What Datastream adds to each row in append-only mode."""
+
+    uuid: str | None = column("Unique for each event.")
+    source_timestamp: int | None = column("Commit time at the source, in epoch milliseconds.")
+    change_sequence_number: str | None = column("Position in the source's log; orders events of one timestamp.")
+    change_type: str | None = column("INSERT, UPDATE-INSERT, UPDATE-DELETE or DELETE.")
+    sort_keys: list[str] = column("Timestamp and position, as one sortable list.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Customer:
+    """A row of ``public.customers``, as Datastream writes it."""
+
+    customer_id: int | None = column("Primary key.")
+    full_name: str | None = column("First and last name.", pii=Sensitivity.HIGH)
+    email: str | None = column("E-mail address.", pii=Sensitivity.HIGH)
+    phone: str | None = column("Phone number, E.164.", pii=Sensitivity.HIGH)
+    city: str | None = column("Home city.")
+    marketing_opt_in: bool | None = column("Agreed to marketing messages.")
+    created_at: datetime | None = column("When the account was made.")
+    updated_at: datetime | None = column("When the row last changed at the source.")
+    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trip:
+    """A row of ``public.trips``, as Datastream writes it."""
+
+    trip_id: int | None = column("Primary key.")
+    customer_id: int | None = column("Who rode; refers to customers.")
+    city: str | None = column("Where the trip took place.")
+    vehicle_type: str | None = column("bike, scooter, moped or car.")
+    status: str | None = column("requested, completed or cancelled.")
+    requested_at: datetime | None = column("When the trip was asked for.")
+    started_at: datetime | None = column("When it began; null if it never did.")
+    ended_at: datetime | None = column("When it ended; null if it never did.")
+    distance_km: Decimal | None = column("Length in kilometres; null if it never began.")
+    fare: Decimal | None = column("Price paid, in euros; null if nothing was paid.")
+    updated_at: datetime | None = column("When the row last changed at the source.")
+    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeatherHour:
+    """One hour of weather in one city, as one fetch saw it."""
+
+    city: str = column("Name of the city.")
+    hour: datetime = column("Start of the hour, UTC.")
+    temperature_c: float | None = column("Air temperature 2 m above ground, in degrees Celsius.")
+    precipitation_mm: float | None = column("Rain, showers and snow of the hour, in millimetres.")
+    wind_speed_kmh: float | None = column("Wind speed 10 m above ground, in km/h.")
+    fetched_at: datetime = column("When the API was asked, UTC.")
+    run_id: str = column("The run that fetched it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kpi:
+    """The figures of one city and day: what reverse sync sends."""
+
+    city: str = column("Name of the city.")
+    day: date = column("Day of the trips' requests, UTC.")
+    trips: int = column("Completed trips.")
+    riders: int = column("Customers with at least one completed trip.")
+    revenue: Decimal = column("Sum of fares of completed trips, in euros.")
+    mean_distance_km: float | None = column("Mean length of completed trips, in kilometres.")
+    cancellation_rate: float | None = column("Cancelled trips by all trips, 0 to 1.")
+    wet_hours: int | None = column("Hours with at least 0.1 mm of precipitation; null without weather data.")
+    mean_temperature_c: float | None = column("Mean of the hourly temperatures, in degrees Celsius.")
+    trips_wet: int = column("Completed trips requested in a wet hour.")
+    trips_dry: int = column("Completed trips requested in an hour known to be dry.")
+    content_hash: str = column("SHA-256 over the figures: changes when, and only when, one of them does.")
+    updated_at: datetime = column("When the figures last changed.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineRun:
+    """One run of the daily pipeline, written by the workflow itself."""
+
+    run_id: str = column("Id of the workflow's execution.")
+    pipeline: str = column("Name of the workflow.")
+    run_date: date = column("The day that the run is for.")
+    status: str = column("running, succeeded, failed, or interrupted (no end was recorded).")
+    started_at: datetime = column("When the run began.")
+    finished_at: datetime | None = column("When it ended.")
+    error: str | None = column("Why it failed: the failed step and its message.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRun:
+    """One attempt at one step of a run, written by the step itself when it ends."""
+
+    run_id: str = column("The run that it belongs to.")
+    step: str = column("weather, dbt, validate or reverse_sync.")
+    status: str = column("succeeded or failed.")
+    rows: int | None = column("Rows that the step wrote, checked or sent.")
+    started_at: datetime = column("When the attempt began.")
+    finished_at: datetime = column("When it ended.")
+    message: str | None = column("What a person should know of it: the cause of a failure first.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationResult:
+    """The result of one check in one run."""
+
+    run_id: str = column("The run that it belongs to.")
+    check_id: str = column("Name of the check, unique in the project.")
+    table_id: str = column("dataset.table that was checked.")
+    dimension: str = column("completeness, uniqueness, validity, consistency, timeliness or volume.")
+    severity: str = column("error stops the run; warn is recorded only.")
+    status: str = column("passed, failed, or error when the check itself could not run.")
+    observed: float | None = column("The measured value.")
+    threshold: str = column("What was expected of it.")
+    message: str | None = column("What was found, in words, and the query that shows the failed rows.")
+    checked_at: datetime = column("When the check ran.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseSyncState:
+    """How far a destination has everything: append-only, the newest row of a destination counts."""
+
+    destination: str = column("Name of the destination.")
+    watermark_updated_at: datetime = column("updated_at of the last row that was sent.")
+    watermark_key: str = column("Key of that row, which breaks ties of updated_at.")
+    run_id: str = column("The run that moved the watermark.")
+    recorded_at: datetime = column("When it was moved.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseSyncDelivery:
+    """One message to one destination: append-only, written after it was sent or given up."""
+
+    delivery_id: str = column("The webhook-id: SHA-256 over destination, key and content, so stable over retries.")
+    destination: str = column("Name of the destination.")
+    key: str = column("Key of the row that was sent.")
+    content_hash: str = column("Hash of the figures that were sent.")
+    status: str = column("sent or failed.")
+    http_status: int | None = column("The receiver's answer; null if there was none.")
+    error: str | None = column("Why it failed.")
+    run_id: str = column("The run that sent it.")
+    recorded_at: datetime = column("When it was recorded.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """Something that could not be delivered or understood, kept so that it can be replayed."""
+
+    dead_letter_id: str = column("Stable id of what is kept.")
+    origin: str = column("Which part of the platform gave up: a stream or a destination.")
+    payload: str = column("What could not be handled, as JSON.")
+    reason: str = column("Why, and what to do.")
+    run_id: str | None = column("The run in which it happened, if it was in one.")
+    recorded_at: datetime = column("When it was recorded.")
+
+
+# Datastream makes these two itself; the declaration is for dbt's sources, PII and the tests.
+PUBLIC_CUSTOMERS = Table(
+    "raw", "public_customers", Customer, "public.customers, every change", cluster_by=("customer_id",)
+)
+PUBLIC_TRIPS = Table("raw", "public_trips", Trip, "public.trips, every change", cluster_by=("trip_id",))
+
+WEATHER = Table(
+    "raw", "weather", WeatherHour, "A row a city, hour and fetch.", partition_by="hour", cluster_by=("city",)
+)
+KPIS = Table("analysis", "kpis", Kpi, "A row a city and day.", partition_by="day", cluster_by=("city",))
+PIPELINE_RUNS = Table("ops", "pipeline_runs", PipelineRun, "A row a run.", partition_by="started_at")
+STEP_RUNS = Table("ops", "step_runs", StepRun, "A row a step and attempt.", partition_by="started_at")
+VALIDATION_RESULTS = Table(
+    "ops",
+    "validation_results",
+    ValidationResult,
+    "A row a check and run.",
+    partition_by="checked_at",
+    cluster_by=("check_id",),
+)
+REVERSE_SYNC_STATE = Table(
+    "ops", "reverse_sync_state", ReverseSyncState, "Watermarks.", cluster_by=("destination",)
+)
+REVERSE_SYNC_DELIVERIES = Table(
+    "ops",
+    "reverse_sync_deliveries",
+    ReverseSyncDelivery,
+    "A row a delivery.",
+    partition_by="recorded_at",
+    cluster_by=("destination", "delivery_id"),
+)
+DEAD_LETTERS = Table(
+    "ops", "dead_letters", DeadLetter, "What was given up.", partition_by="recorded_at", cluster_by=("origin",)
+)
+
+DATASTREAM_TABLES = (PUBLIC_CUSTOMERS, PUBLIC_TRIPS)
+# The tables that the Pulumi program declares: Datastream makes its own, dbt makes its models.
+DECLARED_TABLES = (
+    WEATHER,
+    PIPELINE_RUNS,
+    STEP_RUNS,
+    VALIDATION_RESULTS,
+    REVERSE_SYNC_STATE,
+    REVERSE_SYNC_DELIVERIES,
+    DEAD_LETTERS,
+)
