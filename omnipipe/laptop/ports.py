@@ -1,0 +1,68 @@
+"""Which service listens where on 127.0.0.1: the same port at each start, below one base that a user may move."""
+
+import json
+import os
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import write_json
+
+DEFAULT_BASE = 18400
+HOST = "127.0.0.1"
+
+
+def base_port() -> int:
+    """First port of the laptop cloud: ``OMNIPIPE_PORT``, or 18400.
+
+    Raises LaptopError when the setting is not a port.
+    """
+    text = os.environ.get("OMNIPIPE_PORT", str(DEFAULT_BASE))
+    if not text.isdigit() or not 1024 <= int(text) <= 65000:
+        raise LaptopError(f"OMNIPIPE_PORT is {text!r}: give the first of about 20 free ports, 1024 to 65000")
+    return int(text)
+
+
+class Ports:
+    """Ports by name, remembered in a file, so that an address stays the same when a service starts again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._base = base_port()
+        self._names: list[str] = []
+        with suppress(FileNotFoundError):
+            self._names = json.loads(path.read_text())["names"]
+
+    def of(self, name: str) -> int:
+        """The port of a service."""
+        with self._lock:
+            if name not in self._names:
+                self._names.append(name)
+                write_json(self._path, {"names": self._names})
+            return self._base + self._names.index(name)
+
+    def require_free(self, name: str) -> None:
+        """Raise LaptopError, naming who has it, when another program listens on this service's port."""
+        port = self.of(name)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                raise LaptopError(
+                    f"port {port}, for {name}, is in use{_by_whom(port)}: stop that program, "
+                    f"or move all ports, for example OMNIPIPE_PORT={self._base + 1000} omnipipe up"
+                ) from None
+
+
+def _by_whom(port: int) -> str:
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.pid and not connection.raddr:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""

@@ -1,0 +1,153 @@
+"""The processes of the laptop cloud: started in the background, found again, stopped.
+
+No file records them. Each carries who it is in its own environment, so the process table is the only truth:
+nothing is torn or stale after a crash, and whatever is left over is found.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from omnipipe.laptop.errors import LaptopError
+
+_HOME = "OMNIPIPE_PROCESS_HOME"
+_NAME = "OMNIPIPE_PROCESS_NAME"
+_SPEC = "OMNIPIPE_PROCESS_SPEC"
+
+# Of the user's environment only what says how this machine reaches a network: a workload on Google sees no more.
+_MACHINE = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_MACHINE += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a process is started. A running one with the same spec is kept, any other is replaced."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    user: tuple[int, int] | None = None  # uid, gid
+    stop_signal: int = signal.SIGTERM
+    version: str = ""  # anything beside the above that makes it another process, such as a hash of its code
+
+    @property
+    def digest(self) -> str:
+        """Changes when the process must be started anew."""
+        parts = [list(self.argv), sorted(self.env.items()), str(self.cwd), self.user, self.version]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def clean_environment(path: Sequence[Path] = ()) -> dict[str, str]:
+    """The environment that every process starts from: nothing of the user's but how to reach the network."""
+    machine = {name: os.environ[name] for name in _MACHINE if name in os.environ}
+    search = [*map(str, path), "/usr/local/bin", "/usr/bin", "/bin"]
+    return {"PATH": ":".join(search), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"} | machine
+
+
+class Processes:
+    """The processes of one home."""
+
+    def __init__(self, home: Path, logs: Callable[[str], Path]) -> None:
+        self._home = str(home)
+        self._logs = logs
+
+    def marker(self, name: str, spec: str = "") -> dict[str, str]:
+        """Environment that makes a process, and what it starts, findable here."""
+        return {_HOME: self._home, _NAME: name, _SPEC: spec}
+
+    def running(self) -> dict[str, psutil.Process]:
+        """The live processes by name, without what they started themselves."""
+        return {name: process for name, process in self._all() if _leads_its_session(process)}
+
+    def ensure(self, spec: Spec) -> bool:
+        """Have this process running, and no other version of it. True if it had to be started."""
+        process = self.running().get(spec.name)
+        if process is not None:
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(_SPEC) == spec.digest:
+                    return False
+        self.stop([spec.name], spec.stop_signal)
+        uid, gid = spec.user or (None, None)
+        log = self._logs(spec.name)
+        with log.open("ab") as output:
+            subprocess.Popen(
+                list(spec.argv),
+                env={**spec.env, **self.marker(spec.name, spec.digest)},
+                cwd=spec.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C in the terminal is not for it
+                user=uid,
+                group=gid,
+                extra_groups=[] if spec.user else None,
+            )
+        return True
+
+    def wait_ready(self, name: str, ready: Callable[[], bool], timeout_s: float = 30) -> None:
+        """Wait until ``ready()``; LaptopError with the end of its log if the process dies or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        pause = 0.02
+        while not ready():
+            alive = name in self.running()
+            if not alive or time.monotonic() > deadline:
+                what = f"did not become ready within {timeout_s:.0f} s" if alive else "ended as soon as it was started"
+                raise LaptopError(f"{name} {what}: {self.last_words(name)} (all of it: omnipipe logs {name})")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
+
+    def last_words(self, name: str) -> str:
+        """The last line that a process wrote."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = self._logs(name).read_text(errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1][-300:]
+        return "it wrote nothing"
+
+    def stop(self, names: Sequence[str] | None = None, stop_signal: int = signal.SIGTERM, grace_s: float = 15) -> None:
+        """Stop processes by name (all of this home without names), with whatever they started."""
+        mine = [(name, process) for name, process in self._all() if names is None or name in names]
+        for name, process in mine:
+            if _leads_its_session(process) or not _leader_is_among(process, mine):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGINT if name.startswith("postgres") else stop_signal)
+        processes = [process for _, process in mine]
+        _, stubborn = psutil.wait_procs(processes, timeout=grace_s)
+        # What its leader started in the meantime is in the leader's session.
+        for process in stubborn:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=5)
+
+    def _all(self) -> list[tuple[str, psutil.Process]]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                environment = process.environ()
+                if environment.get(_HOME) == self._home and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append((environment[_NAME], process))
+        return found
+
+
+def _leads_its_session(process: psutil.Process) -> bool:
+    try:
+        return os.getsid(process.pid) == process.pid
+    except ProcessLookupError:
+        return False
+
+
+def _leader_is_among(process: psutil.Process, group: Sequence[tuple[str, psutil.Process]]) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        leader = os.getsid(process.pid)
+        return any(other.pid == leader for _, other in group)
+    return False

@@ -1,0 +1,156 @@
+"""Run the Pulumi program in-process: what the Pulumi engine does, without the engine.
+
+The SDK's own test monitor calls an object for each resource, in dependency order, with resolved inputs; what
+that object returns becomes the resource's outputs. Here the object makes the resource real.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks, rpc, run_pulumi_func, set_all_config
+from pulumi.runtime.settings import get_root_resource
+
+from omnipipe.laptop.errors import LaptopError
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Pulumi project and one of its stacks, as their files say."""
+
+    name: str
+    main: Path
+    stack: str
+    config: dict[str, str]
+
+    @staticmethod
+    def load(root: Path, stack: str) -> "Project":
+        """Read Pulumi.yaml and Pulumi.STACK.yaml.
+
+        Raises LaptopError when a file is missing, or the stack does not set what has no default.
+        """
+        project = yaml.safe_load((root / "Pulumi.yaml").read_text())
+        stacks = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
+        if stack not in stacks:
+            raise LaptopError(f"there is no stack {stack!r}: choose one of {', '.join(stacks)}")
+        own = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text()).get("config", {})
+        config = {}
+        for key, declared in project.get("config", {}).items():
+            full = key if ":" in key else f"{project['name']}:{key}"
+            if full not in own and "default" in declared:
+                config[full] = _text(declared["default"])
+            elif full not in own:
+                raise LaptopError(f"Pulumi.{stack}.yaml does not set {full}, which has no default: add it there")
+        config |= {key: _text(value) for key, value in own.items()}
+        return Project(project["name"], root / project["main"], stack, config)
+
+
+class Cloud(Protocol):
+    """What makes resources real."""
+
+    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
+        """Make one resource real; returns its id and its outputs. Called from several threads."""
+        ...
+
+
+def run(project: Project, cloud: Cloud) -> dict[str, Any]:
+    """Run the program against a cloud; returns the stack's outputs.
+
+    Raises what ``cloud.register`` raised first, or LaptopError for an error of the program itself.
+    """
+    monitor = _Monitor(cloud)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    set_all_config(project.config)
+    mocks.set_mocks(monitor.mocks, project=project.name, stack=project.stack, preview=False, monitor=monitor)
+    root = get_root_resource()
+    assert root is not None  # noqa: S101 set_mocks has just made it
+    outputs: dict[str, Any] = {}
+
+    async def program() -> None:
+        runpy.run_path(str(project.main), run_name="__main__")
+        exported = await pulumi.Output.from_input(root.outputs).future()
+        outputs.update(exported or {})
+
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the first error is reported; its echoes are not
+    with _as_the_engine_runs_it(project.main):
+        try:
+            loop.run_until_complete(run_pulumi_func(program))
+        except Exception as error:
+            if monitor.failure is not None:
+                raise monitor.failure from None
+            if isinstance(error, LaptopError):
+                raise
+            raise LaptopError(f"the program failed: {type(error).__name__}: {error}") from error
+    if monitor.failure is not None:
+        raise monitor.failure
+    return outputs
+
+
+class _Monitor(mocks.MockMonitor, mocks.Mocks):
+    """Hands each registration to the cloud, and keeps the first failure, which is the one that matters."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        mocks.MockMonitor.__init__(self, self)
+        self._cloud = cloud
+        self._request = threading.local()
+        self._failing = threading.Lock()
+        self.failure: Exception | None = None
+
+    def RegisterResource(self, request: Any) -> Any:
+        self._request.protect = request.protect  # the SDK does not pass it on to new_resource
+        return super().RegisterResource(request)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", args.inputs
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return self._cloud.register(args.typ, args.name, _plain(args.inputs), self._request.protect)
+        except Exception as error:
+            with self._failing:
+                self.failure = self.failure or error
+            raise
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        raise LaptopError(f"the program calls {args.token}, which the laptop cloud does not answer")
+
+
+def _plain(value: Any) -> Any:
+    """Take secrets out of their wrapping: the laptop's registry keeps them in a file of its owner only."""
+    if isinstance(value, dict):
+        if rpc._special_sig_key in value:
+            return _plain(value["value"])
+        return {key: _plain(item) for key, item in value.items() if not key.startswith("__")}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _text(value: Any) -> str:
+    """A value of a stack's file, as Pulumi hands it to the program."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+@contextlib.contextmanager
+def _as_the_engine_runs_it(main: Path) -> Iterator[None]:
+    """The program's folder is the working directory and comes first on the path, as under `pulumi up`."""
+    before = Path.cwd()
+    os.chdir(main)
+    sys.path.insert(0, str(main))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(main))
+        os.chdir(before)
