@@ -1,0 +1,56 @@
+"""The audit trail of a run's steps: one row of ``ops.step_runs`` for each attempt, also when it fails."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from google.cloud import bigquery
+
+from omnipipe.contracts.tables import STEP_RUNS, StepRun
+from omnipipe.runtime import warehouse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Step:
+    """What a step says of itself; set these while it runs."""
+
+    rows: int | None = None  # rows written, checked or sent
+    message: str | None = None
+
+
+@contextmanager
+def step(client: bigquery.Client, run_id: str, name: str) -> Iterator[Step]:
+    """Record the block as the step ``name`` of the run ``run_id``: succeeded, or failed with the exception's text.
+
+    An exception that leaves the block is recorded and passes through.
+    """
+    started_at = datetime.now(UTC)
+    current = Step()
+
+    def record(status: str, message: str | None) -> None:
+        finished = StepRun(
+            run_id=run_id,
+            step=name,
+            status=status,
+            rows=current.rows,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            message=message,
+        )
+        warehouse.insert(client, STEP_RUNS, [finished])
+
+    try:
+        yield current
+    except BaseException as cause:  # also SystemExit: a job that leaves with an exit code has failed
+        _log.error("step %s failed: %s", name, cause, exc_info=True, extra={"run_id": run_id})
+        try:
+            record("failed", f"{cause}" or type(cause).__name__)
+        except Exception:  # noqa: BLE001 - whatever keeps the row from being written must not hide the cause
+            _log.exception("the failure of step %s could not be recorded", name, extra={"run_id": run_id})
+        raise
+    record("succeeded", current.message)
+    _log.info("step %s succeeded, rows: %s", name, current.rows, extra={"run_id": run_id})
