@@ -1,0 +1,57 @@
+"""What travels into a deployment: the folders of functions, with the shared code, as deterministic zips."""
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# The parts of the package that every function and job may import.
+SHARED = ("omnipipe/__init__.py", "omnipipe/contracts", "omnipipe/runtime")
+# The oldest time that a zip can hold: the same content makes the same bytes, whenever and wherever it is built.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A function's zip, and the hash of its content."""
+
+    path: Path
+    digest: str
+
+
+def package_function(folder: Path) -> Package:
+    """Zip a function's folder together with the shared code; the bytes depend on the content alone.
+
+    The zip is written to ``.omnipipe/packages`` below the project, once for each content.
+
+    Raises FileNotFoundError when the folder has no main.py or no requirements.txt, which Google's build needs.
+    """
+    for needed in ("main.py", "requirements.txt"):
+        if not (folder / needed).is_file():
+            raise FileNotFoundError(f"{folder} has no {needed}, which the build of a function needs")
+    files = {path.relative_to(folder).as_posix(): path for path in _sources(folder)}
+    for shared in SHARED:
+        files |= {path.relative_to(ROOT).as_posix(): path for path in _sources(ROOT / shared)}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, files[name].read_bytes())
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
+    path = ROOT / ".omnipipe" / "packages" / f"{folder.name}-{digest}.zip"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        temporary.write_bytes(buffer.getvalue())
+        temporary.replace(path)
+    return Package(path, digest)
+
+
+def _sources(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts]

@@ -1,0 +1,1 @@
+"""The Pulumi program: the typed settings of a stack, and the composition."""
