@@ -51,10 +51,10 @@ class CdcStream(pulumi.ComponentResource):
     def __init__(self, name: str, args: CdcStreamArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:CdcStream", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        common = {"project": args.project, "location": args.region}
         private = gcp.datastream.PrivateConnection(
             f"{name}-private",
-            **common,
+            project=args.project,
+            location=args.region,
             private_connection_id=f"{name}-private",
             display_name=f"{name}: into the network",
             psc_interface_config={"network_attachment": args.attachment_id},
@@ -63,7 +63,8 @@ class CdcStream(pulumi.ComponentResource):
         )
         source = gcp.datastream.ConnectionProfile(
             f"{name}-source",
-            **common,
+            project=args.project,
+            location=args.region,
             connection_profile_id=f"{name}-source",
             display_name=f"{name}: Postgres",
             postgresql_profile={
@@ -78,7 +79,8 @@ class CdcStream(pulumi.ComponentResource):
         )
         destination = gcp.datastream.ConnectionProfile(
             f"{name}-destination",
-            **common,
+            project=args.project,
+            location=args.region,
             connection_profile_id=f"{name}-destination",
             display_name=f"{name}: BigQuery",
             bigquery_profile={},
@@ -87,7 +89,8 @@ class CdcStream(pulumi.ComponentResource):
         schemas = sorted({table.schema for table in args.tables})
         stream = gcp.datastream.Stream(
             f"{name}-stream",
-            **common,
+            project=args.project,
+            location=args.region,
             stream_id=name,
             display_name=f"{name}: Postgres to BigQuery",
             desired_state="RUNNING",

@@ -29,7 +29,9 @@ class Settings:
         if self.database_availability not in ("ZONAL", "REGIONAL"):
             problems.append(f"databaseAvailability is {self.database_availability!r}: choose ZONAL or REGIONAL")
         if len(self.schedule.split()) != 5:
-            problems.append(f"schedule is {self.schedule!r}: write a cron line of five fields, such as '0 5 * * *'")
+            problems.append(
+                f"schedule is {self.schedule!r}: write a cron line of five fields, such as '0 5 * * *'"
+            )
         for key, url in (("weatherApiUrl", self.weather_api_url), ("webhookUrl", self.webhook_url)):
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
                 problems.append(f"{key} is {url!r}: write a whole address, such as https://example.com/hook")

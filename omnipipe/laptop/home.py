@@ -56,7 +56,8 @@ class Home:
         free = shutil.disk_usage(self.directory).free
         if free < NEEDED_DISK_BYTES:
             raise LaptopError(
-                f"only {free / 1e9:.1f} GB are free for {self.directory}, {NEEDED_DISK_BYTES / 1e9:.0f} GB are needed: "
+                f"only {free / 1e9:.1f} GB are free for {self.directory}, "
+                f"{NEEDED_DISK_BYTES / 1e9:.0f} GB are needed: "
                 "free some, or name a folder on another disk with OMNIPIPE_HOME"
             )
 

@@ -44,7 +44,7 @@ def build(context: Path, dockerfile: Path, images: Path) -> Image:
 
     Raises LaptopError for an instruction that the laptop does not carry out, and for a file that is missing.
     """
-    steps = [(step["instruction"], step["value"]) for step in _instructions(dockerfile)]
+    steps = _instructions(dockerfile)
     ignored = _ignored(context, dockerfile)
     workdir, env, entrypoint, cmd, packages = PurePosixPath("/"), {}, [], [], None
     files: dict[str, Path] = {}
@@ -90,13 +90,10 @@ def build(context: Path, dockerfile: Path, images: Path) -> Image:
     return image
 
 
-def _instructions(dockerfile: Path) -> list[dict[str, str]]:
-    try:
-        # The parser takes a file object or a folder, and a file by any other name only this way.
-        with dockerfile.open("rb") as file:
-            return DockerfileParser(fileobj=file).structure
-    except OSError as error:
-        raise LaptopError(f"{dockerfile}: {error.strerror}") from error
+def _instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    if not dockerfile.is_file() or dockerfile.name != "Dockerfile":
+        raise LaptopError(f"{dockerfile}: there is no file of the name Dockerfile")
+    return [(step["instruction"], step["value"]) for step in DockerfileParser(str(dockerfile)).structure]
 
 
 def _ignored(context: Path, dockerfile: Path) -> PatternMatcher:
@@ -127,7 +124,7 @@ def _copied(
             for name, file in found.items()
             if file.is_file()
             and "__pycache__" not in file.parts
-            and not ignored.matches(file.relative_to(context).as_posix())
+            and not ignored.matches(file.relative_to(context))
         }
         if not kept:
             raise LaptopError(f"{dockerfile}: COPY {value}: {source} is not in the build's context, or is ignored")
@@ -139,7 +136,9 @@ def _exec_form(value: str, dockerfile: Path) -> list[str]:
     try:
         return [str(part) for part in json.loads(value)]
     except ValueError:
-        raise LaptopError(f"{dockerfile}: write {value!r} as a JSON list; a shell form hides the exit code") from None
+        raise LaptopError(
+            f"{dockerfile}: write {value!r} as a JSON list; a shell form hides the exit code"
+        ) from None
 
 
 def _write(image: Image, files: dict[str, Path]) -> None:

@@ -101,7 +101,11 @@ class Processes:
         while not ready():
             alive = name in self.running()
             if not alive or time.monotonic() > deadline:
-                what = f"did not become ready within {timeout_s:.0f} s" if alive else "ended as soon as it was started"
+                what = (
+                    f"did not become ready within {timeout_s:.0f} s"
+                    if alive
+                    else "ended as soon as it was started"
+                )
                 raise LaptopError(f"{name} {what}: {self.last_words(name)} (all of it: omnipipe logs {name})")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
@@ -114,7 +118,9 @@ class Processes:
                 return lines[-1][-300:]
         return "it wrote nothing"
 
-    def stop(self, names: Sequence[str] | None = None, stop_signal: int = signal.SIGTERM, grace_s: float = 15) -> None:
+    def stop(
+        self, names: Sequence[str] | None = None, stop_signal: int = signal.SIGTERM, grace_s: float = 15
+    ) -> None:
         """Stop processes by name (all of this home without names), with whatever they started."""
         mine = [(name, process) for name, process in self._all() if names is None or name in names]
         for name, process in mine:
