@@ -78,12 +78,9 @@ def session(
 
 
 def cause(error: requests.RequestException) -> str:
-    """Say in a few words why a request had no answer, without the stack of wrapped errors around it."""
+    """Say why a request had no answer ("Read timed out", "Connection refused"), without the errors around it."""
     reason: Any = error
     while reason.args and isinstance(inner := getattr(reason.args[0], "reason", reason.args[0]), Exception):
         reason = inner
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return f"no connection: {reason}"
-    return str(reason)
+    # urllib3 begins with the object in which it happened: "HTTPConnectionPool(host=…, port=…): Read timed out."
+    return str(reason).rpartition("): ")[2] or type(reason).__name__

@@ -70,7 +70,7 @@ def load(client: bigquery.Client, table: Table, rows: Iterable[Any], job_id: str
     result, one that failed is followed by another attempt (``-2``, ``-3``…). Returns the number of rows of the
     load. Raises google.api_core's errors when BigQuery refuses it.
     """
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as lines:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, mode="r+b") as lines:
         count = 0
         for row in rows:
             lines.write(json.dumps(as_json(row)).encode() + b"\n")

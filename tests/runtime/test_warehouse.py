@@ -1,0 +1,111 @@
+"""Writing to BigQuery: exact rows, all or nothing, never the same load twice."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import Conflict, GoogleAPICallError
+from google.cloud import bigquery
+
+from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
+from omnipipe.runtime import warehouse
+from tests.runtime.emulator import rows
+
+HOUR = datetime(2026, 3, 1, 5, tzinfo=UTC)
+
+
+def weather(city: str = "Berlin", temperature: float | None = 4.5) -> WeatherHour:
+    return WeatherHour(
+        city=city,
+        hour=HOUR,
+        temperature_c=temperature,
+        precipitation_mm=0.0,
+        wind_speed_kmh=None,
+        fetched_at=datetime(2026, 3, 2, 1, 2, 3, 456789, tzinfo=UTC),
+        run_id="run-1",
+    )
+
+
+def step_run(run_id: str) -> StepRun:
+    return StepRun(
+        run_id=run_id, step="weather", status="succeeded", rows=7, started_at=HOUR, finished_at=HOUR, message=None
+    )
+
+
+def test_load_writes_every_type_as_it_was(client: bigquery.Client) -> None:
+    kpi = Kpi(
+        city="Zürich",
+        day=date(2026, 3, 1),
+        trips=12,
+        riders=9,
+        revenue=Decimal("1234567.89"),
+        mean_distance_km=2.5,
+        cancellation_rate=None,
+        wet_hours=3,
+        mean_temperature_c=-0.25,
+        trips_wet=5,
+        trips_dry=7,
+        content_hash="abc",
+        updated_at=HOUR,
+    )
+    assert warehouse.load(client, KPIS, [kpi]) == 1
+    (stored,) = rows(client, "SELECT * FROM analysis.kpis")
+    assert Kpi(**stored) == kpi
+
+
+@pytest.fixture
+def known_jobs(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know a job by the id that it was given, and refuse that id again, as BigQuery does.
+
+    The emulator gives every uploaded load an id of its own.
+    """
+    jobs: dict[str, bigquery.LoadJob] = {}
+    upload = client.load_table_from_file
+
+    def load_table_from_file(*args: Any, job_id: str, **kwargs: Any) -> bigquery.LoadJob:
+        if job_id in jobs:
+            raise Conflict(f"Already Exists: Job {job_id}")
+        jobs[job_id] = upload(*args, **kwargs)
+        return jobs[job_id]
+
+    monkeypatch.setattr(client, "load_table_from_file", load_table_from_file)
+    monkeypatch.setattr(client, "get_job", lambda job_id, **_: jobs[job_id])
+
+
+@pytest.mark.usefixtures("known_jobs")
+def test_a_load_of_a_known_job_id_happens_once(client: bigquery.Client) -> None:
+    for _ in range(3):
+        warehouse.load(client, WEATHER, [weather(), weather("Hamburg")], job_id="weather-same")
+    assert rows(client, "SELECT COUNT(*) AS n FROM raw.weather") == [{"n": 2}]
+
+
+@pytest.mark.usefixtures("known_jobs")
+def test_a_failed_load_writes_nothing_and_is_repeated_under_its_id(client: bigquery.Client) -> None:
+    broken = weather("Hamburg", temperature="warm")  # type: ignore[arg-type]  # what BigQuery must refuse
+    for _ in range(2):
+        with pytest.raises(GoogleAPICallError):
+            warehouse.load(client, WEATHER, [weather(), broken], job_id="weather-broken")
+    assert rows(client, "SELECT COUNT(*) AS n FROM raw.weather") == [{"n": 0}]
+    warehouse.load(client, WEATHER, [weather()], job_id="weather-broken")
+    assert rows(client, "SELECT city FROM raw.weather") == [{"city": "Berlin"}]
+
+
+def test_loading_nothing_starts_no_job(client: bigquery.Client) -> None:
+    assert warehouse.load(client, WEATHER, [], job_id="weather-none") == 0
+
+
+def test_insert_streams_in_batches(client: bigquery.Client) -> None:
+    assert warehouse.insert(client, STEP_RUNS, (step_run(f"run-{n}") for n in range(1201))) == 1201
+    counted = rows(
+        client, "SELECT COUNT(*) AS n, COUNT(DISTINCT run_id) AS ids, SUM(`rows`) AS total FROM ops.step_runs"
+    )
+    assert counted == [{"n": 1201, "ids": 1201, "total": 8407}]
+
+
+def test_insert_says_which_table_refuses_a_row(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The emulator answers a bad row with HTTP 500; this is what BigQuery answers.
+    refused = [{"index": 0, "errors": [{"reason": "invalid", "message": "no such field"}]}]
+    monkeypatch.setattr(client, "insert_rows_json", lambda *_, **__: refused)
+    with pytest.raises(warehouse.RowsRefused, match=r"ops\.step_runs: BigQuery refused 1 of 1 .*no such field"):
+        warehouse.insert(client, STEP_RUNS, [step_run("run-1")])
