@@ -1,0 +1,108 @@
+{{ config(
+    materialized='changes',
+    unique_key=['city', 'day'],
+    partition_by={'field': 'day', 'data_type': 'date'},
+    cluster_by=['city'],
+) }}
+{#- A row that once was published stays, with zeros if its trips are gone: its receivers must learn of that. -#}
+{%- set published = execute and load_relation(this) is not none -%}
+{%- set days = values_of(
+    fetched_days() ~ ' union distinct select day from ' ~ ref('latest_trips') ~ ', unnest(days) as day where '
+    ~ loaded_since()
+) if is_increment() else none -%}
+
+with trips as (
+  select
+    trip.city,
+    trip.trip_date as day,
+    countif(trip.status = 'completed') as trips,
+    count(distinct if(trip.status = 'completed', trip.customer_id, null)) as riders,
+    sum(if(trip.status = 'completed', trip.fare, null)) as revenue,
+    avg(if(trip.status = 'completed', trip.distance_km, null)) as mean_distance_km,
+    countif(trip.status = 'cancelled') / count(*) as cancellation_rate,
+    countif(trip.status = 'completed' and weather.is_wet) as trips_wet,
+    countif(trip.status = 'completed' and not weather.is_wet) as trips_dry
+  from {{ ref('fct_trip') }} as trip
+  left join {{ ref('fct_weather_hourly') }} as weather
+    on weather.city = trip.city
+    and weather.day = trip.trip_date
+    and weather.hour = timestamp_trunc(trip.requested_at, hour)
+  where trip.city is not null
+  {%- if is_increment() %} and {{ in_partitions('trip.trip_date', 'date', days) }}{% endif %}
+  group by trip.city, trip.trip_date
+),
+
+city_days as (
+  select city, day from trips
+  {%- if published %}
+  union distinct
+  select city, day from {{ this }}
+  {%- if is_increment() %} where {{ in_partitions('day', 'date', days) }}{% endif %}
+  {%- endif %}
+),
+
+weather as (
+  select
+    city,
+    day,
+    if(count(is_wet) > 0, countif(is_wet), null) as wet_hours,
+    avg(cast(temperature_c as numeric)) as mean_temperature_c
+  from {{ ref('fct_weather_hourly') }}
+  {%- if is_increment() %}
+  where {{ in_partitions('day', 'date', days) }}
+  {%- endif %}
+  group by city, day
+),
+
+-- Means are rounded: the last digits of a sum of floats depend on its order, and would change the hash.
+figures as (
+  select
+    city_days.city,
+    city_days.day,
+    ifnull(trips.trips, 0) as trips,
+    ifnull(trips.riders, 0) as riders,
+    ifnull(trips.revenue, 0) as revenue,
+    round(cast(trips.mean_distance_km as float64), 3) as mean_distance_km,
+    round(trips.cancellation_rate, 6) as cancellation_rate,
+    weather.wet_hours,
+    round(cast(weather.mean_temperature_c as float64), 2) as mean_temperature_c,
+    ifnull(trips.trips_wet, 0) as trips_wet,
+    ifnull(trips.trips_dry, 0) as trips_dry
+  from city_days
+  left join trips using (city, day)
+  left join weather using (city, day)
+),
+
+hashed as (
+  select
+    *,
+    to_hex(sha256(array_to_string([
+      cast(trips as string),
+      cast(riders as string),
+      cast(revenue as string),
+      cast(mean_distance_km as string),
+      cast(cancellation_rate as string),
+      cast(wet_hours as string),
+      cast(mean_temperature_c as string),
+      cast(trips_wet as string),
+      cast(trips_dry as string)
+    ], '|', 'null'))) as content_hash
+  from figures
+)
+
+select
+  hashed.*,
+  {%- if published %}
+  if(before.content_hash = hashed.content_hash, before.updated_at, {{ loaded_at() }}) as updated_at,
+  {%- else %}
+  {{ loaded_at() }} as updated_at,
+  {%- endif %}
+  false as gone,
+  [hashed.day] as touched
+from hashed
+{%- if published %}
+left join {{ this }} as before on before.city = hashed.city and before.day = hashed.day
+{%- if is_increment() %} and {{ in_partitions('before.day', 'date', days) }}
+where before.content_hash is null or before.content_hash != hashed.content_hash
+{%- endif %}
+{%- endif %}
