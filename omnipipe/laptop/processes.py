@@ -22,6 +22,7 @@ from omnipipe.laptop.errors import LaptopError
 _HOME = "OMNIPIPE_PROCESS_HOME"
 _NAME = "OMNIPIPE_PROCESS_NAME"
 _SPEC = "OMNIPIPE_PROCESS_SPEC"
+_SIGNAL = "OMNIPIPE_PROCESS_STOP_SIGNAL"
 
 # Of the user's environment only what says how this machine reaches a network: a workload on Google sees no more.
 _MACHINE = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -36,14 +37,13 @@ class Spec:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-    user: tuple[int, int] | None = None  # uid, gid
     stop_signal: int = signal.SIGTERM
     version: str = ""  # anything beside the above that makes it another process, such as a hash of its code
 
     @property
     def digest(self) -> str:
         """Changes when the process must be started anew."""
-        parts = [list(self.argv), sorted(self.env.items()), str(self.cwd), self.user, self.version]
+        parts = [list(self.argv), sorted(self.env.items()), str(self.cwd), int(self.stop_signal), self.version]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -61,9 +61,9 @@ class Processes:
         self._home = str(home)
         self._logs = logs
 
-    def marker(self, name: str, spec: str = "") -> dict[str, str]:
+    def marker(self, name: str, spec: str = "", stop_signal: int = signal.SIGTERM) -> dict[str, str]:
         """Environment that makes a process, and what it starts, findable here."""
-        return {_HOME: self._home, _NAME: name, _SPEC: spec}
+        return {_HOME: self._home, _NAME: name, _SPEC: spec, _SIGNAL: str(int(stop_signal))}
 
     def running(self) -> dict[str, psutil.Process]:
         """The live processes by name, without what they started themselves."""
@@ -76,21 +76,17 @@ class Processes:
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(_SPEC) == spec.digest:
                     return False
-        self.stop([spec.name], spec.stop_signal)
-        uid, gid = spec.user or (None, None)
+        self.stop([spec.name])
         log = self._logs(spec.name)
         with log.open("ab") as output:
             subprocess.Popen(
                 list(spec.argv),
-                env={**spec.env, **self.marker(spec.name, spec.digest)},
+                env={**spec.env, **self.marker(spec.name, spec.digest, spec.stop_signal)},
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal is not for it
-                user=uid,
-                group=gid,
-                extra_groups=[] if spec.user else None,
             )
         return True
 
@@ -118,18 +114,22 @@ class Processes:
                 return lines[-1][-300:]
         return "it wrote nothing"
 
-    def stop(
-        self, names: Sequence[str] | None = None, stop_signal: int = signal.SIGTERM, grace_s: float = 15
-    ) -> None:
-        """Stop processes by name (all of this home without names), with whatever they started."""
-        mine = [(name, process) for name, process in self._all() if names is None or name in names]
-        for name, process in mine:
-            if _leads_its_session(process) or not _leader_is_among(process, mine):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGINT if name.startswith("postgres") else stop_signal)
-        processes = [process for _, process in mine]
-        _, stubborn = psutil.wait_procs(processes, timeout=grace_s)
-        # What its leader started in the meantime is in the leader's session.
+    def stop(self, names: Sequence[str] | None = None, grace_s: float = 15) -> None:
+        """Stop processes by name (all of this home without names), with whatever they started.
+
+        Each is asked to end by the signal of its spec, and killed after ``grace_s`` seconds.
+        """
+        found = [(name, process) for name, process in self._all() if names is None or name in names]
+        everything = {process for _, process in found}
+        for _, process in found:
+            with contextlib.suppress(psutil.Error):
+                everything |= set(process.children(recursive=True))
+        for _, process in found:
+            # What a process started ends with it, in its own order; only what has lost it is asked directly.
+            if _leads_its_session(process) or _lost_its_leader(process):
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(int(process.environ()[_SIGNAL]))
+        _, stubborn = psutil.wait_procs(everything, timeout=grace_s)
         for process in stubborn:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -146,14 +146,12 @@ class Processes:
 
 
 def _leads_its_session(process: psutil.Process) -> bool:
-    try:
-        return os.getsid(process.pid) == process.pid
-    except ProcessLookupError:
-        return False
-
-
-def _leader_is_among(process: psutil.Process, group: Sequence[tuple[str, psutil.Process]]) -> bool:
     with contextlib.suppress(ProcessLookupError):
-        leader = os.getsid(process.pid)
-        return any(other.pid == leader for _, other in group)
+        return os.getsid(process.pid) == process.pid
+    return False
+
+
+def _lost_its_leader(process: psutil.Process) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        return not psutil.pid_exists(os.getsid(process.pid))
     return False

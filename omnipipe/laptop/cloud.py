@@ -1,0 +1,181 @@
+"""The laptop cloud of one stack: where its parts are, and what turns a registered resource into a real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import Home, write_json
+from omnipipe.laptop.ports import HOST, Ports
+from omnipipe.laptop.postgres import socket_dir_for
+from omnipipe.laptop.processes import Processes, Spec, clean_environment
+from omnipipe.laptop.registry import Registry, Resource
+
+BIGQUERY = "bigquery"
+GOOGLE = "google"
+
+
+class Cloud:
+    """One stack on this machine.
+
+    ``report`` is told, in a few words, of each resource that was made, changed or taken down.
+    """
+
+    def __init__(
+        self, home: Home, project: str, region: str, report: Callable[[str, Resource], None] = lambda *_: None
+    ) -> None:
+        self.home = home
+        self.project = project
+        self.region = region
+        self.registry = Registry(home.directory / "resources.json")
+        self.processes = Processes(home.directory, home.log_file)
+        self.ports = Ports(home.directory / "ports.json")
+        self._report = report
+        self._registered: list[str] = []
+        self._bigquery_ready = threading.Event()
+
+    @staticmethod
+    def open(home: Home) -> Cloud:
+        """The laptop cloud that an earlier ``up`` made.
+
+        Raises LaptopError when there is none.
+        """
+        try:
+            stack = json.loads((home.directory / "stack.json").read_text())
+        except FileNotFoundError:
+            raise LaptopError("the laptop cloud was never up here: run `omnipipe up`") from None
+        return Cloud(home, stack["project"], stack["region"])
+
+    def remember(self) -> None:
+        """Write down what ``open`` reads."""
+        write_json(self.home.directory / "stack.json", {"project": self.project, "region": self.region})
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of this home's Unix sockets."""
+        return socket_dir_for(self.home.directory).parent
+
+    @property
+    def google(self) -> str:
+        """Address of the process that answers for Google's control services."""
+        return f"http://{HOST}:{self.ports.of(GOOGLE)}"
+
+    @property
+    def bigquery_url(self) -> str:
+        """Address of BigQuery's REST API."""
+        return f"http://{HOST}:{self.ports.of(BIGQUERY)}"
+
+    def bigquery(self) -> str:
+        """Address of BigQuery's REST API, as soon as it answers."""
+        if not self._bigquery_ready.is_set():
+            self.processes.wait_ready(BIGQUERY, lambda: answers(f"{self.bigquery_url}/healthz"))
+            self._bigquery_ready.set()
+        return self.bigquery_url
+
+    def endpoints(self) -> dict[str, str]:
+        """Google's hosts, and who answers for each here."""
+        return {
+            "bigquery.googleapis.com": self.bigquery_url,
+            "run.googleapis.com": self.google,
+            "workflowexecutions.googleapis.com": self.google,
+        }
+
+    def workload_environment(self, service_account: str, packages: Path) -> dict[str, str]:
+        """What a workload finds in its environment before the program's own variables: the way to Google's services.
+
+        ``packages`` is the environment of its requirements.txt. The metadata server knows by its address which
+        service account asks.
+        """
+        metadata = f"{self.google.removeprefix('http://')}/metadata/{service_account}"
+        return {
+            **clean_environment([packages / "bin"]),
+            "HOME": str(self.home.path("scratch")),
+            "BIGQUERY_EMULATOR_HOST": self.bigquery_url,
+            "GCE_METADATA_HOST": metadata,
+            "GCE_METADATA_IP": metadata,
+        }
+
+    def start(self, spec: Spec, *, port_name: str) -> None:
+        """Have a process running that listens on a port of this cloud; LaptopError when another program has it."""
+        if spec.name not in self.processes.running():
+            self.processes.stop([spec.name])  # what a killed one left behind may still listen
+            self.ports.require_free(port_name)
+        self.processes.ensure(spec)
+
+    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
+        """Make a resource of the program real; see ``omnipipe.laptop.program.Cloud``."""
+        from omnipipe.laptop.services import KINDS
+
+        kind = KINDS.get(type_)
+        if type_ == "pulumi:providers:gcp":
+            return name, inputs
+        if kind is None:
+            raise LaptopError(
+                f"the laptop cloud does not know {type_} ({name}): "
+                "add it to omnipipe/laptop/services, as something real or as `Recorded`"
+            )
+        resource = Resource(type_, name, inputs, protect=protect)
+        previous = self.registry.get(resource.key)
+        try:
+            kind.apply(self, resource, previous)
+        except LaptopError as error:
+            raise LaptopError(f"{resource.kind} {name}: {error}") from error
+        self._registered.append(resource.key)
+        if previous is None or (previous.inputs, previous.outputs) != (resource.inputs, resource.outputs):
+            self.registry.put(resource)
+            self._report("changed" if previous else "created", resource)
+        else:
+            self._report("unchanged", resource)
+        return resource.id, resource.outputs
+
+    def take_down_unregistered(self) -> None:
+        """Take down what an earlier program registered and this one did not, the dependent ones first.
+
+        Raises LaptopError for a resource that is protected, before anything is taken down.
+        """
+        from omnipipe.laptop.services import KINDS
+
+        gone = [resource for resource in self.registry if resource.key not in self._registered]
+        for resource in gone:
+            if resource.protect:
+                raise LaptopError(
+                    f"{resource.kind} {resource.name} is protected, and the program no longer registers it: "
+                    "register it again, or take `protect` away first"
+                )
+        for resource in reversed(gone):
+            KINDS[resource.type].remove(self, resource)
+            self.registry.remove(resource)
+            self._report("removed", resource)
+
+    def run_job(self, job_id: str) -> str | None:
+        """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message."""
+        operation = requests.post(f"{self.google}/v2/{job_id}:run", json={}, timeout=30)
+        operation.raise_for_status()
+        body = operation.json()
+        while not body.get("done"):
+            body = requests.get(f"{self.google}/v2/{body['name']}", timeout=60).json()
+        return body["error"]["message"] if "error" in body else None
+
+
+def answers(url: str) -> bool:
+    """Whether something answers there with success."""
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+    """Wait until a condition holds; LaptopError that says what was waited for after ``timeout_s`` seconds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LaptopError(f"waited {timeout_s:.0f} s in vain for {what}")
+        time.sleep(0.05)

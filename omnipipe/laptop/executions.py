@@ -1,0 +1,148 @@
+"""Cloud Workflows' executions: the API that starts, follows and cancels them, on the interpreter.
+
+https://cloud.google.com/workflows/docs/reference/executions/rest
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from omnipipe.laptop.home import write_json
+from omnipipe.laptop.services.workflows import WORKFLOW
+from omnipipe.laptop.workflows import Environment, WorkflowError, parse
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.metadata import Tokens
+    from omnipipe.laptop.registry import Resource
+
+ACTIVE, SUCCEEDED, FAILED, CANCELLED = "ACTIVE", "SUCCEEDED", "FAILED", "CANCELLED"
+log = logging.getLogger("workflows")
+
+
+class Executions:
+    """Runs workflows, each execution in a thread. What ended is kept in a file an execution.
+
+    Unlike Google's, an execution does not outlive this process: one that was cut off is failed at the next start.
+    """
+
+    def __init__(self, cloud: Cloud, tokens: Tokens) -> None:
+        self._cloud = cloud
+        self._tokens = tokens
+        self._folder = cloud.home.path("executions")
+        self._live: dict[str, dict[str, Any]] = {}
+        self._cancel: dict[str, threading.Event] = {}
+        for path in self._folder.glob("*.json"):
+            execution = json.loads(path.read_text())
+            if execution["state"] == ACTIVE:
+                cut_off = {"message": "the laptop's Workflows service ended during this execution"}
+                self._write(
+                    execution | {"state": FAILED, "endTime": _now(), "error": {"payload": json.dumps(cut_off)}}
+                )
+
+    def start(self, workflow: Resource, argument: str | None) -> dict[str, Any]:
+        """Start an execution. ``argument`` is JSON text, as the API has it."""
+        id_ = str(uuid.uuid4())
+        execution: dict[str, Any] = {
+            "name": f"{workflow.id}/executions/{id_}",
+            "startTime": _now(),
+            "state": ACTIVE,
+            "argument": argument or "null",
+            "workflowRevisionId": "000001-000",
+            "status": {"currentSteps": []},
+        }
+        self._live[id_] = execution
+        self._cancel[id_] = threading.Event()
+        self._write(execution)
+        threading.Thread(target=self._run, args=(workflow, id_), daemon=True).start()
+        return execution
+
+    def get(self, id_: str) -> dict[str, Any] | None:
+        """An execution, live or ended; None if there is none."""
+        if id_ in self._live:
+            return self._live[id_]
+        path = self._folder / f"{id_}.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def cancel(self, id_: str) -> None:
+        """Stop a live execution before its next step."""
+        if id_ in self._cancel:
+            self._cancel[id_].set()
+
+    def _run(self, workflow: Resource, id_: str) -> None:
+        execution = self._live[id_]
+        name = workflow.inputs["name"]
+        email = workflow.inputs["serviceAccount"].rpartition("/")[2]
+        environment = Environment(
+            project=self._cloud.project,
+            location=workflow.inputs["region"],
+            workflow_id=name,
+            execution_id=id_,
+            env=workflow.inputs.get("userEnvVars") or {},
+            endpoints=self._cloud.endpoints(),
+            token=lambda kind, target: self._tokens.issue(email, target),
+            log=lambda severity, payload: log.info("%s %s: %s", severity, name, payload),
+        )
+
+        def on_step(step: str, phase: str) -> None:
+            if phase == "enter":
+                execution["status"] = {"currentSteps": [{"routine": "main", "step": step}]}
+
+        try:
+            source = parse(workflow.inputs["sourceContents"], f"{name}.yaml")
+            result = source.run(json.loads(execution["argument"]), environment, on_step, self._cancel[id_])
+            ended = {"state": SUCCEEDED, "result": json.dumps(result)}
+        except WorkflowError as error:
+            state = CANCELLED if self._cancel[id_].is_set() else FAILED
+            ended = {"state": state, "error": {"payload": json.dumps(error.error), "context": str(error)}}
+        except Exception as error:
+            # A defect of the interpreter must end the execution, or its caller would wait for ever.
+            log.exception("the interpreter failed")
+            ended = {"state": FAILED, "error": {"payload": json.dumps({"message": f"interpreter: {error!r}"})}}
+        execution |= {**ended, "endTime": _now()}
+        self._write(execution)
+        del self._live[id_], self._cancel[id_]
+
+    def _write(self, execution: dict[str, Any]) -> None:
+        write_json(self._folder / f"{execution['name'].rpartition('/')[2]}.json", execution)
+
+
+def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
+    """The API's routes (v1)."""
+    routes = Blueprint(
+        "executions", __name__, url_prefix="/v1/projects/<project>/locations/<location>/workflows/<workflow>"
+    )
+
+    @routes.post("/executions")
+    def start(project: str, location: str, workflow: str) -> Response:
+        cloud.registry.refresh()
+        id_ = f"projects/{project}/locations/{location}/workflows/{workflow}"
+        found = [resource for resource in cloud.registry.of_type(WORKFLOW) if resource.id == id_]
+        if not found:
+            abort(404, f"workflow {id_} does not exist")
+        return jsonify(executions.start(found[0], (request.get_json(silent=True) or {}).get("argument")))
+
+    @routes.get("/executions/<execution>")
+    def get(project: str, location: str, workflow: str, execution: str) -> Response:
+        found = executions.get(execution)
+        if found is None:
+            abort(404, f"there is no execution {execution}")
+        return jsonify(found)
+
+    @routes.post("/executions/<execution>:cancel")
+    def cancel(project: str, location: str, workflow: str, execution: str) -> Response:
+        executions.cancel(execution)
+        return get(project, location, workflow, execution)
+
+    return routes
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,128 @@
+"""Bring the laptop cloud up, and take it down."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omnipipe.laptop import outside_world, program
+from omnipipe.laptop.bigquery import argv as bigquery_argv
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud, answers
+from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current, write_json
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.processes import Spec, clean_environment
+from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.run import JOB
+
+
+@dataclass(frozen=True)
+class Up:
+    """What ``up`` did: the resources by what became of them, the stack's outputs, and how long it took."""
+
+    stack: str
+    changes: dict[str, int]
+    outputs: dict[str, Any]
+    seconds: float
+
+
+def up(
+    stack: str,
+    *,
+    real_weather: bool = False,
+    report: Callable[[str, Resource], None] = lambda *_: None,
+) -> Up:
+    """Run the program for a stack and make its resources real, in the background.
+
+    What is already as the program says is left alone; what it no longer registers is taken down.
+
+    Raises LaptopError when something stands in the way; what was made until then stays, and the next ``up`` goes on.
+    """
+    began = time.monotonic()
+    home = Home(home_root(), stack)
+    home.prepare()
+    with lock(home.root):
+        _refuse_another_stack(home)
+        project = program.Project.load(PROJECT_ROOT, stack)
+        changes: dict[str, int] = {}
+
+        def count(what: str, resource: Resource) -> None:
+            changes[what] = changes.get(what, 0) + 1
+            report(what, resource)
+
+        cloud = Cloud(home, project.config["gcp:project"], project.config["gcp:region"], count)
+        cloud.remember()
+        make_current(home)
+        _start_own_processes(cloud)
+        outside_world.start_weather_api(cloud)
+        config = outside_world.replace_addresses(cloud, project.config, real_weather=real_weather)
+        outputs = program.run(program.Project(project.name, project.main, project.stack, config), cloud)
+        cloud.take_down_unregistered()
+        outside_world.start_webhook(cloud)
+        write_json(home.directory / "outputs.json", outputs)
+    return Up(stack, changes, outputs, time.monotonic() - began)
+
+
+def down(*, purge: bool = False) -> list[str]:
+    """Stop every process of the laptop cloud; its data stays, unless ``purge``. Returns the names of what ended."""
+    home = current()
+    if home is None:
+        return []
+    with lock(home.root):
+        cloud = Cloud(home, "", "")
+        names = sorted(cloud.processes.running())
+        cloud.processes.stop()
+        if purge:
+            shutil.rmtree(cloud.sockets, ignore_errors=True)
+            shutil.rmtree(home.directory)
+            (home.root / "current").unlink(missing_ok=True)
+    return names
+
+
+def is_whole(cloud: Cloud) -> bool:
+    """Whether every process that ``up`` started still runs."""
+    return set(expected_processes(cloud)) <= set(cloud.processes.running())
+
+
+def expected_processes(cloud: Cloud) -> list[str]:
+    """The processes of a cloud that is up."""
+    from omnipipe.laptop.services import datastream, functions, sql
+
+    registry = cloud.registry
+    return [
+        GOOGLE,
+        BIGQUERY,
+        outside_world.WEATHER_API,
+        outside_world.WEBHOOK,
+        *(f"postgres-{instance.name}" for instance in registry.of_type(sql.INSTANCE)),
+        *(datastream.process_name(stream) for stream in registry.of_type(datastream.STREAM)),
+        *(function.inputs["name"] for function in registry.of_type(functions.FUNCTION)),
+    ]
+
+
+def _refuse_another_stack(home: Home) -> None:
+    other = current()
+    if other is None or other.stack == home.stack:
+        return
+    if Cloud(other, "", "").processes.running():
+        raise LaptopError(
+            f"the stack {other.stack} is up: take it down first with `omnipipe down`, its data stays"
+        )
+
+
+def _start_own_processes(cloud: Cloud) -> None:
+    """Start what stands for Google itself: BigQuery, and the control services."""
+    if GOOGLE not in cloud.processes.running():
+        # Tasks of jobs that a killed server has left behind are nobody's any more.
+        cloud.processes.stop([job.inputs["name"] for job in cloud.registry.of_type(JOB)])
+    data = cloud.home.path("bigquery")
+    ports = cloud.ports.of(BIGQUERY), cloud.ports.of(f"{BIGQUERY}-storage")
+    cloud.start(
+        Spec(BIGQUERY, bigquery_argv(data, *ports, cloud.project), clean_environment()), port_name=BIGQUERY
+    )
+    argv = [sys.executable, "-m", "omnipipe.laptop.server", str(cloud.home.root), cloud.home.stack]
+    cloud.start(Spec(GOOGLE, argv, clean_environment()), port_name=GOOGLE)
+    cloud.processes.wait_ready(GOOGLE, lambda: answers(f"{cloud.google}/healthz"))

@@ -1,0 +1,59 @@
+"""The outside world: the only addresses that the laptop replaces, and the simulators that stand in for them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omnipipe.laptop.home import write_text
+from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.processes import Spec, clean_environment
+from omnipipe.laptop.services import secretmanager
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+
+WEATHER_API = "weather-api"
+WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A setting of the stack whose address is replaced: by which simulator, and at which path of it."""
+
+    setting: str
+    simulator: str
+    path: str = ""
+
+
+REPLACEMENTS = (
+    Replacement("omnipipe:weatherApiUrl", WEATHER_API),
+    Replacement("omnipipe:webhookUrl", WEBHOOK, "/webhook"),
+)
+
+
+def replace_addresses(cloud: Cloud, config: dict[str, str], *, real_weather: bool) -> dict[str, str]:
+    """The stack's settings with the addresses of the simulators; ``real_weather`` leaves the weather API's alone."""
+    return config | {
+        replacement.setting: f"http://{HOST}:{cloud.ports.of(replacement.simulator)}{replacement.path}"
+        for replacement in REPLACEMENTS
+        if not (real_weather and replacement.simulator == WEATHER_API)
+    }
+
+
+def start_weather_api(cloud: Cloud) -> None:
+    """Start the simulator of the weather API."""
+    port = cloud.ports.of(WEATHER_API)
+    argv = [sys.executable, "-m", "seed.weather_api", "--port", str(port)]
+    cloud.start(Spec(WEATHER_API, argv, clean_environment()), port_name=WEATHER_API)
+
+
+def start_webhook(cloud: Cloud) -> None:
+    """Start the receiver. It was told the secret beforehand, as a real one would be by its owner."""
+    folder = cloud.home.path("webhook")
+    secret = folder / "secret"
+    write_text(secret, secretmanager.read(cloud, "webhook-secret", "latest"), mode=0o600)
+    argv = [sys.executable, "-m", "seed.webhook", "--port", str(cloud.ports.of(WEBHOOK))]
+    argv += ["--secret-file", str(secret), "--data-dir", str(folder)]
+    cloud.start(Spec(WEBHOOK, argv, clean_environment(), version=secret.read_text()), port_name=WEBHOOK)

@@ -1,0 +1,74 @@
+"""The process that answers for Google's control services: metadata, Cloud Run jobs, Workflows, Scheduler.
+
+Run as ``python -m omnipipe.laptop.server HOME STACK``.
+"""
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from omnipipe.laptop import executions, jobs, metadata, scheduler
+from omnipipe.laptop.cloud import GOOGLE, Cloud
+from omnipipe.laptop.home import Home
+from omnipipe.laptop.ports import HOST
+
+
+def application(cloud: Cloud, tokens: metadata.Tokens) -> Flask:
+    """All routes of the laptop's control services."""
+    app = Flask("omnipipe")
+    app.register_blueprint(metadata.blueprint(cloud.project, tokens, cloud.registry))
+    app.register_blueprint(jobs.blueprint(jobs.Jobs(cloud), cloud))
+    app.register_blueprint(executions.blueprint(executions.Executions(cloud, tokens), cloud))
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    @app.errorhandler(HTTPException)
+    def as_google_says_it(error: HTTPException) -> tuple[Response, int]:
+        code = error.code or 500
+        status = {404: "NOT_FOUND", 400: "INVALID_ARGUMENT"}.get(code, "UNKNOWN")
+        return jsonify({"error": {"code": code, "message": error.description, "status": status}}), code
+
+    return app
+
+
+class _Quiet(WSGIRequestHandler):
+    """A request is not worth a log line; an error is."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
+    )
+    home = Home(Path(sys.argv[1]), sys.argv[2])
+    cloud = Cloud.open(home)
+    tokens = metadata.Tokens(home.directory / "token-key")
+    server = make_server(
+        HOST, cloud.ports.of(GOOGLE), application(cloud, tokens), threaded=True, request_handler=_Quiet
+    )
+    stop = threading.Event()
+    threading.Thread(target=scheduler.run, args=(cloud, tokens, stop), daemon=True).start()
+
+    def end(*_: object) -> None:
+        stop.set()
+        threading.Thread(
+            target=server.shutdown
+        ).start()  # shutdown waits for the loop that this handler interrupts
+
+    signal.signal(signal.SIGTERM, end)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Artifact Registry and the builds that go into it: images are folders, see ``omnipipe.laptop.images``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.services.base import Kind, Recorded
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.registry import Resource
+
+IMAGE = "docker-build:index:Image"
+
+
+class DockerImage(Kind):
+    """An image that the program builds."""
+
+    effect = "a folder, and an environment of its packages"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        context = Path(resource.inputs["context"]["location"])
+        image = build(context, Path(resource.inputs["dockerfile"]["location"]), cloud.home.path("images"))
+        tag = resource.inputs["tags"][0]
+        resource.id = image.digest
+        resource.outputs = {
+            **resource.inputs,
+            "digest": image.digest,
+            "ref": f"{tag}@{image.digest}",
+            "contextHash": image.digest,
+        }
+
+    def describe(self, cloud: Cloud, resource: Resource) -> str:
+        return str(image_of(cloud, resource.outputs["ref"]).root)
+
+
+def image_of(cloud: Cloud, reference: str) -> Image:
+    """The built image that a job names by digest.
+
+    Raises LaptopError for an image that the program did not build.
+    """
+    digest = reference.rpartition("@sha256:")[2]
+    folder = cloud.home.directory / "images" / digest[:16]
+    if len(digest) != 64 or not (folder / "image.json").is_file():
+        raise LaptopError(
+            f"there is no image {reference!r}: a job runs an image that the program builds, by digest"
+        )
+    return Image.load(folder)
+
+
+KINDS: dict[str, Kind] = {
+    IMAGE: DockerImage(),
+    "gcp:artifactregistry/repository:Repository": Recorded(
+        "projects/{project}/locations/{location}/repositories/{repositoryId}"
+    ),
+}

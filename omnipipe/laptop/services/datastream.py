@@ -1,0 +1,81 @@
+"""Datastream's resources: a stream is a worker process, see ``omnipipe.laptop.datastream``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnipipe.laptop.home import write_json
+from omnipipe.laptop.processes import Spec, clean_environment
+from omnipipe.laptop.services.base import Kind, Recorded
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.registry import Resource
+
+PROFILE = "gcp:datastream/connectionProfile:ConnectionProfile"
+STREAM = "gcp:datastream/stream:Stream"
+
+
+class Stream(Kind):
+    """A stream: a worker that reads the write-ahead log and writes to BigQuery."""
+
+    effect = "a worker on the real write-ahead log"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        inputs = resource.inputs
+        process = process_name(resource)
+        source = cloud.registry.find(PROFILE, inputs["sourceConfig"]["sourceConnectionProfile"])
+        destination = cloud.registry.find(PROFILE, inputs["destinationConfig"]["destinationConnectionProfile"])
+        config = {
+            "stream": inputs,
+            "source_profile": source.inputs,
+            "destination_profile": destination.inputs,
+            "bigquery_endpoint": cloud.bigquery(),
+            "project": cloud.project,
+            "state_dir": str(state_dir(cloud, resource)),
+        }
+        file = state_dir(cloud, resource) / "config.json"
+        write_json(file, config, mode=0o600)
+        spec = Spec(
+            process,
+            [sys.executable, "-m", "omnipipe.laptop.datastream", str(file)],
+            env=clean_environment(),
+            version=file.read_text(),
+        )
+        status = state_dir(cloud, resource) / "status.json"
+        if process not in cloud.processes.running():
+            status.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
+        cloud.processes.ensure(spec)
+        cloud.processes.wait_ready(process, status.exists)
+        resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/streams/{inputs['streamId']}"
+        resource.outputs = {**inputs, "name": resource.id, "state": inputs.get("desiredState", "NOT_STARTED")}
+
+    def remove(self, cloud: Cloud, resource: Resource) -> None:
+        cloud.processes.stop([process_name(resource)])
+
+    def describe(self, cloud: Cloud, resource: Resource) -> str:
+        return process_name(resource)
+
+
+def process_name(stream: Resource) -> str:
+    """The name of a stream's worker."""
+    return f"datastream-{stream.inputs['streamId']}"
+
+
+def state_dir(cloud: Cloud, stream: Resource) -> Path:
+    """Where a stream's worker keeps its state."""
+    return cloud.home.path("datastream", stream.inputs["streamId"])
+
+
+KINDS: dict[str, Kind] = {
+    "gcp:datastream/privateConnection:PrivateConnection": Recorded(
+        "projects/{project}/locations/{location}/privateConnections/{privateConnectionId}"
+    ),
+    PROFILE: Recorded(
+        "projects/{project}/locations/{location}/connectionProfiles/{connectionProfileId}",
+        effect="read by the stream's worker",
+    ),
+    STREAM: Stream(),
+}

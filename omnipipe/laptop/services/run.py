@@ -1,0 +1,46 @@
+"""Cloud Run jobs: the resource. How an execution runs is in ``omnipipe.laptop.jobs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.services.artifacts import image_of
+from omnipipe.laptop.services.base import Kind
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.registry import Resource
+
+JOB = "gcp:cloudrunv2/job:Job"
+
+
+class Job(Kind):
+    """A job; with a changed ``runExecutionToken`` it is run, and must succeed, before anything that depends on it."""
+
+    effect = "a subprocess for each task, from the image's entry point"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        inputs = resource.inputs
+        for container in inputs["template"]["template"]["containers"]:
+            image_of(cloud, container["image"])
+        resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/jobs/{inputs['name']}"
+        ran = previous.outputs.get("ranExecutionToken") if previous else None
+        # Known to the jobs' API before it is run; the token is recorded only when the run has succeeded.
+        resource.outputs = {**inputs, "ranExecutionToken": ran}
+        cloud.registry.put(resource)
+        token = inputs.get("runExecutionToken")
+        if token is not None and token != ran:
+            error = cloud.run_job(resource.id)
+            if error is not None:
+                raise LaptopError(
+                    f"the job {inputs['name']}, which runs at deployment, failed: "
+                    f"{cloud.processes.last_words(inputs['name'])} (all of it: omnipipe logs {inputs['name']})"
+                )
+            resource.outputs["ranExecutionToken"] = token
+
+    def describe(self, cloud: Cloud, resource: Resource) -> str:
+        return resource.id
+
+
+KINDS: dict[str, Kind] = {JOB: Job()}

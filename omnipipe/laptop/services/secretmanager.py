@@ -1,0 +1,72 @@
+"""Secret Manager: a folder a secret, a file of mode 0600 a version."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import write_text
+from omnipipe.laptop.services.base import Kind
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.registry import Resource
+
+
+class Secret(Kind):
+    """A secret: the folder of its versions."""
+
+    effect = "a folder"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        _folder(cloud, resource.inputs["secretId"])
+        resource.id = f"projects/{cloud.project}/secrets/{resource.inputs['secretId']}"
+        resource.outputs = {**resource.inputs, "name": resource.id}
+
+    def remove(self, cloud: Cloud, resource: Resource) -> None:
+        shutil.rmtree(_folder(cloud, resource.inputs["secretId"]))
+
+    def describe(self, cloud: Cloud, resource: Resource) -> str:
+        return str(_folder(cloud, resource.inputs["secretId"]))
+
+
+class SecretVersion(Kind):
+    """A version: other data makes the next number, and earlier ones stay readable until they are removed."""
+
+    effect = "a file of mode 0600"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        folder = _folder(cloud, resource.inputs["secret"].rpartition("/")[2])
+        versions = sorted((int(path.name) for path in folder.iterdir() if path.name.isdigit()), reverse=True)
+        data = resource.inputs["secretData"]
+        if not versions or (folder / str(versions[0])).read_text() != data:
+            versions.insert(0, max(versions, default=0) + 1)
+            write_text(folder / str(versions[0]), data, mode=0o600)
+        resource.id = f"{resource.inputs['secret']}/versions/{versions[0]}"
+        resource.outputs = {**resource.inputs, "name": resource.id, "version": str(versions[0])}
+
+
+def read(cloud: Cloud, secret: str, version: str) -> str:
+    """The data of a version, by number or ``latest``.
+
+    Raises LaptopError when there is no such secret or version, as a deployment on Google would fail.
+    """
+    folder = cloud.home.directory / "secrets" / secret
+    versions = [path.name for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    number = max(versions, key=int, default="latest") if version == "latest" else version
+    try:
+        return (folder / number).read_text()
+    except FileNotFoundError:
+        raise LaptopError(f"there is no version {version} of the secret {secret!r}") from None
+
+
+def _folder(cloud: Cloud, secret: str) -> Path:
+    return cloud.home.path("secrets", secret)
+
+
+KINDS: dict[str, Kind] = {
+    "gcp:secretmanager/secret:Secret": Secret(),
+    "gcp:secretmanager/secretVersion:SecretVersion": SecretVersion(),
+}
