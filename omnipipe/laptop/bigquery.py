@@ -1,0 +1,168 @@
+"""The laptop's BigQuery: the emulator ``bqemulator`` (DuckDB beneath), run as a process of its own.
+
+Everything about that package is in this file; the rest of the project speaks BigQuery. What is changed here,
+because the emulator has no setting for it:
+
+- It copies a table as a whole at each write, for ``FOR SYSTEM_TIME AS OF``: the cost of a day's small loads would
+  grow with the square of the table. Here it keeps no history, and time travel reads the table as it is now.
+- It keeps the rows of every query's result in memory. Here the oldest are dropped.
+- It cannot make a BIGNUMERIC column. Here one holds 20 digits before the point and 18 after it.
+- It installs the ``spatial`` extension over the network into HOME. Here it loads the packaged one in place.
+- It writes to the table and to its catalog in separate transactions. After a kill between the two a table could be
+  neither made nor dropped; here each start drops what its client never got an answer for.
+
+What it does differently from BigQuery, beside the list in docs:
+
+- A load job from an upload gets an id of the emulator's own: repeating the id of the client's does not make a load
+  idempotent. Each load is atomic, also when the process is killed in the middle of it.
+- Parquet columns go into the table by position, not by name.
+- ``tables.patch`` with another schema changes what ``tables.get`` says, not the table: use ``ALTER TABLE``.
+- An upload in one request (``load_table_from_file`` with ``size``, up to 5 MB) is refused: leave ``size`` out.
+- A table partitioned by ingestion time is accepted and reported so, but has no such column: ``_PARTITIONTIME`` is
+  the current time in every query, so a filter on it finds all rows or none.
+- Any location is accepted; jobs always report ``US``.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from omnipipe.laptop.errors import LaptopError
+
+HOST = "127.0.0.1"
+# What DuckDB may hold in memory before it spills to the data folder.
+_MEMORY_LIMIT = "1GB"
+_KEPT_RESULTS = 50
+
+
+def argv(data_dir: Path, rest_port: int, grpc_port: int, project: str) -> list[str]:
+    """The command line of the emulator's process. It stops cleanly on SIGTERM."""
+    ports = ["--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
+    return [sys.executable, "-m", __name__, "--data-dir", str(data_dir), *ports, "--project", project]
+
+
+def is_ready(rest_port: int) -> bool:
+    """Whether the emulator answers."""
+    try:
+        return requests.get(f"http://{HOST}:{rest_port}/readyz", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def wait_ready(rest_port: int, timeout_s: float) -> None:
+    """Wait until the emulator answers. Raises LaptopError after ``timeout_s`` seconds."""
+    deadline = time.monotonic() + timeout_s
+    while not is_ready(rest_port):
+        if time.monotonic() > deadline:
+            raise LaptopError(f"the BigQuery emulator does not answer on port {rest_port} after {timeout_s:.0f} s")
+        time.sleep(0.05)
+
+
+def _forget_unanswered(database: Path) -> None:
+    """Make the catalog and the tables agree again after a kill between two transactions of one request.
+
+    A table that only one of the two knows belongs to a request that was never answered.
+    """
+    import duckdb
+
+    with duckdb.connect(str(database)) as connection:
+        known = "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_bqemulator_catalog'"
+        if ("tables",) not in connection.execute(known).fetchall():
+            return
+        stored = "SELECT schema_name, table_name FROM duckdb_tables() WHERE contains(schema_name, '__')"
+        listed = "SELECT project_id || '__' || dataset_id, table_id FROM _bqemulator_catalog.tables"
+        tables_only = f"{listed} WHERE table_type = 'TABLE'"
+        for schema, table in connection.execute(f"{stored} EXCEPT {listed}").fetchall():
+            connection.execute(f'DROP TABLE "{schema}"."{table}"')
+        for schema, table in connection.execute(f"{tables_only} EXCEPT {stored}").fetchall():
+            connection.execute(
+                "DELETE FROM _bqemulator_catalog.tables"
+                " WHERE project_id || '__' || dataset_id = ? AND table_id = ?",
+                [schema, table],
+            )
+
+
+async def _drop_old_results() -> None:
+    from bqemulator.jobs.executor import JOB_RESULTS, JOB_SCHEMAS
+
+    while True:
+        for results in (JOB_RESULTS, JOB_SCHEMAS):
+            for job in list(results)[:-_KEPT_RESULTS]:
+                results.pop(job, None)
+        await asyncio.sleep(30)
+
+
+async def _serve(data_dir: Path, rest_port: int, grpc_port: int, project: str) -> None:
+    # Imported here: the other functions of this file are used by processes that should stay small.
+    from bqemulator import server
+    from bqemulator.catalog.models import SnapshotMeta
+    from bqemulator.config import LogLevel, PersistenceMode, Settings
+    from bqemulator.storage import type_map
+    from bqemulator.storage.engine import DuckDBEngine
+    from bqemulator.versioning.snapshots import SnapshotManager
+    from duckdb_extension_spatial import __file__ as spatial
+
+    class Engine(DuckDBEngine):
+        def _apply_session_pragmas(self) -> None:
+            super()._apply_session_pragmas()
+            self.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+
+        def _load_spatial(self) -> None:
+            (extension,) = Path(spatial).parent.glob("extensions/*/spatial.duckdb_extension")
+            self.execute(f"LOAD '{extension}'")
+
+    class NoHistory(SnapshotManager):
+        def capture(
+            self, project_id: str, dataset_id: str, table_id: str, *, kind: str = "AUTO"
+        ) -> SnapshotMeta | None:
+            if kind == "AUTO":
+                return None
+            return super().capture(project_id, dataset_id, table_id, kind=kind)
+
+    # The server makes its parts itself and takes them from no argument.
+    server.DuckDBEngine = Engine  # pyright: ignore[reportPrivateImportUsage] - replaced on purpose
+    server.SnapshotManager = NoHistory  # pyright: ignore[reportPrivateImportUsage] - as above
+    type_map._BQ_TO_DUCKDB["BIGNUMERIC"] = "DECIMAL(38, 18)"
+
+    settings = Settings(
+        rest_host=HOST,
+        rest_port=rest_port,
+        grpc_host=HOST,
+        grpc_port=grpc_port,
+        persistence_mode=PersistenceMode.PERSISTENT,
+        data_dir=data_dir,
+        upload_staging_dir=data_dir / "uploads",
+        default_project_id=project,
+        log_level=LogLevel.WARNING,
+        enable_format_extensions=False,  # would be fetched over the network
+        tracing_enabled=False,
+    )
+    _forget_unanswered(Path(settings.duckdb_path()))
+    trimming = asyncio.create_task(_drop_old_results())
+    try:
+        await server.EmulatorServer(settings)._run_forever_async()
+    finally:
+        trimming.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await trimming
+
+
+def main() -> None:
+    """Run the emulator until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="BigQuery on this machine")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--rest-port", type=int, required=True)
+    parser.add_argument("--grpc-port", type=int, required=True)
+    parser.add_argument("--project", required=True)
+    arguments = parser.parse_args()
+    arguments.data_dir.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_serve(**vars(arguments)))
+
+
+if __name__ == "__main__":
+    main()
