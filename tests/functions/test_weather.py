@@ -1,0 +1,183 @@
+"""The weather function against the simulated API and a real BigQuery emulator."""
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+from google.cloud import bigquery
+
+from omnipipe.contracts.cities import CITIES
+from seed import weather_api
+from tests.functions.conftest import function_client, serving
+from tests.runtime.emulator import rows
+
+TODAY = datetime.now(UTC).date()
+ALL_DAYS = 31
+HOURS = len(CITIES) * 24
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with serving(weather_api.app()) as address:
+        monkeypatch.setenv("WEATHER_API_URL", address)
+        yield address
+
+
+@pytest.fixture
+def weather(client: bigquery.Client, quick_retries: None) -> FlaskClient:
+    return function_client("weather")
+
+
+def call(function: FlaskClient, run_id: str = "run-1", day: date = TODAY) -> tuple[int, dict[str, Any]]:
+    response = function.post("/", json={"run_id": run_id, "run_date": day.isoformat()})
+    assert response.json is not None
+    return response.status_code, response.json
+
+
+def count(client: bigquery.Client) -> int:
+    return rows(client, "SELECT COUNT(*) AS n FROM raw.weather")[0]["n"]
+
+
+def steps(client: bigquery.Client) -> list[tuple[str, int | None]]:
+    found = rows(client, "SELECT status, `rows` FROM ops.step_runs WHERE step = 'weather' ORDER BY finished_at")
+    return [(row["status"], row["rows"]) for row in found]
+
+
+def test_the_first_run_loads_every_hour_as_the_api_gave_it(
+    api: str, weather: FlaskClient, client: bigquery.Client
+) -> None:
+    status, answer = call(weather)
+    assert (status, answer["rows"]) == (200, ALL_DAYS * HOURS)
+    assert count(client) == ALL_DAYS * HOURS
+    given = requests.get(
+        f"{api}/v1/forecast",
+        params={
+            "latitude": CITIES[2].latitude,
+            "longitude": CITIES[2].longitude,
+            "hourly": "temperature_2m,precipitation,wind_speed_10m",
+            "start_date": (TODAY - timedelta(days=30)).isoformat(),
+            "end_date": TODAY.isoformat(),
+        },
+        timeout=5,
+    ).json()["hourly"]
+    stored = rows(client, f"SELECT * FROM raw.weather WHERE city = '{CITIES[2].name}' ORDER BY hour")
+    assert [row["hour"].strftime("%Y-%m-%dT%H:%M") for row in stored] == given["time"]
+    assert [row["temperature_c"] for row in stored] == given["temperature_2m"]
+    assert [row["precipitation_mm"] for row in stored] == given["precipitation"]
+    assert [row["wind_speed_kmh"] for row in stored] == given["wind_speed_10m"]
+    assert {row["run_id"] for row in stored} == {"run-1"}
+    assert steps(client) == [("succeeded", ALL_DAYS * HOURS)]
+
+
+@pytest.mark.usefixtures("api")
+def test_a_second_run_of_the_day_appends_nothing(weather: FlaskClient, client: bigquery.Client) -> None:
+    call(weather)
+    assert call(weather, "run-2")[1]["rows"] == 0
+    assert count(client) == ALL_DAYS * HOURS
+
+
+@pytest.mark.usefixtures("api")
+def test_a_missed_day_and_half_a_day_are_made_up_for(weather: FlaskClient, client: bigquery.Client) -> None:
+    call(weather)
+    missed, half = TODAY - timedelta(days=12), TODAY - timedelta(days=5)
+    rows(client, f"DELETE FROM raw.weather WHERE DATE(hour) = '{missed}'")
+    rows(client, f"DELETE FROM raw.weather WHERE city = 'Vienna' AND hour >= TIMESTAMP '{half} 12:00:00'")
+    missing = ALL_DAYS * HOURS - count(client)
+    assert call(weather, "run-2")[1]["rows"] == missing
+    again = "SELECT COUNT(*) AS n, COUNT(DISTINCT CONCAT(city, CAST(hour AS STRING))) AS hours FROM raw.weather"
+    assert rows(client, again) == [{"n": ALL_DAYS * HOURS, "hours": ALL_DAYS * HOURS}]
+
+
+@pytest.mark.usefixtures("api")
+def test_a_forecast_that_changed_is_appended_beside_the_old_one(
+    weather: FlaskClient, client: bigquery.Client
+) -> None:
+    call(weather)
+    hour = f"city = 'Berlin' AND hour = TIMESTAMP '{TODAY} 10:00:00'"
+    rows(client, f"UPDATE raw.weather SET temperature_c = 99 WHERE {hour}")
+    assert call(weather, "run-2")[1]["rows"] == 1
+    stored = rows(client, f"SELECT temperature_c FROM raw.weather WHERE {hour} ORDER BY fetched_at")
+    assert stored[0]["temperature_c"] == 99
+    assert stored[1]["temperature_c"] < 50
+    assert call(weather, "run-3")[1]["rows"] == 0
+
+
+@pytest.mark.usefixtures("api")
+def test_the_next_day_asks_for_the_new_day_only(weather: FlaskClient, client: bigquery.Client) -> None:
+    call(weather, day=TODAY)
+    assert call(weather, "run-2", TODAY + timedelta(days=1))[1]["rows"] == HOURS
+
+
+LAST = CITIES[-1].name
+EVERY_CITY = ", ".join(city.name for city in CITIES)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"mode": "status", "status": 500}, f"answered 500 for {EVERY_CITY}"),
+        ({"mode": "status", "status": 429}, f"answered 429 for {EVERY_CITY}"),
+        ({"mode": "status", "status": 429, "retry_after": 3600}, f"answered 429 for {EVERY_CITY}"),
+        ({"mode": "status", "status": 400}, "answered 400 for Berlin"),
+        ({"mode": "hang", "seconds": 1}, f"no answer of the weather API for {EVERY_CITY}: Read timed out"),
+        ({"mode": "malformed"}, "is not JSON"),
+        ({"mode": "empty"}, "Berlin is 0 times in the weather API's answer, which has 0 places"),
+        ({"mode": "missing_city"}, f"{LAST} is 0 times in the weather API's answer, which has 7 places"),
+        ({"mode": "short"}, f"{LAST}: 743 hours of time instead of 744"),
+    ],
+)
+def test_a_fault_of_the_api_fails_the_step_and_the_next_run_repairs_it(
+    api: str, weather: FlaskClient, client: bigquery.Client, fault: dict[str, Any], message: str
+) -> None:
+    requests.put(f"{api}/_faults", json=fault, timeout=5).raise_for_status()
+    status, answer = call(weather)
+    assert status == 500
+    assert message in answer["error"]
+    assert count(client) == 0
+    assert rows(client, "SELECT message FROM ops.step_runs") == [{"message": answer["error"]}]
+    requests.delete(f"{api}/_faults", timeout=5).raise_for_status()
+    assert call(weather, "run-2")[0] == 200
+    assert count(client) == ALL_DAYS * HOURS
+    assert steps(client) == [("failed", None), ("succeeded", ALL_DAYS * HOURS)]
+
+
+def test_a_passing_fault_is_retried(api: str, weather: FlaskClient, client: bigquery.Client) -> None:
+    fault = {"mode": "status", "status": 429, "retry_after": 1, "times": 1}
+    requests.put(f"{api}/_faults", json=fault, timeout=5).raise_for_status()
+    assert call(weather)[0] == 200
+    assert count(client) == ALL_DAYS * HOURS
+
+
+def test_an_api_that_is_not_there(
+    weather: FlaskClient, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WEATHER_API_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        status, answer = call(weather)
+    assert status == 500
+    assert "Connection refused" in answer["error"]
+    assert count(client) == 0
+    assert steps(client) == [("failed", None)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, [], {}, {"run_id": "r"}, {"run_id": "", "run_date": "2026-01-01"}, {"run_id": "r", "run_date": "x"}],
+)
+def test_a_bad_request_is_refused_with_a_reason(weather: FlaskClient, body: Any) -> None:
+    response = weather.post("/", json=body)
+    assert response.status_code == 400
+    assert response.json is not None
+    assert "run" in response.json["error"]
+
+
+def test_a_missing_variable_is_named(weather: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BIGQUERY_LOCATION")
+    status, answer = call(weather)
+    assert status == 500
+    assert "BIGQUERY_LOCATION is not set" in answer["error"]
