@@ -1,0 +1,567 @@
+"""Compiles a workflow's source into steps, and finds on the way everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from omnipipe.laptop.workflows import steps as run
+from omnipipe.laptop.workflows.declarations import Declarations, named
+from omnipipe.laptop.workflows.errors import Problem, failure
+from omnipipe.laptop.workflows.execution import MAX_CALLS, Frame
+from omnipipe.laptop.workflows.expressions import Compiled, ExpressionCompiler
+from omnipipe.laptop.workflows.functions import Function, Parameter
+from omnipipe.laptop.workflows.library import Library
+from omnipipe.laptop.workflows.scopes import NotShared, Scope, UnknownVariable
+from omnipipe.laptop.workflows.source import Mapping, Node, Sequence
+from omnipipe.laptop.workflows.syntax import Expression, Index, Member, Name
+
+# https://cloud.google.com/workflows/quotas
+MAX_ASSIGNMENTS = 50
+MAX_CONDITIONS = 50
+MAX_BRANCHES = 10
+MAX_PARALLEL_DEPTH = 2
+
+_KEYS = {
+    "assign": {"next"},
+    "call": {"args", "result", "next"},
+    "switch": {"next"},
+    "for": {"next"},
+    "parallel": {"next"},
+    "try": {"retry", "except", "next"},
+    "steps": {"next"},
+    "raise": set(),
+    "return": set(),
+    "next": set(),
+}
+_VARIABLE = re.compile(r"[^\W\d]\w*")
+_RESERVED = {
+    "true",
+    "True",
+    "TRUE",
+    "false",
+    "False",
+    "FALSE",
+    "null",
+    "and",
+    "or",
+    "not",
+    "in",
+    "AND",
+    "OR",
+    "NOT",
+}
+
+Action = Callable[[Frame], Any]
+
+
+@dataclass(eq=False)
+class Routine:
+    """`main` or a subworkflow: its parameters, each with its slot and default, and its steps."""
+
+    name: str
+    parameters: list[tuple[str, Compiled | None]] = field(default_factory=list)
+    body: run.Block = field(default_factory=run.Block)
+
+    def invoke(self, caller: Frame, arguments: list[Any]) -> Any:
+        """Call the routine from another one's frame. Raises: RecursionError over 20 levels deep."""
+        if caller.depth >= MAX_CALLS:
+            raise failure("RecursionError", f"the calls are over the limit of {MAX_CALLS} levels")
+        return self.start(Frame(caller.execution, caller.depth + 1), arguments)
+
+    def start(self, frame: Frame, arguments: list[Any]) -> Any:
+        """Run on a new frame and return the routine's value."""
+        try:
+            for position, (slot, default) in enumerate(self.parameters):
+                if position < len(arguments) and arguments[position] is not ABSENT:
+                    frame.store(slot, arguments[position])
+                else:
+                    frame.store(slot, default.code(frame) if default else None)
+            signal = self.body.run(frame)
+            return signal.value if isinstance(signal, run.Return) else None
+        finally:
+            frame.release(list(frame))
+
+
+ABSENT: Any = object()
+"""Stands for an argument that a call by name leaves out, so that the default is taken."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in a routine the compiler is.
+
+    lists: the enclosing lists of steps that `next` can reach, innermost last, with their names.
+    loop: "for" or "parallel" inside a loop; `branch` inside a parallel step.
+    """
+
+    scope: Scope
+    step: str | None = None
+    lists: tuple[tuple[run.Block, dict[str, int]], ...] = ()
+    loop: str | None = None
+    branch: bool = False
+    depth: int = 0
+
+
+class Compiler:
+    """Compiles the routines of one source. `problems` is complete when `compile` returns."""
+
+    def __init__(self, filename: str):
+        self.filename = filename
+        self.problems: list[Problem] = []
+
+    def compile(self, tree: Node) -> dict[str, Routine]:
+        """Compile every routine of the source."""
+        routines = self._routines(tree)
+        functions: dict[str, Function] = {}
+        compilers = []
+        for name, node in routines.items():
+            routine = Routine(name)
+            compiler = _RoutineCompiler(self, routine, node)
+            functions[name] = Function(name, compiler.parameters(), routine.invoke, subworkflow=True)
+            compilers.append(compiler)
+        library = Library({name: function for name, function in functions.items() if name != "main"})
+        for compiler in compilers:
+            compiler.compile(library)
+        return {compiler.routine.name: compiler.routine for compiler in compilers}
+
+    def refuse(self, line: int, message: str, step: str | None = None) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(self.filename, line, step, message))
+
+    def _routines(self, tree: Node) -> dict[str, Mapping]:
+        if isinstance(tree, Sequence):
+            return {"main": Mapping({"steps": tree}, tree.line, {"steps": tree.line})}
+        if not isinstance(tree, Mapping):
+            self.refuse(
+                tree.line, "a workflow is a list of steps, or a map with main — write 'main:' and its steps"
+            )
+            return {}
+        if "main" not in tree.value:
+            self.refuse(tree.line, "there is no main workflow — name one of the workflows main")
+        routines = {}
+        for name, node in tree.value.items():
+            if isinstance(node, Sequence):
+                node = Mapping({"steps": node}, node.line, {"steps": node.line})
+            if isinstance(node, Mapping):
+                routines[name] = node
+            else:
+                self.refuse(tree.key_lines[name], f"the workflow '{name}' has no steps — give it 'steps:'")
+        return routines
+
+
+class _RoutineCompiler:
+    def __init__(self, parent: Compiler, routine: Routine, node: Mapping):
+        self.parent = parent
+        self.routine = routine
+        self.node = node
+        self.scope = Scope()
+        self.declarations = Declarations()
+        self.names: dict[str, int] = {}
+        self.library = Library({})
+
+    # --- the routine itself ---
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters as callers see them; declares their variables."""
+        found = [Parameter(name, default is None, ABSENT) for name, default in self._parameter_nodes()]
+        for parameter in found:
+            self.scope.declare(parameter.name)
+        return tuple(found)
+
+    def _parameter_nodes(self) -> list[tuple[str, Node | None]]:
+        node = self.node.value.get("params")
+        found: list[tuple[str, Node | None]] = []
+        for item in node.value if isinstance(node, Sequence) else []:
+            if isinstance(item, Mapping) and len(item.value) == 1:
+                found.extend(item.value.items())
+            elif isinstance(item.value, str):
+                found.append((item.value, None))
+        return found
+
+    def compile(self, library: Library) -> None:
+        """Compile parameters and steps."""
+        self.library = library
+        steps = self.node.value.get("steps")
+        place = _Place(self.scope)
+        for key in self.node.value.keys() - {"params", "steps"}:
+            self.refuse(
+                place, self.node.key_lines[key], f"unknown key '{key}' of a workflow — it takes params and steps"
+            )
+        self._check_parameters(place)
+        self.declarations.steps(steps, self.scope)
+        for name, default in self._parameter_nodes():
+            compiled = self.template(place, default) if default else None
+            self.routine.parameters.append((name, compiled))
+        if steps is None:
+            self.refuse(
+                place, self.node.line, f"the workflow '{self.routine.name}' has no steps — give it 'steps:'"
+            )
+        else:
+            self.block(place, steps, self.routine.body)
+
+    def _check_parameters(self, place: _Place) -> None:
+        node = self.node.value.get("params")
+        if node is None:
+            return
+        names = self._parameter_nodes()
+        if not isinstance(node, Sequence) or len(names) != len(node.value):
+            self.refuse(place, node.line, "params must be a list of names — write 'params: [args]'")
+        for name, _ in names:
+            self.variable(place, Node(name, node.line))
+        if self.routine.name == "main" and len(names) > 1:
+            self.refuse(place, node.line, "main takes one parameter, the runtime arguments as one map — keep one")
+
+    # --- problems, values, variables ---
+
+    def refuse(self, place: _Place, line: int, message: str) -> None:
+        self.parent.refuse(line, message, place.step)
+
+    def expressions(self, place: _Place) -> ExpressionCompiler:
+        return ExpressionCompiler(
+            place.scope, self.library, lambda line, message: self.refuse(place, line, message)
+        )
+
+    def template(self, place: _Place, node: Node) -> Compiled:
+        return self.expressions(place).template(node)
+
+    def variable(self, place: _Place, node: Node) -> str:
+        """Check a variable's name."""
+        name = node.value
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name) or name in _RESERVED:
+            self.refuse(
+                place, node.line, f"'{name}' is no variable name — use letters, digits and _, not a digit first"
+            )
+        return str(name)
+
+    def target(self, place: _Place, text: Any, line: int) -> tuple[run.Target, bool]:
+        """Compile the left side of an assignment; also says whether the variable is shared by branches."""
+        nothing = run.Target("", 0, []), False
+        if not isinstance(text, str):
+            self.refuse(place, line, f"{text!r} cannot be assigned to — name a variable")
+            return nothing
+        compiler = self.expressions(place)
+        tree: Expression | None = compiler.parse(text, line)
+        path: list[Action] = []
+        while isinstance(tree, (Member, Index)):
+            if isinstance(tree, Member):
+                path.insert(0, lambda frame, key=tree.name: key)
+            else:
+                path.insert(0, compiler.compile(tree.index))
+            tree = tree.target
+        if tree is None:
+            return nothing
+        if not isinstance(tree, Name):
+            self.refuse(place, line, f"'{text}' cannot be assigned to — name a variable, x, x.key or x[index]")
+            return nothing
+        try:
+            slot, branches = place.scope.write(tree.name)
+        except NotShared:
+            self.refuse(
+                place,
+                line,
+                f"'{tree.name}' is outside this parallel step — list it in shared, or use another name",
+            )
+            return nothing
+        except UnknownVariable:  # the declarations saw the same text, so only a name they could not read gets here
+            self.refuse(place, line, f"'{text}' cannot be assigned to — name a variable")
+            return nothing
+        return run.Target(slot, branches, path), branches > 0
+
+    def entries(self, place: _Place, node: Node, what: str, keys: set[str], needed: set[str]) -> dict[str, Node]:
+        """The entries of a map after a check of its keys; empty if it is not even a map."""
+        if not isinstance(node, Mapping):
+            self.refuse(place, node.line, f"{what} must be a map — it takes {', '.join(sorted(keys))}")
+            return {}
+        for key in node.value.keys() - keys:
+            message = f"unknown key '{key}' of {what} — it takes {', '.join(sorted(keys))}"
+            self.refuse(place, node.key_lines[key], message)
+        for key in sorted(needed - node.value.keys()):
+            self.refuse(place, node.line, f"{what} needs '{key}' — add it")
+        return node.value
+
+    # --- steps ---
+
+    def block(self, place: _Place, node: Node | None, block: run.Block | None = None) -> run.Block:
+        """Compile a list of steps."""
+        block = run.Block() if block is None else block
+        if not isinstance(node, Sequence) or not node.value:
+            line = node.line if node else self.node.line
+            self.refuse(place, line, "steps must be a list of named steps — write '- name:' and the step under it")
+            return block
+        names = {name: index for index, (name, _) in enumerate(named(node))}
+        inner = replace(place, lists=(*place.lists, (block, names)))
+        for item in node.value:
+            if not isinstance(item, Mapping) or len(item.value) != 1:
+                self.refuse(place, item.line, "a step is one name with a map under it — check the indentation")
+                continue
+            [(name, body)] = item.value.items()
+            block.steps.append(self.step(replace(inner, step=name), name, body, item.key_lines[name]))
+        return block
+
+    def step(self, place: _Place, name: str, body: Node, line: int) -> run.Step:
+        if name in self.names:
+            self.refuse(
+                place,
+                line,
+                f"the name is taken by the step in line {self.names[name]} — names are unique in a workflow",
+            )
+        self.names.setdefault(name, line)
+        action, following = self.body(place, body, set())
+        return run.Step(name, line, self.routine.name, action, following)
+
+    def body(self, place: _Place, node: Node, extra: set[str]) -> tuple[Action, Any]:
+        """Compile what a step does and where it goes next. `extra` are keys the caller handles."""
+        if not isinstance(node, Mapping):
+            self.refuse(
+                place, node.line, "a step must be a map — give it call, assign, switch, return or the like"
+            )
+            return _nothing, None
+        parts = node.value
+        kind = next((key for key in _KEYS if key in parts), None)
+        if kind is None:
+            names = ", ".join(_KEYS)
+            unknown = ", ".join(f"'{key}'" for key in parts.keys() - extra)
+            self.refuse(place, node.line, f"{unknown or 'nothing'} makes no step — use one of {names}")
+            return _nothing, None
+        for key in parts.keys() - extra - {kind} - _KEYS[kind]:
+            allowed = ", ".join([kind, *sorted(_KEYS[kind])])
+            message = f"unknown key '{key}' in a step with {kind} — it takes {allowed}"
+            self.refuse(place, node.key_lines[key], message)
+        action = getattr(self, f"_{kind}")(place, node) if kind != "next" else _nothing
+        return action, self.next(place, parts["next"]) if "next" in parts else None
+
+    def next(self, place: _Place, node: Node) -> Any:
+        """The signal for `next`."""
+        name = node.value
+        if name == "end":
+            if place.branch:
+                self.refuse(place, node.line, "next: end cannot leave a parallel step — use raise, or let it end")
+            return run.Return(None)
+        if name in ("break", "continue"):
+            if place.loop is None or (name == "break" and place.loop == "parallel"):
+                self.refuse(
+                    place, node.line, f"next: {name} has no loop to act on — use it within the steps of a for"
+                )
+            return run.BREAK if name == "break" else run.CONTINUE
+        for block, names in reversed(place.lists):
+            if name in names:
+                return run.Jump(block, names[name])
+        self.refuse(
+            place,
+            node.line,
+            f"next: there is no step '{name}' to jump to — name one of this list or one around it",
+        )
+        return None
+
+    def _assign(self, place: _Place, node: Mapping) -> Action:
+        assignments = node.value["assign"]
+        pairs: list[tuple[run.Target, Any, bool]] = []
+        if not isinstance(assignments, Sequence):
+            self.refuse(place, assignments.line, "assign must be a list — write '- variable: value'")
+            return _nothing
+        if len(assignments.value) > MAX_ASSIGNMENTS:
+            self.refuse(place, assignments.line, f"over {MAX_ASSIGNMENTS} assignments in one step — split it")
+        for item in assignments.value:
+            if not isinstance(item, Mapping) or len(item.value) != 1:
+                self.refuse(place, item.line, "an assignment is one 'variable: value' — check the indentation")
+                continue
+            [(text, value)] = item.value.items()
+            target, shared = self.target(place, text, item.key_lines[text])
+            compiled = self.template(place, value)
+            # a subworkflow may itself wait for branches, so the lock is not held while one runs
+            pairs.append((target, compiled.code, shared and not compiled.calls_subworkflow))
+        return run.Assign(pairs)
+
+    def _call(self, place: _Place, node: Mapping) -> Action:
+        callee, arguments = node.value["call"], node.value.get("args")
+        result = node.value.get("result")
+        target = self.target(place, result.value, result.line)[0] if result else None
+        function = self.library.function(callee.value) if isinstance(callee.value, str) else None
+        if function is None:
+            self.refuse(place, callee.line, self.library.unknown(str(callee.value)))
+        given: dict[str, Node] = {}
+        if isinstance(arguments, Mapping):
+            given = arguments.value
+        elif arguments is not None and arguments.value is not None:
+            self.refuse(place, arguments.line, "args must be a map — write 'name: value' for each argument")
+        codes = {name: self.template(place, value).code for name, value in given.items()}
+        if function is None:
+            return _nothing
+        for problem in function.wrong_names(given):
+            self.refuse(place, arguments.line if arguments else callee.line, problem)
+        ordered = [codes.get(item.name) or _constant(item.default) for item in function.parameters]
+        return run.CallStep(function, ordered, target)
+
+    def _switch(self, place: _Place, node: Mapping) -> Action:
+        cases = node.value["switch"]
+        compiled: list[tuple[Action, Action]] = []
+        if not isinstance(cases, Sequence) or not cases.value:
+            self.refuse(place, cases.line, "switch must be a list — write '- condition: ...' and what to do")
+            return _nothing
+        if len(cases.value) > MAX_CONDITIONS:
+            self.refuse(place, cases.line, f"over {MAX_CONDITIONS} conditions in one switch — split it")
+        for case in cases.value:
+            if not isinstance(case, Mapping) or "condition" not in case.value:
+                self.refuse(place, case.line, "a case of switch needs a condition — write '- condition: ${...}'")
+                continue
+            condition = self.template(place, case.value["condition"]).code
+            action, following = self.body(place, case, {"condition"})
+            compiled.append((condition, _then(action, following)))
+        return run.Switch(compiled)
+
+    def _steps(self, place: _Place, node: Mapping) -> Action:
+        return self.block(place, node.value["steps"]).run
+
+    def _return(self, place: _Place, node: Mapping) -> Action:
+        if place.branch:
+            self.refuse(
+                place,
+                node.key_lines["return"],
+                "return cannot leave a parallel step — assign to a shared variable",
+            )
+        value = self.template(place, node.value["return"]).code
+        return lambda frame: run.Return(value(frame))
+
+    def _raise(self, place: _Place, node: Mapping) -> Action:
+        return run.Raise(self.template(place, node.value["raise"]).code)
+
+    # --- loops, branches, errors ---
+
+    def _items(self, place: _Place, node: Mapping, what: str) -> run.Items:
+        """Compile `in` or `range` of a loop."""
+        given = [key for key in ("in", "range") if key in node.value]
+        if len(given) != 1:
+            self.refuse(place, node.line, f"{what} needs either 'in' or 'range' — give one of them")
+            return run.Items(_nothing, False)
+        items = node.value[given[0]]
+        if given[0] == "range" and isinstance(items, Sequence) and len(items.value) != 2:
+            self.refuse(place, items.line, "range is a list of the first and the last number — write [1, 10]")
+        return run.Items(self.template(place, items).code, given[0] == "range")
+
+    def _loop(self, place: _Place, node: Node, loop: str) -> tuple[Any, ...]:
+        """Compile what a `for` and a parallel `for` have in common: items, slots and steps."""
+        keys = {"value", "index", "in", "range", "steps"}
+        parts = self.entries(place, node, "for", keys, {"value", "steps"})
+        if not isinstance(node, Mapping) or "value" not in parts or "steps" not in parts:
+            return run.Items(_nothing, False), "", None, run.Block(), Scope()
+        items = self._items(place, node, "for")
+        scope = self.declarations.scopes[node]
+        value = scope.declare(self.variable(place, parts["value"]))
+        index = scope.declare(self.variable(place, parts["index"])) if "index" in parts else None
+        inner = replace(place, scope=scope, lists=(), loop=loop, branch=place.branch or loop == "parallel")
+        return items, value, index, self.block(inner, parts["steps"]), scope
+
+    def _for(self, place: _Place, node: Mapping) -> Action:
+        items, value, index, body, scope = self._loop(place, node.value["for"], "for")
+        return run.For(items, value, index, body, list(scope.slots.values()))
+
+    def _parallel(self, place: _Place, node: Mapping) -> Action:
+        keys = {"shared", "branches", "for", "concurrency_limit", "exception_policy"}
+        parts = self.entries(place, node.value["parallel"], "parallel", keys, set())
+        line = node.value["parallel"].line
+        if place.depth >= MAX_PARALLEL_DEPTH:
+            self.refuse(place, line, f"parallel steps nest at most {MAX_PARALLEL_DEPTH} deep — move one out")
+        if ("branches" in parts) == ("for" in parts):
+            self.refuse(place, line, "parallel needs either 'branches' or 'for' — give one of them")
+            return _nothing
+        policy = parts.get("exception_policy")
+        if policy and policy.value != "continueAll":
+            self.refuse(place, policy.line, "exception_policy can only be continueAll — remove it or set that")
+        self._check_shared(place, parts.get("shared"))
+        limit = self.template(place, parts["concurrency_limit"]).code if "concurrency_limit" in parts else None
+        inner = replace(place, lists=(), loop=None, branch=True, depth=place.depth + 1)
+        if "for" in parts:
+            items, value, index, body, _ = self._loop(inner, parts["for"], "parallel")
+            return run.Parallel(_iterations(items, value, index, body), limit)
+        branches = self._branches(inner, parts["branches"])
+        return run.Parallel(lambda frame: branches, limit)
+
+    def _check_shared(self, place: _Place, node: Node | None) -> None:
+        if node is None:
+            return
+        if not isinstance(node, Sequence):
+            self.refuse(place, node.line, "shared must be a list of variables — write 'shared: [x]'")
+            return
+        for item in node.value:
+            try:
+                place.scope.read(self.variable(place, item))
+            except UnknownVariable:
+                message = (
+                    f"the shared variable '{item.value}' does not exist here — assign it before the parallel step"
+                )
+                self.refuse(place, item.line, message)
+
+    def _branches(self, place: _Place, node: Node) -> list[run.Branch]:
+        if not isinstance(node, Sequence) or not node.value:
+            self.refuse(
+                place, node.line, "branches must be a list of named branches — write '- name:' and its steps"
+            )
+            return []
+        if len(node.value) > MAX_BRANCHES:
+            self.refuse(place, node.line, f"over {MAX_BRANCHES} branches in one step — use a parallel for")
+        found = []
+        for name, branch in named(node):
+            parts = self.entries(place, branch, f"branch '{name}'", {"steps"}, {"steps"})
+            if "steps" in parts:
+                inner = replace(place, scope=self.declarations.scopes[branch])
+                found.append(run.Branch(name, self.block(inner, parts["steps"]), {}))
+        return found
+
+    def _try(self, place: _Place, node: Mapping) -> Action:
+        if "retry" not in node.value and "except" not in node.value:
+            self.refuse(place, node.line, "try needs 'retry' or 'except' — add one")
+        action, following = self.body(place, node.value["try"], set())
+        retry = self._retry(place, node.value["retry"]) if "retry" in node.value else None
+        handler = self._except(place, node.value["except"]) if "except" in node.value else None
+        return run.Try(_then(action, following), retry, handler)
+
+    def _retry(self, place: _Place, node: Node) -> run.Retry:
+        if isinstance(node, Mapping):
+            keys = {"predicate", "max_retries", "backoff"}
+            parts = self.entries(place, node, "retry", keys, {"predicate"})
+            backoff = parts.get("backoff")
+            if isinstance(backoff, Mapping):
+                self.entries(place, backoff, "backoff", {"initial_delay", "max_delay", "multiplier"}, set())
+        return run.Retry(self.template(place, node).code)
+
+    def _except(self, place: _Place, node: Node) -> run.Except:
+        parts = self.entries(place, node, "except", {"as", "steps"}, set())
+        scope = self.declarations.scopes.get(node, place.scope)
+        slot = scope.declare(self.variable(place, parts["as"])) if "as" in parts else None
+        body = self.block(replace(place, scope=scope), parts["steps"]) if "steps" in parts else run.Block()
+        return run.Except(slot, body, list(scope.slots.values()) if scope is not place.scope else [])
+
+
+def _nothing(frame: Frame) -> None:
+    """Do nothing: a step with only `next`, or one that was refused."""
+
+
+def _constant(value: Any) -> Action:
+    return lambda frame: value
+
+
+def _then(action: Action, following: Any) -> Action:
+    """Run an action; where it has no signal of its own, go to `following`."""
+    if following is None:
+        return action
+
+    def both(frame: Frame) -> Any:
+        signal = action(frame)
+        return following if signal is None else signal
+
+    return both
+
+
+def _iterations(
+    items: run.Items, value: str, index: str | None, body: run.Block
+) -> Callable[[Frame], list[run.Branch]]:
+    def branches(frame: Frame) -> list[run.Branch]:
+        return [
+            run.Branch(str(number), body, {value: item, index: number} if index else {value: item})
+            for number, item in enumerate(items.of(frame))
+        ]
+
+    return branches

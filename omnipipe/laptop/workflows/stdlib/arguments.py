@@ -1,0 +1,20 @@
+"""Checks of arguments that the library's functions share."""
+
+from typing import Any
+
+from omnipipe.laptop.workflows.errors import failure
+from omnipipe.laptop.workflows.values import is_number, type_name
+
+_NAMES = {str: "string", dict: "map", list: "list", bytes: "bytes", bool: "boolean", int: "integer"}
+
+
+def need(value: Any, kind: type, name: str) -> None:
+    """Check the type of the argument `name`. Raises: TypeError of the language."""
+    if type(value) is not kind:
+        raise failure("TypeError", f"{name} must be a {_NAMES[kind]}, not a {type_name(value)}")
+
+
+def need_number(value: Any, name: str) -> None:
+    """Check that the argument `name` is an integer or a double. Raises: TypeError of the language."""
+    if not is_number(value):
+        raise failure("TypeError", f"{name} must be a number, not a {type_name(value)}")

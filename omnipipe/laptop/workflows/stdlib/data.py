@@ -1,0 +1,92 @@
+"""The modules `base64`, `hash`, `json` and `uuid`."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import uuid
+from typing import Any
+
+from omnipipe.laptop.workflows.errors import failure
+from omnipipe.laptop.workflows.functions import define
+from omnipipe.laptop.workflows.stdlib.arguments import need
+from omnipipe.laptop.workflows.values import jsonable, type_name
+
+_ALGORITHMS = ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
+
+
+@define("base64.encode")
+def base64_encode(data: Any, padding: Any = True) -> str:
+    """Base64 text of bytes."""
+    need(data, bytes, "data")
+    need(padding, bool, "padding")
+    text = base64.b64encode(data).decode()
+    return text if padding else text.rstrip("=")
+
+
+@define("base64.decode")
+def base64_decode(data: Any, padding: Any = True) -> bytes:
+    """Bytes of Base64 text; line ends are ignored."""
+    need(data, str, "data")
+    need(padding, bool, "padding")
+    text = re.sub(r"[\r\n]", "", data)
+    if not padding:
+        text += "=" * (-len(text) % 4)
+    return base64.b64decode(text, validate=True)
+
+
+def _algorithm(name: Any) -> str:
+    need(name, str, "algorithm")
+    if name not in _ALGORITHMS:
+        raise failure("ValueError", f"{name} is not supported: use one of {', '.join(_ALGORITHMS)}")
+    return name.lower()
+
+
+@define("hash.compute_checksum")
+def compute_checksum(data: Any, algorithm: Any) -> bytes:
+    """The checksum of bytes."""
+    need(data, bytes, "data")
+    return hashlib.new(_algorithm(algorithm), data).digest()
+
+
+@define("hash.compute_hmac")
+def compute_hmac(key: Any, data: Any, algorithm: Any) -> bytes:
+    """The HMAC of bytes under a key."""
+    need(key, bytes, "key")
+    need(data, bytes, "data")
+    return hmac.digest(key, data, _algorithm(algorithm))
+
+
+@define("json.decode")
+def json_decode(data: Any) -> Any:
+    """The value of JSON text or its bytes."""
+    if type(data) not in (bytes, str):
+        raise failure("TypeError", f"data must be bytes or a string, not a {type_name(data)}")
+
+    def reject(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(data, parse_constant=reject)
+
+
+@define("json.encode")
+def json_encode(data: Any, indent: Any = None) -> bytes:
+    """JSON of a value, as bytes."""
+    return json_encode_to_string(data, indent).encode()
+
+
+@define("json.encode_to_string")
+def json_encode_to_string(data: Any, indent: Any = None) -> str:
+    """JSON of a value, as text: compact, or indented by a number of spaces, a string, or two spaces for true."""
+    if type(indent) not in (bool, int, str) and indent is not None:
+        raise failure("TypeError", f"indent must be a boolean, an integer or a string, not a {type_name(indent)}")
+    width = 2 if indent is True else indent or None
+    separators = (",", ":") if width is None else (",", ": ")
+    return json.dumps(jsonable(data, "data"), ensure_ascii=False, indent=width, separators=separators)
+
+
+@define("uuid.generate")
+def uuid_generate() -> str:
+    """A random UUID."""
+    return str(uuid.uuid4())

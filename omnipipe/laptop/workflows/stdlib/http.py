@@ -1,0 +1,102 @@
+"""The modules `http` and `retry`."""
+
+from typing import TYPE_CHECKING, Any
+
+from omnipipe.laptop.workflows.errors import failure
+from omnipipe.laptop.workflows.functions import FUNCTIONS, define
+from omnipipe.laptop.workflows.transport import METHODS, send
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.workflows.execution import Execution
+
+
+@define("http.request", context=True, blocking=True)
+def request(
+    execution: "Execution",
+    method: Any,
+    url: Any,
+    timeout: Any = None,
+    body: Any = None,
+    headers: Any = None,
+    query: Any = None,
+    auth: Any = None,
+) -> dict:
+    """Send an HTTP request with any method; see `transport.send`."""
+    if method not in METHODS:
+        raise failure("ValueError", f"{method!r} is no HTTP method: use one of {', '.join(METHODS)}")
+    execution.check_cancelled()
+    return send(
+        execution.environment, method, url, timeout=timeout, body=body, headers=headers, query=query, auth=auth
+    )
+
+
+@define("http.get", context=True, blocking=True)
+def get(
+    execution: "Execution", url: Any, timeout: Any = None, headers: Any = None, query: Any = None, auth: Any = None
+) -> dict:
+    """Send a GET request."""
+    return request(execution, "GET", url, timeout, None, headers, query, auth)
+
+
+def _define_with_body(method: str) -> None:
+    def shortcut(
+        execution: "Execution",
+        url: Any,
+        timeout: Any = None,
+        body: Any = None,
+        headers: Any = None,
+        query: Any = None,
+        auth: Any = None,
+    ) -> dict:
+        return request(execution, method, url, timeout, body, headers, query, auth)
+
+    define(f"http.{method.lower()}", context=True, blocking=True)(shortcut)
+
+
+for _method in ("DELETE", "PATCH", "POST", "PUT"):
+    _define_with_body(_method)
+
+
+def _matches(exception: Any, codes: set[int], tags: set[str]) -> bool:
+    if type(exception) is not dict:
+        return False
+    found = exception.get("tags")
+    return exception.get("code") in codes or (type(found) is list and any(tag in tags for tag in found))
+
+
+@define("http.default_retry_predicate")
+def default_retry_predicate(exception: Any) -> bool:
+    """Whether to try an idempotent request again."""
+    return _matches(exception, {429, 502, 503, 504}, {"ConnectionError", "ConnectionFailedError", "TimeoutError"})
+
+
+@define("http.default_retry_predicate_non_idempotent")
+def default_retry_predicate_non_idempotent(exception: Any) -> bool:
+    """Whether to try a request again that must not take effect twice."""
+    return _matches(exception, {429, 503}, {"ConnectionFailedError"})
+
+
+@define("retry.always")
+def always(exception: Any) -> bool:
+    """Try again after every error."""
+    return True
+
+
+@define("retry.never")
+def never(exception: Any) -> bool:
+    """Do not try again."""
+    return False
+
+
+_BACKOFF = {"initial_delay": 1, "max_delay": 60, "multiplier": 1.25}
+
+
+def _policy(predicate: str) -> dict[str, Any]:
+    return {"predicate": FUNCTIONS[predicate], "max_retries": 5, "backoff": dict(_BACKOFF)}
+
+
+VALUES = {
+    "retry.default_backoff": dict(_BACKOFF),
+    "http.default_retry": _policy("http.default_retry_predicate"),
+    "http.default_retry_non_idempotent": _policy("http.default_retry_predicate_non_idempotent"),
+}

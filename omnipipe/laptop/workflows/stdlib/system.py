@@ -1,0 +1,108 @@
+"""The modules `sys` and `time`."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from omnipipe.laptop.workflows.errors import failure
+from omnipipe.laptop.workflows.functions import define
+from omnipipe.laptop.workflows.stdlib.arguments import need, need_number
+from omnipipe.laptop.workflows.stdlib.data import json_encode_to_string
+from omnipipe.laptop.workflows.values import jsonable
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.workflows.execution import Execution
+
+MAX_SLEEP = 31_536_000
+"""Longest sleep, in seconds: a year."""
+_SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
+
+
+@define("sys.get_env", context=True)
+def get_env(execution: "Execution", name: Any, default: Any = None) -> str:
+    """The value of an environment variable, or the default, or else a KeyError."""
+    need(name, str, "name")
+    if default is not None:
+        need(default, str, "default")
+    value = execution.environment.variable(name)
+    if value is not None:
+        return value
+    if default is None:
+        raise failure("KeyError", f"the environment variable {name} is not set: set it or give a default")
+    return default
+
+
+@define("sys.log", context=True, blocking=True)
+def log(
+    execution: "Execution",
+    data: Any = None,
+    severity: Any = "DEFAULT",
+    text: Any = None,
+    json: Any = None,
+    timeout: Any = None,
+) -> None:
+    """Write a log entry: a text, a map, or any `data`."""
+    if timeout is not None:
+        need_number(timeout, "timeout")
+    need(severity, str, "severity")
+    if severity not in _SEVERITIES:
+        raise failure("ValueError", f"{severity!r} is no severity: use one of {', '.join(_SEVERITIES)}")
+    if text is not None:
+        need(text, str, "text")
+    if json is not None:
+        need(json, dict, "json")
+    if sum(value is not None for value in (data, text, json)) > 1:
+        raise failure("ValueError", "give sys.log one of data, text and json")
+    payload = next((value for value in (text, json, data) if value is not None), "null")
+    jsonable(payload, "the log entry")
+    is_entry = type(payload) is dict or type(payload) is str
+    execution.environment.log(severity, payload if is_entry else json_encode_to_string(payload))
+
+
+@define("sys.now")
+def now() -> float:
+    """Seconds since 1970, with their fraction."""
+    return time.time()
+
+
+@define("sys.sleep", context=True, blocking=True)
+def sleep(execution: "Execution", seconds: Any) -> None:
+    """Wait."""
+    need_number(seconds, "seconds")
+    if not 0 <= seconds <= MAX_SLEEP:
+        raise failure("ValueError", f"seconds must be from 0 to {MAX_SLEEP}")
+    execution.sleep(seconds)
+
+
+@define("sys.sleep_until", context=True, blocking=True)
+def sleep_until(execution: "Execution", time: Any) -> None:
+    """Wait until a time in ISO 8601, at most a year ahead."""
+    seconds = parse(time) - now()
+    if seconds > MAX_SLEEP:
+        raise failure("ValueError", "time must be at most a year ahead")
+    execution.sleep(max(seconds, 0))
+
+
+@define("time.format")
+def format_time(seconds: Any, timezone: Any = "UTC") -> str:
+    """A time in ISO 8601 with microseconds, in a time zone of the tz database."""
+    need_number(seconds, "seconds")
+    need(timezone, str, "timezone")
+    try:
+        zone = ZoneInfo(timezone or "UTC")
+    except (LookupError, ValueError, OSError):  # OSError: the name of a folder of the database
+        raise failure("ValueError", f"{timezone!r} is no time zone") from None
+    text = datetime.fromtimestamp(seconds, UTC).astimezone(zone).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+
+@define("time.parse")
+def parse(value: Any) -> float:
+    """Seconds since 1970 of a time in ISO 8601, UTC unless it says otherwise."""
+    need(value, str, "value")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise failure("ValueError", f"{value!r} is not an ISO 8601 time, such as 2024-05-08T13:22:58Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
