@@ -16,19 +16,22 @@ run: install ## Install, then show a whole day on this machine (omnipipe demo)
 test: install ## Install, then run every test
 	@$(BIN)/python -m pytest
 
-install: $(VENV)/.installed ## Make .venv from requirements.lock
+install: $(VENV)/.installed ## Make .venv from requirements.lock, and an environment for each function and job
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock pyproject.toml $(wildcard functions/*/requirements.txt jobs/*/requirements.txt)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("OmniPipe needs Python 3.11 or newer, this is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
-	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m omnipipe.laptop.environments
 	@touch $@
 
 lock: ## Resolve the dependencies again and write the lock files
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml --group dev -o requirements.lock
+	@for unit in functions/* jobs/*; do (cd $$unit && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt); done
 
 lint: install ## Lint, check the types, check the dbt SQL as BigQuery SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -25,15 +25,23 @@ GOOGLE = "google"
 class Cloud:
     """One stack on this machine.
 
-    ``report`` is told, in a few words, of each resource that was made, changed or taken down.
+    ``real_weather`` leaves the weather API's address alone. ``report`` is told of each resource that was created,
+    changed, found unchanged or removed.
     """
 
     def __init__(
-        self, home: Home, project: str, region: str, report: Callable[[str, Resource], None] = lambda *_: None
+        self,
+        home: Home,
+        project: str,
+        region: str,
+        *,
+        real_weather: bool = False,
+        report: Callable[[str, Resource], None] = lambda *_: None,
     ) -> None:
         self.home = home
         self.project = project
         self.region = region
+        self.real_weather = real_weather
         self.registry = Registry(home.directory / "resources.json")
         self.processes = Processes(home.directory, home.log_file)
         self.ports = Ports(home.directory / "ports.json")
@@ -51,11 +59,12 @@ class Cloud:
             stack = json.loads((home.directory / "stack.json").read_text())
         except FileNotFoundError:
             raise LaptopError("the laptop cloud was never up here: run `omnipipe up`") from None
-        return Cloud(home, stack["project"], stack["region"])
+        return Cloud(home, **stack)
 
     def remember(self) -> None:
         """Write down what ``open`` reads."""
-        write_json(self.home.directory / "stack.json", {"project": self.project, "region": self.region})
+        stack = {"project": self.project, "region": self.region, "real_weather": self.real_weather}
+        write_json(self.home.directory / "stack.json", stack)
 
     @property
     def sockets(self) -> Path:

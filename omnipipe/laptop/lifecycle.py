@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 import time
@@ -12,8 +13,8 @@ from typing import Any
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud, answers
-from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current, write_json
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current, write_json
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.run import JOB
@@ -53,13 +54,19 @@ def up(
             changes[what] = changes.get(what, 0) + 1
             report(what, resource)
 
-        cloud = Cloud(home, project.config["gcp:project"], project.config["gcp:region"], count)
+        cloud = Cloud(
+            home,
+            project.config["gcp:project"],
+            project.config["gcp:region"],
+            real_weather=real_weather,
+            report=count,
+        )
         cloud.remember()
         make_current(home)
         _start_own_processes(cloud)
         outside_world.start_weather_api(cloud)
-        config = outside_world.replace_addresses(cloud, project.config, real_weather=real_weather)
-        outputs = program.run(program.Project(project.name, project.main, project.stack, config), cloud)
+        config = project.config | outside_world.replaced(cloud)
+        outputs = program.run(dataclasses.replace(project, config=config), cloud)
         cloud.take_down_unregistered()
         outside_world.start_webhook(cloud)
         write_json(home.directory / "outputs.json", outputs)
@@ -82,6 +89,13 @@ def down(*, purge: bool = False) -> list[str]:
     return names
 
 
+def abandon() -> None:
+    """End every process of the current stack at once, without asking for the lock: for an interrupted ``up``."""
+    home = current()
+    if home is not None:
+        Cloud(home, "", "").processes.stop(grace_s=5)
+
+
 def is_whole(cloud: Cloud) -> bool:
     """Whether every process that ``up`` started still runs."""
     return set(expected_processes(cloud)) <= set(cloud.processes.running())
@@ -95,8 +109,7 @@ def expected_processes(cloud: Cloud) -> list[str]:
     return [
         GOOGLE,
         BIGQUERY,
-        outside_world.WEATHER_API,
-        outside_world.WEBHOOK,
+        *outside_world.simulators(cloud),
         *(f"postgres-{instance.name}" for instance in registry.of_type(sql.INSTANCE)),
         *(datastream.process_name(stream) for stream in registry.of_type(datastream.STREAM)),
         *(function.inputs["name"] for function in registry.of_type(functions.FUNCTION)),

@@ -33,17 +33,25 @@ REPLACEMENTS = (
 )
 
 
-def replace_addresses(cloud: Cloud, config: dict[str, str], *, real_weather: bool) -> dict[str, str]:
-    """The stack's settings with the addresses of the simulators; ``real_weather`` leaves the weather API's alone."""
-    return config | {
+def replaced(cloud: Cloud) -> dict[str, str]:
+    """The settings that are replaced for a cloud, with the simulators' addresses."""
+    return {
         replacement.setting: f"http://{HOST}:{cloud.ports.of(replacement.simulator)}{replacement.path}"
         for replacement in REPLACEMENTS
-        if not (real_weather and replacement.simulator == WEATHER_API)
+        if replacement.simulator in simulators(cloud)
     }
 
 
+def simulators(cloud: Cloud) -> list[str]:
+    """The simulators that run for a cloud."""
+    return [WEBHOOK] if cloud.real_weather else [WEATHER_API, WEBHOOK]
+
+
 def start_weather_api(cloud: Cloud) -> None:
-    """Start the simulator of the weather API."""
+    """Start the simulator of the weather API, or stop it when the real one is asked."""
+    if WEATHER_API not in simulators(cloud):
+        cloud.processes.stop([WEATHER_API])
+        return
     port = cloud.ports.of(WEATHER_API)
     argv = [sys.executable, "-m", "seed.weather_api", "--port", str(port)]
     cloud.start(Spec(WEATHER_API, argv, clean_environment()), port_name=WEATHER_API)

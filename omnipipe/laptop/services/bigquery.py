@@ -62,8 +62,8 @@ class Table(Kind):
         path = f"datasets/{dataset}/tables"
         if _call(cloud, "GET", f"{path}/{table}") is None:
             _call(cloud, "POST", path, body)
-        elif previous is not None and previous.inputs != inputs:
-            _call(cloud, "PATCH", f"{path}/{table}", body)
+        elif previous is not None:
+            _add_columns(cloud, f"{dataset}.{table}", previous.inputs["schema"], inputs["schema"])
         resource.id = f"projects/{cloud.project}/datasets/{dataset}/tables/{table}"
         resource.outputs = {**inputs, "selfLink": resource.id}
 
@@ -71,6 +71,28 @@ class Table(Kind):
         if resource.inputs.get("deletionProtection", True):
             raise LaptopError(f"the table {resource.inputs['tableId']} is protected from deletion")
         _call(cloud, "DELETE", f"datasets/{resource.inputs['datasetId']}/tables/{resource.inputs['tableId']}")
+
+
+def _add_columns(cloud: Cloud, table: str, before: str, after: str) -> None:
+    """Add what a schema has more than the table's; LaptopError for any other difference.
+
+    By SQL, because the emulator's ``tables.patch`` changes what it says of a table and not the table.
+    """
+    old = {field["name"]: (field["type"], field["mode"]) for field in json.loads(before)}
+    new = {field["name"]: (field["type"], field["mode"]) for field in json.loads(after)}
+    for name in old:
+        if old[name] != new.get(name):
+            raise LaptopError(
+                f"{table}: the column {name} cannot change from {old[name]} to {new.get(name)} in place, as on Google: "
+                "add a column with another name, or start anew with `omnipipe down --purge`"
+            )
+    for name in new.keys() - old.keys():
+        type_, mode = new[name]
+        if mode == "REQUIRED":
+            raise LaptopError(f"{table}: a column that is added, such as {name}, must be NULLABLE or REPEATED")
+        type_ = f"ARRAY<{type_}>" if mode == "REPEATED" else type_
+        query = f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {type_}"
+        _call(cloud, "POST", "queries", {"query": query, "useLegacySql": False})
 
 
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:

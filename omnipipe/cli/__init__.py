@@ -1,0 +1,35 @@
+"""The command ``omnipipe``. Commands import what they need when they run, so that ``--help`` is quick."""
+
+import typer
+
+from omnipipe.cli import cloud, demo, inspect, runs, sources, workflow
+from omnipipe.cli.console import fail
+
+app = typer.Typer(
+    help="A Google Cloud data platform as one Pulumi program, run on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(cloud.up)
+app.command()(cloud.down)
+app.command()(cloud.status)
+app.command()(sources.seed)
+app.command()(sources.traffic)
+app.command()(runs.run)
+app.command()(inspect.sql)
+app.command()(inspect.logs)
+app.command()(demo.demo)
+app.add_typer(workflow.app, name="workflow")
+
+
+def main() -> None:
+    """Run the command. What a user can mend is told in one line, with exit code 1."""
+    from omnipipe.laptop.errors import LaptopError
+
+    try:
+        app()
+    except LaptopError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted", code=130)

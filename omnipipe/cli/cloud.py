@@ -1,0 +1,125 @@
+"""`up`, `down` and `status`: the laptop cloud itself."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omnipipe.cli.console import console, print_json, table
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.lifecycle import Up
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")]
+
+
+def up(
+    stack: Annotated[
+        str, typer.Option(help="Which stack: dev or prod. Its own Pulumi.STACK.yaml is read.")
+    ] = "dev",
+    real_weather: Annotated[bool, typer.Option("--real-weather", help="Ask the real weather API.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the Pulumi program on this machine: every resource made real, in the background.
+
+    Run it again after a change of the program or of its code: only what changed is deployed.
+    """
+    done = bring_up(stack, real_weather=real_weather, quiet=as_json)
+    if as_json:
+        print_json(
+            {"stack": done.stack, "resources": done.changes, "outputs": done.outputs, "seconds": done.seconds}
+        )
+        return
+    console.print(f"The stack [bold]{done.stack}[/] is up after {done.seconds:.1f} s: {_counted(done.changes)}.")
+    console.print(
+        "Next: [bold]omnipipe seed[/], then [bold]omnipipe run[/]. Where things are: [bold]omnipipe status[/]"
+    )
+
+
+def bring_up(stack: str, *, real_weather: bool = False, quiet: bool = False) -> "Up":
+    """``up`` with a line for what is being made. On Ctrl-C everything that runs is ended again."""
+    from omnipipe.laptop import lifecycle
+
+    with console.status(f"Starting the stack {stack}") if not quiet else _silence() as line:
+
+        def report(what: str, resource: Any) -> None:
+            if line is not None and what != "unchanged":
+                line.update(f"{what} {resource.kind} {resource.name}")
+
+        with _ending_everything_on_interrupt():
+            return lifecycle.up(stack, real_weather=real_weather, report=report)
+
+
+def down(
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the stack's data too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the laptop cloud. Its data stays for the next `up`, unless --purge."""
+    from omnipipe.laptop import lifecycle
+
+    stopped = lifecycle.down(purge=purge)
+    if as_json:
+        print_json({"stopped": stopped, "purged": purge})
+    elif stopped:
+        console.print(
+            f"Stopped {len(stopped)} processes: {', '.join(stopped)}.{' The data is removed.' if purge else ''}"
+        )
+    else:
+        console.print(f"Nothing was running.{' The data is removed.' if purge else ''}")
+
+
+def status(as_json: Json = False) -> None:
+    """Show what runs, where it is, what the outside world is replaced by, and what has no effect here."""
+    from omnipipe.laptop import report
+
+    state = report.status()
+    if as_json:
+        print_json(state)
+        return
+    console.print(f"Stack [bold]{state['stack']}[/] of project {state['project']}, in {state['home']}")
+    console.print(f"{'Up' if state['up'] else '[bold red]Not whole[/]: `omnipipe up` brings it back'}\n")
+    table(
+        ("process", "state", "pid", "MB", "address"),
+        [(p["name"], p["state"], str(p["pid"] or ""), p["megabytes"], p["address"]) for p in state["processes"]],
+    )
+    console.print()
+    table(
+        ("the program asks for", "here it is", "count"),
+        [(k["kind"], k["effect"], k["count"]) for k in state["kinds"]],
+    )
+    console.print(f"\nRecorded, without effect here: {', '.join(state['without_effect'])}")
+    console.print("\nOutside world, replaced on this machine only:")
+    table(
+        ("setting", "on Google", "here"),
+        [(r["setting"], r["configured"], r["here"]) for r in state["outside_world"]],
+    )
+    if state["streams"]:
+        console.print()
+        table(
+            ("stream", "state", "lag in bytes", "error"),
+            [(s["name"], s["state"], s["lag_bytes"], s["error"]) for s in state["streams"]],
+        )
+    console.print(f"\nPostgres: {state['psql']}")
+
+
+def _counted(changes: dict[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in changes.items()) + " resources"
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    yield None
+
+
+@contextmanager
+def _ending_everything_on_interrupt() -> Iterator[None]:
+    from omnipipe.laptop import lifecycle
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them
+        lifecycle.abandon()
+        raise

@@ -1,0 +1,51 @@
+"""How the command speaks: tables and lines for people, JSON for machines, errors on stderr."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say in one line what is wrong, and end."""
+    errors.print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
+    sys.exit(code)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for a machine: JSON on stdout and nothing else."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Print rows as a table; numbers stand on the right."""
+    rows = [["" if value is None else value for value in row] for row in rows]
+    grid = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "" for row in rows)
+        grid.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row))
+    console.print(grid)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,137 @@
+"""Ways into the running laptop cloud for the command and for tests: queries, the database, a daily run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import requests
+from psycopg.conninfo import make_conninfo
+
+from omnipipe.laptop import lifecycle
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import current
+from omnipipe.laptop.services import datastream, sql
+from omnipipe.laptop.services.workflows import WORKFLOW
+
+APP_USER = "mobility_app"
+
+
+def current_cloud() -> Cloud:
+    """The laptop cloud of this home, up or not.
+
+    Raises LaptopError when there was none.
+    """
+    home = current()
+    if home is None:
+        raise LaptopError("there is no laptop cloud yet: run `omnipipe up`")
+    return Cloud.open(home)
+
+
+def running_cloud() -> Cloud:
+    """The laptop cloud of this home, with every process running.
+
+    Raises LaptopError when one is missing.
+    """
+    cloud = current_cloud()
+    missing = sorted(set(lifecycle.expected_processes(cloud)) - set(cloud.processes.running()))
+    if missing:
+        raise LaptopError(f"not running: {', '.join(missing)}. Run `omnipipe up`")
+    return cloud
+
+
+def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
+    """Run a statement in BigQuery, with text parameters; returns the columns' names and the rows.
+
+    Raises LaptopError with BigQuery's words when it refuses.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.retry import Retry
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery
+
+    if "bigquery" not in cloud.processes.running():
+        raise LaptopError("BigQuery is not running: run `omnipipe up`")
+    client = bigquery.Client(
+        cloud.project, credentials=AnonymousCredentials(), client_options={"api_endpoint": cloud.bigquery_url}
+    )
+    try:
+        given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
+        # No retries: on this machine an error is an answer.
+        never = Retry(predicate=lambda _: False)
+        config = bigquery.QueryJobConfig(query_parameters=given)
+        result = client.query_and_wait(statement, job_config=config, retry=never, job_retry=never)
+    except GoogleAPICallError as error:
+        raise LaptopError(f"BigQuery refused the query: {error.message}") from error
+    return [field.name for field in result.schema], [list(row.values()) for row in result]
+
+
+def connection_string(cloud: Cloud) -> str:
+    """How the application that owns customers and trips connects to its database.
+
+    Raises LaptopError when the program registers no database.
+    """
+    instances, users = cloud.registry.of_type(sql.INSTANCE), cloud.registry.of_type("gcp:sql/user:User")
+    databases = cloud.registry.of_type("gcp:sql/database:Database")
+    passwords = {user.inputs["name"]: user.inputs["password"] for user in users}
+    if not instances or not databases or APP_USER not in passwords:
+        raise LaptopError("the program registers no database for the application: run `omnipipe up`")
+    return make_conninfo(
+        host=instances[0].outputs["pscServiceAttachmentLink"],
+        port=5432,
+        dbname=databases[0].inputs["name"],
+        user=APP_USER,
+        password=passwords[APP_USER],
+    )
+
+
+def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
+    """Wait until every change that is committed now is in BigQuery.
+
+    Raises LaptopError when a stream does not get there in time.
+    """
+    from omnipipe.laptop.datastream import wait_caught_up
+
+    with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
+        row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+    for stream in cloud.registry.of_type(datastream.STREAM):
+        wait_caught_up(datastream.state_dir(cloud, stream), str(row and row[0]), timeout_s)
+
+
+def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]) -> dict[str, Any]:
+    """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
+
+    ``on_step`` is told of each step as it begins. Ctrl-C cancels the execution.
+    """
+    workflow = cloud.registry.of_type(WORKFLOW)[0]
+    argument = json.dumps({"run_date": run_date} if run_date else {})
+    execution = _call("POST", f"{cloud.google}/v1/{workflow.id}/executions", {"argument": argument})
+    url = f"{cloud.google}/v1/{execution['name']}"
+    seen = None
+    try:
+        while execution["state"] == "ACTIVE":
+            time.sleep(0.1)
+            execution = _call("GET", url)
+            steps = execution["status"]["currentSteps"]
+            if steps and steps[0]["step"] != seen:
+                seen = steps[0]["step"]
+                on_step(seen)
+    except KeyboardInterrupt:
+        _call("POST", f"{url}:cancel")
+        raise
+    return execution
+
+
+def _call(method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    try:
+        answer = requests.request(method, url, json=body, timeout=30)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise LaptopError(
+            f"the laptop's Workflows service does not answer ({error}): run `omnipipe up`"
+        ) from error
+    return answer.json()

@@ -1,0 +1,103 @@
+"""What is where, for ``omnipipe status``: read from the registry and the process table, never from a list of its own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import psutil
+
+from omnipipe.laptop import access, lifecycle, outside_world
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
+from omnipipe.laptop.home import PROJECT_ROOT
+from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.postgres import psql_path
+from omnipipe.laptop.program import Project
+from omnipipe.laptop.services import KINDS, datastream, functions, sql
+
+
+def status() -> dict[str, Any]:
+    """The state of the current stack as plain data.
+
+    Raises LaptopError when there never was one.
+    """
+    cloud = access.current_cloud()
+    counts = Counter((resource.kind, KINDS[resource.type].effect) for resource in cloud.registry)
+    instances = cloud.registry.of_type(sql.INSTANCE)
+    return {
+        "stack": cloud.home.stack,
+        "project": cloud.project,
+        "home": str(cloud.home.directory),
+        "up": lifecycle.is_whole(cloud),
+        "processes": _processes(cloud),
+        "kinds": [
+            {"kind": kind, "effect": effect, "count": count} for (kind, effect), count in counts.items() if effect
+        ],
+        "without_effect": sorted(f"{kind} ({count})" for (kind, effect), count in counts.items() if not effect),
+        "outside_world": _outside_world(cloud),
+        "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
+        "psql": f"{psql_path()} '{access.connection_string(cloud)}'" if instances else None,
+    }
+
+
+def _outside_world(cloud: Cloud) -> list[dict[str, str]]:
+    configured = Project.load(PROJECT_ROOT, cloud.home.stack).config
+    here = outside_world.replaced(cloud)
+    return [
+        {
+            "setting": replacement.setting,
+            "configured": configured[replacement.setting],
+            "here": here.get(replacement.setting, "not replaced"),
+        }
+        for replacement in outside_world.REPLACEMENTS
+    ]
+
+
+def memory_bytes(process: psutil.Process) -> int:
+    """Memory of a process and of what it started: each one's own share, so that shared pages count once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with suppress(psutil.Error):
+            memory = one.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
+    return total
+
+
+def _processes(cloud: Cloud) -> list[dict[str, Any]]:
+    running = cloud.processes.running()
+    rows = []
+    for name in lifecycle.expected_processes(cloud):
+        process = running.get(name)
+        rows.append(
+            {
+                "name": name,
+                "state": "running" if process else "stopped",
+                "pid": process.pid if process else None,
+                "megabytes": memory_bytes(process) // 1_000_000 if process else None,
+                "address": _address(cloud, name),
+            }
+        )
+    return rows
+
+
+def _address(cloud: Cloud, name: str) -> str:
+    for instance in cloud.registry.of_type(sql.INSTANCE):
+        if name == f"postgres-{instance.name}":
+            return instance.outputs["pscServiceAttachmentLink"]
+    listening = {BIGQUERY, GOOGLE, *outside_world.simulators(cloud)}
+    listening |= {function.inputs["name"] for function in cloud.registry.of_type(functions.FUNCTION)}
+    return f"http://{HOST}:{cloud.ports.of(name)}" if name in listening else ""
+
+
+def _stream(cloud: Cloud, stream: Any) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    with suppress(FileNotFoundError):
+        said = json.loads((datastream.state_dir(cloud, stream) / "status.json").read_text())
+    return {
+        "name": datastream.process_name(stream),
+        "state": said.get("state", "unknown"),
+        "lag_bytes": said.get("lag_bytes"),
+        "error": said.get("error"),
+    }
