@@ -45,7 +45,9 @@
           values ({% for column in columns %}source.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
       {%- endcall -%}
     {%- else -%}
-      {{ noop_statement('main', 'nothing changed', 'MERGE', 0) }}
+      {%- call noop_statement('main', 'nothing changed', 'MERGE', 0) -%}
+        -- nothing changed
+      {%- endcall -%}
     {%- endif -%}
     {% do adapter.drop_relation(changed) %}
   {%- endif -%}

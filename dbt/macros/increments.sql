@@ -1,8 +1,13 @@
 {#- What an increment reads. The bounds are literals in the SQL: BigQuery prunes partitions by literals only. -#}
 
-{#- True when the model's table stands and only what changed has to be merged into it. -#}
+{#- True when an earlier run has made the model's table. -#}
+{% macro stands() %}
+  {{ return(execute and load_relation(this) is not none) }}
+{% endmacro %}
+
+{#- True when only what changed has to be merged into the model's table. -#}
 {% macro is_increment() %}
-  {{ return(execute and load_relation(this) is not none and not should_full_refresh()) }}
+  {{ return(stands() and not should_full_refresh()) }}
 {% endmacro %}
 
 {#- The time stamp of this run, as a literal. -#}

@@ -5,11 +5,9 @@
     cluster_by=['city'],
 ) }}
 {#- A row that once was published stays, with zeros if its trips are gone: its receivers must learn of that. -#}
-{%- set published = execute and load_relation(this) is not none -%}
-{%- set days = values_of(
-    fetched_days() ~ ' union distinct select day from ' ~ ref('latest_trips') ~ ', unnest(days) as day where '
-    ~ loaded_since()
-) if is_increment() else none -%}
+{%- set changed_days = fetched_days() ~ ' union distinct select day from ' ~ ref('latest_trips')
+    ~ ', unnest(days) as day where ' ~ loaded_since() -%}
+{%- set days = values_of(changed_days) if is_increment() else none -%}
 
 with trips as (
   select
@@ -34,7 +32,7 @@ with trips as (
 
 city_days as (
   select city, day from trips
-  {%- if published %}
+  {%- if stands() %}
   union distinct
   select city, day from {{ this }}
   {%- if is_increment() %} where {{ in_partitions('day', 'date', days) }}{% endif %}
@@ -92,7 +90,7 @@ hashed as (
 
 select
   hashed.*,
-  {%- if published %}
+  {%- if stands() %}
   if(before.content_hash = hashed.content_hash, before.updated_at, {{ loaded_at() }}) as updated_at,
   {%- else %}
   {{ loaded_at() }} as updated_at,
@@ -100,7 +98,7 @@ select
   false as gone,
   [hashed.day] as touched
 from hashed
-{%- if published %}
+{%- if stands() %}
 left join {{ this }} as before on before.city = hashed.city and before.day = hashed.day
 {%- if is_increment() %} and {{ in_partitions('before.day', 'date', days) }}
 where before.content_hash is null or before.content_hash != hashed.content_hash

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='view') }}
 select city, latitude, longitude
 from unnest([
   struct('Berlin' as city, 52.52 as latitude, 13.41 as longitude),

@@ -4,6 +4,7 @@
     partition_by={'field': 'day', 'data_type': 'date'},
     cluster_by=['city'],
 ) }}
+{%- set fetched = fetched_days() %}
 select
   city,
   hour,
@@ -16,5 +17,5 @@ select
   [date(hour)] as touched
 from {{ ref('stg_weather') }}
 {%- if is_increment() %}
-where {{ in_partitions('date(hour)', 'date', values_of(fetched_days())) }}
+where {{ in_partitions('date(hour)', 'date', values_of(fetched)) }}
 {%- endif %}

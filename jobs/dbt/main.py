@@ -1,0 +1,106 @@
+"""Cloud Run job: build the dbt project for one day's run.
+
+The run's id and day come as ``RUN_ID`` and ``RUN_DATE``. The exit code is the result, and ``ops.step_runs`` has the
+details. What dbt itself needs is in ``project/profiles.yml``.
+"""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from google.cloud import bigquery
+
+from omnipipe.contracts.tables import STEP_RUNS
+from omnipipe.runtime import audit, log
+
+STEP = "dbt"
+PROJECT = Path(__file__).resolve().parent / "project"
+_log = logging.getLogger(STEP)
+
+
+class BuildFailed(Exception):
+    """Models or tests failed, or dbt could not start; the text names them with their messages."""
+
+
+def main() -> int:
+    """Run the job and return its exit code."""
+    log.configure(STEP)
+    try:
+        run_id = os.environ["RUN_ID"]
+        run_date = date.fromisoformat(os.environ["RUN_DATE"])
+    except (KeyError, ValueError) as cause:
+        _log.error("set RUN_ID, and RUN_DATE as YYYY-MM-DD: %s", cause)
+        return 1
+    client = bigquery.Client()
+    # Taken before the step begins, so that the next run's `since`, the beginning of this step, is later than the
+    # stamp of all rows that this run writes.
+    loaded_at = datetime.now(UTC)
+    try:
+        with audit.step(client, run_id, STEP) as step:
+            since = last_success(client)
+            _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run_id})
+            variables = {
+                "run_id": run_id,
+                "run_date": run_date.isoformat(),
+                "since": since.isoformat() if since else "",
+                "loaded_at": loaded_at.isoformat(),
+            }
+            step.rows = build(variables)
+    except BuildFailed:
+        return 1
+    return 0
+
+
+def last_success(client: bigquery.Client) -> datetime | None:
+    """When the last dbt step that succeeded began; None if none ever did."""
+    sql = f"SELECT max(started_at) AS since FROM {STEP_RUNS.id} WHERE step = '{STEP}' AND status = 'succeeded'"  # noqa: S608 - constants only
+    (row,) = client.query_and_wait(sql)
+    return row.since
+
+
+def build(variables: dict[str, Any]) -> int:
+    """Build models and run data tests with these dbt variables; return how many rows the models wrote.
+
+    Raises BuildFailed when a model or a test fails, or when dbt cannot begin.
+    """
+    from dbt.cli.main import dbtRunner  # here, because importing it takes seconds: a bad environment fails sooner
+
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = [
+            *("--no-use-colors", "--log-level", "none", "--log-level-file", "none", "--log-path", scratch),
+            *("build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)),
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", scratch),
+            *("--no-partial-parse", "--no-write-json"),
+        ]
+        outcome = dbtRunner(callbacks=[_forward]).invoke(arguments)
+    if outcome.exception:
+        raise BuildFailed(f"dbt could not run: {_one_line(outcome.exception)}") from outcome.exception
+    results = list(getattr(outcome.result, "results", ()))
+    failed = [
+        f"{result.node.resource_type} {result.node.name}: {_one_line(result.message)}"
+        for result in results
+        if result.status in ("error", "fail", "runtime error")
+    ]
+    if failed or not outcome.success:
+        raise BuildFailed("; ".join(failed) or "dbt failed without naming a model")
+    return sum(result.adapter_response.get("rows_affected") or 0 for result in results)
+
+
+def _forward(event: Any) -> None:
+    """Log the end of each model and test, and whatever dbt warns of, as lines of this job's own log."""
+    name, level = event.info.name, event.info.level
+    if (name.startswith("Log") and name.endswith("Result")) or level in ("warn", "error"):
+        _log.log(getattr(logging, {"warn": "WARNING"}.get(level, level.upper())), "%s", event.info.msg)
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
