@@ -101,7 +101,7 @@ def app(secret_file: Path, data_dir: Path) -> Flask:
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             Webhook(secret_file.read_text().strip()).verify(body, headers)
-        except WebhookVerificationError as error:
+        except (WebhookVerificationError, ValueError) as error:  # ValueError: a torn signature, a body not in JSON
             store.reject()
             return jsonify(simulated=True, error=str(error)), 401
         is_new = store.keep(headers["webhook-id"], body)
