@@ -10,6 +10,7 @@ import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from docker.utils.build import PatternMatcher
 from dockerfile_parse import DockerfileParser
@@ -124,7 +125,8 @@ def _copied(
             for name, file in found.items()
             if file.is_file()
             and "__pycache__" not in file.parts
-            and not ignored.matches(file.relative_to(context))
+            # It wants text, whatever its annotation says.
+            and not ignored.matches(cast(Path, file.relative_to(context).as_posix()))
         }
         if not kept:
             raise LaptopError(f"{dockerfile}: COPY {value}: {source} is not in the build's context, or is ignored")

@@ -152,6 +152,9 @@ def _leads_its_session(process: psutil.Process) -> bool:
 
 
 def _lost_its_leader(process: psutil.Process) -> bool:
-    with contextlib.suppress(ProcessLookupError):
-        return not psutil.pid_exists(os.getsid(process.pid))
-    return False
+    try:
+        return psutil.Process(os.getsid(process.pid)).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except ProcessLookupError:
+        return False

@@ -1,22 +1,21 @@
-"""Compiles a workflow's source into steps, and finds on the way everything that is wrong with it."""
+"""Compiles the steps of a routine, and finds on the way everything that is wrong with them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from omnipipe.laptop.workflows import steps as run
 from omnipipe.laptop.workflows.declarations import Declarations, named
-from omnipipe.laptop.workflows.errors import Problem, failure
-from omnipipe.laptop.workflows.execution import MAX_CALLS, Frame
-from omnipipe.laptop.workflows.expressions import Compiled, ExpressionCompiler
-from omnipipe.laptop.workflows.functions import Function, Parameter
+from omnipipe.laptop.workflows.errors import Problem
+from omnipipe.laptop.workflows.execution import Frame
+from omnipipe.laptop.workflows.functions import Parameter
 from omnipipe.laptop.workflows.library import Library
-from omnipipe.laptop.workflows.scopes import NotShared, Scope, UnknownVariable
+from omnipipe.laptop.workflows.places import Action, Place, PlaceCompiler
+from omnipipe.laptop.workflows.routines import ABSENT, Routine
+from omnipipe.laptop.workflows.scopes import Scope, UnknownVariable
 from omnipipe.laptop.workflows.source import Mapping, Node, Sequence
-from omnipipe.laptop.workflows.syntax import Expression, Index, Member, Name
 
 # https://cloud.google.com/workflows/quotas
 MAX_ASSIGNMENTS = 50
@@ -36,131 +35,18 @@ _KEYS = {
     "return": set(),
     "next": set(),
 }
-_VARIABLE = re.compile(r"[^\W\d]\w*")
-_RESERVED = {
-    "true",
-    "True",
-    "TRUE",
-    "false",
-    "False",
-    "FALSE",
-    "null",
-    "and",
-    "or",
-    "not",
-    "in",
-    "AND",
-    "OR",
-    "NOT",
-}
-
-Action = Callable[[Frame], Any]
 
 
-@dataclass(eq=False)
-class Routine:
-    """`main` or a subworkflow: its parameters, each with its slot and default, and its steps."""
+class RoutineCompiler(PlaceCompiler):
+    """Compiles one routine of a source, adding what is wrong with it to `problems`."""
 
-    name: str
-    parameters: list[tuple[str, Compiled | None]] = field(default_factory=list)
-    body: run.Block = field(default_factory=run.Block)
-
-    def invoke(self, caller: Frame, arguments: list[Any]) -> Any:
-        """Call the routine from another one's frame. Raises: RecursionError over 20 levels deep."""
-        if caller.depth >= MAX_CALLS:
-            raise failure("RecursionError", f"the calls are over the limit of {MAX_CALLS} levels")
-        return self.start(Frame(caller.execution, caller.depth + 1), arguments)
-
-    def start(self, frame: Frame, arguments: list[Any]) -> Any:
-        """Run on a new frame and return the routine's value."""
-        try:
-            for position, (slot, default) in enumerate(self.parameters):
-                if position < len(arguments) and arguments[position] is not ABSENT:
-                    frame.store(slot, arguments[position])
-                else:
-                    frame.store(slot, default.code(frame) if default else None)
-            signal = self.body.run(frame)
-            return signal.value if isinstance(signal, run.Return) else None
-        finally:
-            frame.release(list(frame))
-
-
-ABSENT: Any = object()
-"""Stands for an argument that a call by name leaves out, so that the default is taken."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where in a routine the compiler is.
-
-    lists: the enclosing lists of steps that `next` can reach, innermost last, with their names.
-    loop: "for" or "parallel" inside a loop; `branch` inside a parallel step.
-    """
-
-    scope: Scope
-    step: str | None = None
-    lists: tuple[tuple[run.Block, dict[str, int]], ...] = ()
-    loop: str | None = None
-    branch: bool = False
-    depth: int = 0
-
-
-class Compiler:
-    """Compiles the routines of one source. `problems` is complete when `compile` returns."""
-
-    def __init__(self, filename: str):
-        self.filename = filename
-        self.problems: list[Problem] = []
-
-    def compile(self, tree: Node) -> dict[str, Routine]:
-        """Compile every routine of the source."""
-        routines = self._routines(tree)
-        functions: dict[str, Function] = {}
-        compilers = []
-        for name, node in routines.items():
-            routine = Routine(name)
-            compiler = _RoutineCompiler(self, routine, node)
-            functions[name] = Function(name, compiler.parameters(), routine.invoke, subworkflow=True)
-            compilers.append(compiler)
-        library = Library({name: function for name, function in functions.items() if name != "main"})
-        for compiler in compilers:
-            compiler.compile(library)
-        return {compiler.routine.name: compiler.routine for compiler in compilers}
-
-    def refuse(self, line: int, message: str, step: str | None = None) -> None:
-        """Note a problem."""
-        self.problems.append(Problem(self.filename, line, step, message))
-
-    def _routines(self, tree: Node) -> dict[str, Mapping]:
-        if isinstance(tree, Sequence):
-            return {"main": Mapping({"steps": tree}, tree.line, {"steps": tree.line})}
-        if not isinstance(tree, Mapping):
-            self.refuse(
-                tree.line, "a workflow is a list of steps, or a map with main — write 'main:' and its steps"
-            )
-            return {}
-        if "main" not in tree.value:
-            self.refuse(tree.line, "there is no main workflow — name one of the workflows main")
-        routines = {}
-        for name, node in tree.value.items():
-            if isinstance(node, Sequence):
-                node = Mapping({"steps": node}, node.line, {"steps": node.line})
-            if isinstance(node, Mapping):
-                routines[name] = node
-            else:
-                self.refuse(tree.key_lines[name], f"the workflow '{name}' has no steps — give it 'steps:'")
-        return routines
-
-
-class _RoutineCompiler:
-    def __init__(self, parent: Compiler, routine: Routine, node: Mapping):
-        self.parent = parent
+    def __init__(self, routine: Routine, node: Mapping, filename: str, problems: list[Problem]):
+        super().__init__(filename, problems)
         self.routine = routine
         self.node = node
         self.scope = Scope()
         self.declarations = Declarations()
         self.names: dict[str, int] = {}
-        self.library = Library({})
 
     # --- the routine itself ---
 
@@ -185,7 +71,7 @@ class _RoutineCompiler:
         """Compile parameters and steps."""
         self.library = library
         steps = self.node.value.get("steps")
-        place = _Place(self.scope)
+        place = Place(self.scope)
         for key in self.node.value.keys() - {"params", "steps"}:
             self.refuse(
                 place, self.node.key_lines[key], f"unknown key '{key}' of a workflow — it takes params and steps"
@@ -202,7 +88,7 @@ class _RoutineCompiler:
         else:
             self.block(place, steps, self.routine.body)
 
-    def _check_parameters(self, place: _Place) -> None:
+    def _check_parameters(self, place: Place) -> None:
         node = self.node.value.get("params")
         if node is None:
             return
@@ -214,77 +100,9 @@ class _RoutineCompiler:
         if self.routine.name == "main" and len(names) > 1:
             self.refuse(place, node.line, "main takes one parameter, the runtime arguments as one map — keep one")
 
-    # --- problems, values, variables ---
-
-    def refuse(self, place: _Place, line: int, message: str) -> None:
-        self.parent.refuse(line, message, place.step)
-
-    def expressions(self, place: _Place) -> ExpressionCompiler:
-        return ExpressionCompiler(
-            place.scope, self.library, lambda line, message: self.refuse(place, line, message)
-        )
-
-    def template(self, place: _Place, node: Node) -> Compiled:
-        return self.expressions(place).template(node)
-
-    def variable(self, place: _Place, node: Node) -> str:
-        """Check a variable's name."""
-        name = node.value
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name) or name in _RESERVED:
-            self.refuse(
-                place, node.line, f"'{name}' is no variable name — use letters, digits and _, not a digit first"
-            )
-        return str(name)
-
-    def target(self, place: _Place, text: Any, line: int) -> tuple[run.Target, bool]:
-        """Compile the left side of an assignment; also says whether the variable is shared by branches."""
-        nothing = run.Target("", 0, []), False
-        if not isinstance(text, str):
-            self.refuse(place, line, f"{text!r} cannot be assigned to — name a variable")
-            return nothing
-        compiler = self.expressions(place)
-        tree: Expression | None = compiler.parse(text, line)
-        path: list[Action] = []
-        while isinstance(tree, (Member, Index)):
-            if isinstance(tree, Member):
-                path.insert(0, lambda frame, key=tree.name: key)
-            else:
-                path.insert(0, compiler.compile(tree.index))
-            tree = tree.target
-        if tree is None:
-            return nothing
-        if not isinstance(tree, Name):
-            self.refuse(place, line, f"'{text}' cannot be assigned to — name a variable, x, x.key or x[index]")
-            return nothing
-        try:
-            slot, branches = place.scope.write(tree.name)
-        except NotShared:
-            self.refuse(
-                place,
-                line,
-                f"'{tree.name}' is outside this parallel step — list it in shared, or use another name",
-            )
-            return nothing
-        except UnknownVariable:  # the declarations saw the same text, so only a name they could not read gets here
-            self.refuse(place, line, f"'{text}' cannot be assigned to — name a variable")
-            return nothing
-        return run.Target(slot, branches, path), branches > 0
-
-    def entries(self, place: _Place, node: Node, what: str, keys: set[str], needed: set[str]) -> dict[str, Node]:
-        """The entries of a map after a check of its keys; empty if it is not even a map."""
-        if not isinstance(node, Mapping):
-            self.refuse(place, node.line, f"{what} must be a map — it takes {', '.join(sorted(keys))}")
-            return {}
-        for key in node.value.keys() - keys:
-            message = f"unknown key '{key}' of {what} — it takes {', '.join(sorted(keys))}"
-            self.refuse(place, node.key_lines[key], message)
-        for key in sorted(needed - node.value.keys()):
-            self.refuse(place, node.line, f"{what} needs '{key}' — add it")
-        return node.value
-
     # --- steps ---
 
-    def block(self, place: _Place, node: Node | None, block: run.Block | None = None) -> run.Block:
+    def block(self, place: Place, node: Node | None, block: run.Block | None = None) -> run.Block:
         """Compile a list of steps."""
         block = run.Block() if block is None else block
         if not isinstance(node, Sequence) or not node.value:
@@ -301,7 +119,7 @@ class _RoutineCompiler:
             block.steps.append(self.step(replace(inner, step=name), name, body, item.key_lines[name]))
         return block
 
-    def step(self, place: _Place, name: str, body: Node, line: int) -> run.Step:
+    def step(self, place: Place, name: str, body: Node, line: int) -> run.Step:
         if name in self.names:
             self.refuse(
                 place,
@@ -312,7 +130,7 @@ class _RoutineCompiler:
         action, following = self.body(place, body, set())
         return run.Step(name, line, self.routine.name, action, following)
 
-    def body(self, place: _Place, node: Node, extra: set[str]) -> tuple[Action, Any]:
+    def body(self, place: Place, node: Node, extra: set[str]) -> tuple[Action, Any]:
         """Compile what a step does and where it goes next. `extra` are keys the caller handles."""
         if not isinstance(node, Mapping):
             self.refuse(
@@ -333,7 +151,7 @@ class _RoutineCompiler:
         action = getattr(self, f"_{kind}")(place, node) if kind != "next" else _nothing
         return action, self.next(place, parts["next"]) if "next" in parts else None
 
-    def next(self, place: _Place, node: Node) -> Any:
+    def next(self, place: Place, node: Node) -> Any:
         """The signal for `next`."""
         name = node.value
         if name == "end":
@@ -356,7 +174,7 @@ class _RoutineCompiler:
         )
         return None
 
-    def _assign(self, place: _Place, node: Mapping) -> Action:
+    def _assign(self, place: Place, node: Mapping) -> Action:
         assignments = node.value["assign"]
         pairs: list[tuple[run.Target, Any, bool]] = []
         if not isinstance(assignments, Sequence):
@@ -375,7 +193,7 @@ class _RoutineCompiler:
             pairs.append((target, compiled.code, shared and not compiled.calls_subworkflow))
         return run.Assign(pairs)
 
-    def _call(self, place: _Place, node: Mapping) -> Action:
+    def _call(self, place: Place, node: Mapping) -> Action:
         callee, arguments = node.value["call"], node.value.get("args")
         result = node.value.get("result")
         target = self.target(place, result.value, result.line)[0] if result else None
@@ -395,7 +213,7 @@ class _RoutineCompiler:
         ordered = [codes.get(item.name) or _constant(item.default) for item in function.parameters]
         return run.CallStep(function, ordered, target)
 
-    def _switch(self, place: _Place, node: Mapping) -> Action:
+    def _switch(self, place: Place, node: Mapping) -> Action:
         cases = node.value["switch"]
         compiled: list[tuple[Action, Action]] = []
         if not isinstance(cases, Sequence) or not cases.value:
@@ -412,10 +230,10 @@ class _RoutineCompiler:
             compiled.append((condition, _then(action, following)))
         return run.Switch(compiled)
 
-    def _steps(self, place: _Place, node: Mapping) -> Action:
+    def _steps(self, place: Place, node: Mapping) -> Action:
         return self.block(place, node.value["steps"]).run
 
-    def _return(self, place: _Place, node: Mapping) -> Action:
+    def _return(self, place: Place, node: Mapping) -> Action:
         if place.branch:
             self.refuse(
                 place,
@@ -425,12 +243,12 @@ class _RoutineCompiler:
         value = self.template(place, node.value["return"]).code
         return lambda frame: run.Return(value(frame))
 
-    def _raise(self, place: _Place, node: Mapping) -> Action:
+    def _raise(self, place: Place, node: Mapping) -> Action:
         return run.Raise(self.template(place, node.value["raise"]).code)
 
     # --- loops, branches, errors ---
 
-    def _items(self, place: _Place, node: Mapping, what: str) -> run.Items:
+    def _items(self, place: Place, node: Mapping, what: str) -> run.Items:
         """Compile `in` or `range` of a loop."""
         given = [key for key in ("in", "range") if key in node.value]
         if len(given) != 1:
@@ -441,7 +259,7 @@ class _RoutineCompiler:
             self.refuse(place, items.line, "range is a list of the first and the last number — write [1, 10]")
         return run.Items(self.template(place, items).code, given[0] == "range")
 
-    def _loop(self, place: _Place, node: Node, loop: str) -> tuple[Any, ...]:
+    def _loop(self, place: Place, node: Node, loop: str) -> tuple[Any, ...]:
         """Compile what a `for` and a parallel `for` have in common: items, slots and steps."""
         keys = {"value", "index", "in", "range", "steps"}
         parts = self.entries(place, node, "for", keys, {"value", "steps"})
@@ -454,11 +272,11 @@ class _RoutineCompiler:
         inner = replace(place, scope=scope, lists=(), loop=loop, branch=place.branch or loop == "parallel")
         return items, value, index, self.block(inner, parts["steps"]), scope
 
-    def _for(self, place: _Place, node: Mapping) -> Action:
+    def _for(self, place: Place, node: Mapping) -> Action:
         items, value, index, body, scope = self._loop(place, node.value["for"], "for")
         return run.For(items, value, index, body, list(scope.slots.values()))
 
-    def _parallel(self, place: _Place, node: Mapping) -> Action:
+    def _parallel(self, place: Place, node: Mapping) -> Action:
         keys = {"shared", "branches", "for", "concurrency_limit", "exception_policy"}
         parts = self.entries(place, node.value["parallel"], "parallel", keys, set())
         line = node.value["parallel"].line
@@ -479,7 +297,7 @@ class _RoutineCompiler:
         branches = self._branches(inner, parts["branches"])
         return run.Parallel(lambda frame: branches, limit)
 
-    def _check_shared(self, place: _Place, node: Node | None) -> None:
+    def _check_shared(self, place: Place, node: Node | None) -> None:
         if node is None:
             return
         if not isinstance(node, Sequence):
@@ -494,7 +312,7 @@ class _RoutineCompiler:
                 )
                 self.refuse(place, item.line, message)
 
-    def _branches(self, place: _Place, node: Node) -> list[run.Branch]:
+    def _branches(self, place: Place, node: Node) -> list[run.Branch]:
         if not isinstance(node, Sequence) or not node.value:
             self.refuse(
                 place, node.line, "branches must be a list of named branches — write '- name:' and its steps"
@@ -510,7 +328,7 @@ class _RoutineCompiler:
                 found.append(run.Branch(name, self.block(inner, parts["steps"]), {}))
         return found
 
-    def _try(self, place: _Place, node: Mapping) -> Action:
+    def _try(self, place: Place, node: Mapping) -> Action:
         if "retry" not in node.value and "except" not in node.value:
             self.refuse(place, node.line, "try needs 'retry' or 'except' — add one")
         action, following = self.body(place, node.value["try"], set())
@@ -518,7 +336,7 @@ class _RoutineCompiler:
         handler = self._except(place, node.value["except"]) if "except" in node.value else None
         return run.Try(_then(action, following), retry, handler)
 
-    def _retry(self, place: _Place, node: Node) -> run.Retry:
+    def _retry(self, place: Place, node: Node) -> run.Retry:
         if isinstance(node, Mapping):
             keys = {"predicate", "max_retries", "backoff"}
             parts = self.entries(place, node, "retry", keys, {"predicate"})
@@ -527,7 +345,7 @@ class _RoutineCompiler:
                 self.entries(place, backoff, "backoff", {"initial_delay", "max_delay", "multiplier"}, set())
         return run.Retry(self.template(place, node).code)
 
-    def _except(self, place: _Place, node: Node) -> run.Except:
+    def _except(self, place: Place, node: Node) -> run.Except:
         parts = self.entries(place, node, "except", {"as", "steps"}, set())
         scope = self.declarations.scopes.get(node, place.scope)
         slot = scope.declare(self.variable(place, parts["as"])) if "as" in parts else None

@@ -64,7 +64,7 @@ class WorkflowCancelled(WorkflowError):
         super().__init__({"message": "the execution was cancelled", "tags": ["Cancelled"]})
 
 
-class Stop(Exception):  # noqa: N818 - a signal
+class Stop(Exception):
     """Carries a cancellation out of the steps: not an error of the language, so that no `except` catches it."""
 
 

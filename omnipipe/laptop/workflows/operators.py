@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
-from omnipipe.laptop.workflows.values import equal, is_number, type_name
+from omnipipe.laptop.workflows.values import a_type, equal, is_number, type_name
 
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
@@ -64,7 +64,7 @@ def contains(item: Any, container: Any) -> bool:
         return any(equal(item, element) for element in container)
     if type(container) is dict:
         return type(item) is str and item in container
-    raise failure("TypeError", f"in needs a list or a map on its right, not a {type_name(container)}")
+    raise failure("TypeError", f"in needs a list or a map on its right, not {a_type(container)}")
 
 
 def negate(value: Any) -> Any:
@@ -78,28 +78,28 @@ def boolean(value: Any, where: str) -> bool:
     """Return a boolean as it is; anything else is a TypeError naming `where`."""
     if value is True or value is False:
         return value
-    raise failure("TypeError", f"{where} needs a boolean, not a {type_name(value)}")
+    raise failure("TypeError", f"{where} needs a boolean, not {a_type(value)}")
 
 
 def member(target: Any, key: Any) -> Any:
     """`target[key]` and `target.key`: a value of a map by key, or an element of a list by index."""
     if type(target) is dict:
         if type(key) is not str:
-            raise failure("TypeError", f"a map's key is a string, not a {type_name(key)}")
+            raise failure("TypeError", f"a map's key is a string, not {a_type(key)}")
         if key not in target:
             raise failure("KeyError", f"key not found: {key}")
         return target[key]
     if type(target) is list:
         return target[list_index(target, key)]
     if type(key) is str:
-        raise failure("TypeError", f"a {type_name(target)} has no key '{key}'")
-    raise failure("TypeError", f"a {type_name(target)} cannot be indexed")
+        raise failure("TypeError", f"{a_type(target)} has no key '{key}'")
+    raise failure("TypeError", f"{a_type(target)} cannot be indexed")
 
 
 def list_index(target: list, key: Any) -> int:
     """Check that `key` is an index of the list: an integer from 0 on."""
     if type(key) is not int:
-        raise failure("TypeError", f"a list's index is an integer, not a {type_name(key)}")
+        raise failure("TypeError", f"a list's index is an integer, not {a_type(key)}")
     if not 0 <= key < len(target):
         raise failure("IndexError", f"index {key} is out of range: the list has {len(target)} elements")
     return key

@@ -108,7 +108,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.refuse(key_line, "a key of a map must be text — quote it")
                 continue
-            key = key_node.value
+            key = self.unicode(key_node.value, key_line)
             if key in entries:
                 self.refuse(key_line, f"the key '{key}' stands twice in one map — remove one")
             entries[key] = self.convert(value_node, above)
@@ -118,7 +118,7 @@ class _Reader:
     def scalar(self, node: yaml.Node, line: int) -> Any:
         text, tag = node.value, node.tag.removeprefix("tag:yaml.org,2002:")
         if tag == "str":
-            return text
+            return self.unicode(text, line)
         if tag == "bool":
             return text.lower() == "true"
         if tag == "null":
@@ -132,6 +132,16 @@ class _Reader:
             return number
         self.refuse(line, f"the YAML tag {node.tag} is not known — remove it")
         return None
+
+    def unicode(self, text: str, line: int) -> str:
+        """Join what JSON writes as a pair, such as `\\ud83d\\ude00`, into the one character it stands for."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16") if not text.isascii() else text
+        except UnicodeDecodeError:
+            self.refuse(
+                line, "half of a surrogate pair is no character — write both halves, or the character itself"
+            )
+            return text
 
     def refuse(self, line: int, message: str) -> None:
         self.problems.append(Problem(self.filename, line, None, message))

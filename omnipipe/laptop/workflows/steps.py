@@ -14,7 +14,7 @@ from omnipipe.laptop.workflows.errors import HOST_ERRORS, WorkflowError, failure
 from omnipipe.laptop.workflows.execution import Frame
 from omnipipe.laptop.workflows.functions import Function
 from omnipipe.laptop.workflows.operators import boolean, list_index, member
-from omnipipe.laptop.workflows.values import copy_value, is_number, size_of, type_name
+from omnipipe.laptop.workflows.values import a_type, copy_value, is_number, size_of, type_name
 
 Code = Callable[[Frame], Any]
 MAX_CONCURRENCY = 20
@@ -111,17 +111,20 @@ class Target:
             place = owner[self.slot]
             for key in keys[:-1]:
                 place = member(place, key)
-            last: Any = keys[-1]
-            if type(place) is list:
-                old = size_of(place[list_index(place, last)])
-            elif type(place) is not dict:
-                raise failure("TypeError", f"cannot assign into a {type_name(place)}")
-            elif type(last) is not str:
-                raise failure("TypeError", f"a map's key is a string, not a {type_name(last)}")
-            else:
-                old = size_of(place[last]) if last in place else -size_of(last)
-            execution.charge(size_of(value) - old)
+            last = keys[-1]
+            execution.charge(size_of(value) - _replaced_size(place, last))
             place[last] = copy_value(value)
+
+
+def _replaced_size(place: Any, key: Any) -> int:
+    """Bytes that an assignment to `place[key]` gives back; negative for a new key, which takes its own."""
+    if type(place) is list:
+        return size_of(place[list_index(place, key)])
+    if type(place) is not dict:
+        raise failure("TypeError", f"cannot assign into {a_type(place)}")
+    if type(key) is not str:
+        raise failure("TypeError", f"a map's key is a string, not {a_type(key)}")
+    return size_of(place[key]) if key in place else -size_of(key)
 
 
 @dataclass(eq=False)
@@ -178,9 +181,7 @@ class Items:
         value = self.code(frame)
         if not self.is_range:
             if type(value) is not list:
-                raise failure(
-                    "TypeError", f"a loop goes over a list, not a {type_name(value)}: try keys(...) on a map"
-                )
+                raise failure("TypeError", f"a loop goes over a list, not {a_type(value)}: try keys(...) on a map")
             return list(value)
         if type(value) is not list or len(value) != 2:
             raise failure("TypeError", "range must be a list of two numbers")
@@ -292,16 +293,16 @@ class Retry:
         """The predicate and the seconds to wait before each further try."""
         policy = self.policy(frame)
         if type(policy) is not dict:
-            raise failure("TypeError", f"a retry policy is a map, not a {type_name(policy)}")
+            raise failure("TypeError", f"a retry policy is a map, not {a_type(policy)}")
         predicate = policy.get("predicate")
         if not isinstance(predicate, Function):
-            raise failure("TypeError", f"a retry predicate is a function, not a {type_name(predicate)}")
+            raise failure("TypeError", f"a retry predicate is a function, not {a_type(predicate)}")
         retries = policy.get("max_retries", 0)
         if type(retries) is not int or retries < 0:
             raise failure("TypeError", "max_retries must be an integer from 0 on")
         backoff = policy.get("backoff") or {}
         if type(backoff) is not dict:
-            raise failure("TypeError", f"backoff must be a map, not a {type_name(backoff)}")
+            raise failure("TypeError", f"backoff must be a map, not {a_type(backoff)}")
         numbers = {"initial_delay": 1, "max_delay": 60, "multiplier": 1, **backoff}
         for name, value in numbers.items():
             if not is_number(value) or value < 0:
@@ -356,5 +357,5 @@ class Raise:
     def __call__(self, frame: Frame) -> None:
         value = self.value(frame)
         if type(value) not in (str, dict):
-            raise failure("TypeError", f"raise takes a string or a map, not a {type_name(value)}")
+            raise failure("TypeError", f"raise takes a string or a map, not {a_type(value)}")
         raise WorkflowError(copy_value(value))

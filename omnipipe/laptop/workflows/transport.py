@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from omnipipe.laptop.workflows.environment import Environment
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
-from omnipipe.laptop.workflows.values import is_number, jsonable, type_name
+from omnipipe.laptop.workflows.values import a_type, is_number, jsonable
 
 if TYPE_CHECKING:
     import requests
@@ -61,7 +61,7 @@ def _seconds(timeout: Any) -> float:
     if timeout is None:
         return DEFAULT_TIMEOUT
     if not is_number(timeout):
-        raise failure("TypeError", f"timeout is a number of seconds, not a {type_name(timeout)}")
+        raise failure("TypeError", f"timeout is a number of seconds, not {a_type(timeout)}")
     if not 0 < timeout <= MAX_TIMEOUT:
         raise failure("ValueError", f"timeout must be over 0 and at most {MAX_TIMEOUT} seconds")
     return timeout
@@ -99,14 +99,14 @@ def _scalar(value: Any) -> str:
         return "true" if value else "false"
     if type(value) is str or is_number(value):
         return str(value)
-    raise failure("TypeError", f"a query value is a string, number or boolean, not a {type_name(value)}")
+    raise failure("TypeError", f"a query value is a string, number or boolean, not {a_type(value)}")
 
 
 def _query(query: Any) -> Iterator[tuple[str, str]]:
     if query is None:
         return
     if type(query) is not dict:
-        raise failure("TypeError", f"query must be a map, not a {type_name(query)}")
+        raise failure("TypeError", f"query must be a map, not {a_type(query)}")
     for name, value in query.items():
         for item in value if type(value) is list else [value]:
             yield name, _scalar(item)

@@ -30,6 +30,12 @@ def type_name(value: Any) -> str:
     return _TYPE_NAMES.get(type(value), "function")
 
 
+def a_type(value: Any) -> str:
+    """A value's type as a message says it: "an integer", "a map", "null"."""
+    name = type_name(value)
+    return name if name in ("null", "bytes") else f"an {name}" if name == "integer" else f"a {name}"
+
+
 def copy_value(value: Any) -> Any:
     """Copy a value: the language passes by value, so two variables never share a map or list."""
     kind = type(value)
@@ -91,7 +97,7 @@ def jsonable(value: Any, what: str) -> Any:
         elif isinstance(item, list):
             pending.extend(item)
         elif type(item) not in _TYPE_NAMES or type(item) is bytes:
-            raise failure("TypeError", f"{what} holds {type_name(item)}, which JSON cannot hold")
+            raise failure("TypeError", f"{what} holds {a_type(item)}, which JSON cannot hold")
         elif type(item) is float and not math.isfinite(item):
             raise failure("ValueError", f"{what} holds {item}, which JSON cannot hold")
     return value

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from omnipipe.laptop.workflows.compiler import Compiler, Routine
+from omnipipe.laptop.workflows.compiler import RoutineCompiler
 from omnipipe.laptop.workflows.environment import Environment
 from omnipipe.laptop.workflows.errors import Problem, Stop, WorkflowCancelled, WorkflowRefused
 from omnipipe.laptop.workflows.execution import Execution, Frame
-from omnipipe.laptop.workflows.source import read
+from omnipipe.laptop.workflows.functions import Function
+from omnipipe.laptop.workflows.library import Library
+from omnipipe.laptop.workflows.routines import Routine
+from omnipipe.laptop.workflows.source import Mapping, Node, Sequence, read
 from omnipipe.laptop.workflows.values import copy_value, jsonable
 
 
@@ -45,11 +48,49 @@ def parse(source: str, filename: str) -> Workflow:
 
     Raises: WorkflowRefused with every problem found.
     """
-    compiler = Compiler(filename)
+    problems: list[Problem] = []
     try:
-        routines = compiler.compile(read(source, filename))
+        main = _compile(read(source, filename), filename, problems)
     except RecursionError:
-        raise WorkflowRefused([Problem(filename, 1, None, "nested too deeply — use subworkflows")]) from None
-    if compiler.problems:
-        raise WorkflowRefused(compiler.problems)
-    return Workflow(routines["main"])
+        problems.append(Problem(filename, 1, None, "nested too deeply — use subworkflows"))
+        main = None
+    if problems or main is None:
+        raise WorkflowRefused(problems)
+    return Workflow(main)
+
+
+def _compile(tree: Node, filename: str, problems: list[Problem]) -> Routine | None:
+    """Compile every routine, each against the names of all of them."""
+    compilers = {
+        name: RoutineCompiler(Routine(name), node, filename, problems)
+        for name, node in _routines(tree, filename, problems).items()
+    }
+    library = Library(
+        {
+            name: Function(name, compiler.parameters(), compiler.routine.invoke, subworkflow=True)
+            for name, compiler in compilers.items()
+        }
+    )
+    for compiler in compilers.values():
+        compiler.compile(library)
+    return compilers["main"].routine if "main" in compilers else None
+
+
+def _routines(tree: Node, filename: str, problems: list[Problem]) -> dict[str, Mapping]:
+    """The source's routines by name: those of a map, or a bare list of steps as `main`."""
+
+    def refuse(line: int, message: str) -> None:
+        problems.append(Problem(filename, line, None, message))
+
+    entries = {"main": tree} if isinstance(tree, Sequence) else tree.value if isinstance(tree, Mapping) else {}
+    if "main" not in entries:
+        refuse(tree.line, "there is no main workflow — write 'main:' and its steps, or a bare list of steps")
+    routines = {}
+    for name, node in entries.items():
+        if isinstance(node, Mapping):
+            routines[name] = node
+        elif isinstance(node, Sequence):
+            routines[name] = Mapping({"steps": node}, node.line, {"steps": node.line})
+        else:
+            refuse(node.line, f"the workflow '{name}' has no steps — give it 'steps:'")
+    return routines

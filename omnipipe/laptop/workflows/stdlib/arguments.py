@@ -3,18 +3,18 @@
 from typing import Any
 
 from omnipipe.laptop.workflows.errors import failure
-from omnipipe.laptop.workflows.values import is_number, type_name
+from omnipipe.laptop.workflows.values import a_type, is_number
 
-_NAMES = {str: "string", dict: "map", list: "list", bytes: "bytes", bool: "boolean", int: "integer"}
+_NAMES = {str: "a string", dict: "a map", list: "a list", bytes: "bytes", bool: "a boolean", int: "an integer"}
 
 
 def need(value: Any, kind: type, name: str) -> None:
     """Check the type of the argument `name`. Raises: TypeError of the language."""
     if type(value) is not kind:
-        raise failure("TypeError", f"{name} must be a {_NAMES[kind]}, not a {type_name(value)}")
+        raise failure("TypeError", f"{name} must be {_NAMES[kind]}, not {a_type(value)}")
 
 
 def need_number(value: Any, name: str) -> None:
     """Check that the argument `name` is an integer or a double. Raises: TypeError of the language."""
     if not is_number(value):
-        raise failure("TypeError", f"{name} must be a number, not a {type_name(value)}")
+        raise failure("TypeError", f"{name} must be a number, not {a_type(value)}")

@@ -11,7 +11,7 @@ from typing import Any
 from omnipipe.laptop.workflows.errors import failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need
-from omnipipe.laptop.workflows.values import jsonable, type_name
+from omnipipe.laptop.workflows.values import a_type, jsonable
 
 _ALGORITHMS = ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 
@@ -62,7 +62,7 @@ def compute_hmac(key: Any, data: Any, algorithm: Any) -> bytes:
 def json_decode(data: Any) -> Any:
     """The value of JSON text or its bytes."""
     if type(data) not in (bytes, str):
-        raise failure("TypeError", f"data must be bytes or a string, not a {type_name(data)}")
+        raise failure("TypeError", f"data must be bytes or a string, not {a_type(data)}")
 
     def reject(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
@@ -80,7 +80,7 @@ def json_encode(data: Any, indent: Any = None) -> bytes:
 def json_encode_to_string(data: Any, indent: Any = None) -> str:
     """JSON of a value, as text: compact, or indented by a number of spaces, a string, or two spaces for true."""
     if type(indent) not in (bool, int, str) and indent is not None:
-        raise failure("TypeError", f"indent must be a boolean, an integer or a string, not a {type_name(indent)}")
+        raise failure("TypeError", f"indent must be a boolean, an integer or a string, not {a_type(indent)}")
     width = 2 if indent is True else indent or None
     separators = (",", ":") if width is None else (",", ": ")
     return json.dumps(jsonable(data, "data"), ensure_ascii=False, indent=width, separators=separators)

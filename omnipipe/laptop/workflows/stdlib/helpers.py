@@ -10,7 +10,7 @@ from typing import Any
 from omnipipe.laptop.workflows.errors import failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need
-from omnipipe.laptop.workflows.values import is_number, type_name
+from omnipipe.laptop.workflows.values import a_type, is_number, type_name
 
 # Python's own int() and float() would also take "1_000", " 1 ", "inf" and other scripts' digits
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -32,7 +32,7 @@ def double(value: Any) -> float:
         return float(value)
     if is_number(value):
         return float(value)
-    raise failure("TypeError", f"cannot convert a {type_name(value)} to a double")
+    raise failure("TypeError", f"cannot convert {a_type(value)} to a double")
 
 
 @define("int")
@@ -45,7 +45,7 @@ def integer(value: Any) -> int:
     elif type(value) is int or (type(value) is float and math.isfinite(value)):
         number = int(value)
     else:
-        raise failure("TypeError", f"cannot convert a {type_name(value)} to an integer")
+        raise failure("TypeError", f"cannot convert {a_type(value)} to an integer")
     if not -(2**63) <= number < 2**63:
         raise failure("ValueError", f"{value} does not fit into a 64-bit integer")
     return number
@@ -58,7 +58,7 @@ def string(value: Any) -> str:
         return "true" if value else "false"
     if type(value) is str or is_number(value):
         return str(value)
-    raise failure("TypeError", f"cannot convert a {type_name(value)} to a string: use json.encode_to_string")
+    raise failure("TypeError", f"cannot convert {a_type(value)} to a string: use json.encode_to_string")
 
 
 @define("keys")
@@ -72,7 +72,7 @@ def keys(value: Any) -> list[str]:
 def length(value: Any) -> int:
     """The number of elements of a list, entries of a map or characters of a string."""
     if type(value) not in (list, dict, str, bytes):
-        raise failure("TypeError", f"a {type_name(value)} has no length")
+        raise failure("TypeError", f"{a_type(value)} has no length")
     return len(value)
 
 
