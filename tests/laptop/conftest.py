@@ -1,5 +1,6 @@
 """A real PostgreSQL and a real BigQuery emulator, one of each for the whole session, as processes."""
 
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -7,10 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
 
+from omnipipe.laptop import bigquery as emulator
 from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
 
-FLAGS = {"wal_level": "logical", "max_replication_slots": "20", "max_wal_senders": "20"}
+FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
+PROJECT = "omnipipe-test"
 
 
 @contextmanager
@@ -30,18 +35,81 @@ def start_postgres(server: Postgres, flags: Mapping[str, str] = FLAGS) -> subpro
 
 
 def stop_postgres(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server and wait until it is gone."""
     process.send_signal(STOP_SIGNAL)
     process.wait(20)
 
 
+class RunningPostgres(Postgres):
+    """A server and its process, which a test may kill."""
+
+    process: subprocess.Popen[bytes]
+
+    def crash(self) -> None:
+        """Kill the server and start it again."""
+        self.process.kill()
+        self.process.wait()
+        self.process = start_postgres(self)
+
+
+class Emulator:
+    """A BigQuery emulator, its process, and a client for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "bigquery"
+        self.rest_port, self._grpc_port = free_port(), free_port()
+        self.endpoint = f"http://{emulator.HOST}:{self.rest_port}"
+        self.log = folder / "bigquery.log"
+        self.client = bigquery.Client(
+            project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": self.endpoint}
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as log:
+            command = emulator.argv(self.data_dir, self.rest_port, self._grpc_port, PROJECT)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        emulator.wait_ready(self.rest_port, 30)
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Stop it cleanly; its exit code."""
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def rows(self, query: str) -> list[tuple]:
+        """The rows of a query."""
+        return [tuple(row.values()) for row in self.client.query_and_wait(query)]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPostgres]:
     """A running server, prepared as Cloud SQL is."""
     folder = tmp_path_factory.mktemp("postgres")
     with short_temporary_directory() as base:
-        server = Postgres(folder / "data", base / "pg", folder / "log")
+        server = RunningPostgres(folder / "data", base / "pg", folder / "log")
         server.initialise()
-        process = start_postgres(server)
+        server.process = start_postgres(server)
         server.prepare()
         yield server
-        stop_postgres(process)
+        stop_postgres(server.process)
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A running emulator."""
+    running = Emulator(tmp_path_factory.mktemp("bigquery"))
+    yield running
+    running.stop()

@@ -1,0 +1,31 @@
+"""``python -m omnipipe.laptop.datastream CONFIG.json``: run one stream until SIGTERM."""
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from omnipipe.laptop.datastream import config
+from omnipipe.laptop.datastream.worker import Worker
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.runtime import log
+
+
+def main() -> int:
+    """Exit code 0 after SIGTERM or SIGINT, 1 when the stream cannot run."""
+    log.configure("datastream")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        Worker(config.read(Path(sys.argv[1])), stop).run()
+    except LaptopError as error:
+        for line in str(error).splitlines():
+            logging.getLogger("omnipipe.laptop.datastream").error(line)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
