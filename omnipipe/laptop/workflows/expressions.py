@@ -149,7 +149,7 @@ class ExpressionCompiler:
             value = self.library.value(name)
             if value is not None:
                 return lambda frame: value
-            if self.library.is_module(root) and self.library.value(name.rpartition(".")[0]) is None:
+            if isinstance(tree.target, Name) and self.library.is_module(root):
                 self.report(self.line, self.library.unknown(name))
                 return lambda frame: None
         target, key = self.compile(tree.target), tree.name

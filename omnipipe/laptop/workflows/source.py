@@ -13,6 +13,7 @@ from omnipipe.laptop.workflows.errors import Problem, WorkflowRefused
 MAX_SOURCE = 128 * 1024
 """Largest source, in bytes (https://cloud.google.com/workflows/quotas)."""
 _MAX_NODES = 100_000
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,8 @@ class _Reader:
             self.refuse(line, "an alias (*name) makes the source endless or too large — write the value out")
             return Node(None, line)
         above = (*above, id(node))
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            self.refuse(line, f"the YAML tag {node.tag} is not known — remove it")
         if isinstance(node, yaml.SequenceNode):
             return Sequence([self.convert(item, above) for item in node.value], line)
         if isinstance(node, yaml.MappingNode):
