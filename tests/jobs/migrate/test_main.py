@@ -1,0 +1,218 @@
+"""The migrate job, run as Cloud Run runs it, against a real PostgreSQL with Cloud SQL's kind of users."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from omnipipe.laptop.images import Image
+from omnipipe.laptop.postgres import Postgres
+from tests.jobs.migrate.database import ADMIN, APP, PASSWORDS, PUBLICATION, REPLICATION, Database
+from tests.laptop.conftest import short_temporary_directory, start_postgres, stop_postgres
+
+
+def state(database: Database) -> dict[str, list[tuple]]:
+    """What the job is to bring about."""
+    return {
+        "tables": database.rows(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+        ),
+        "published": database.rows("SELECT pubname, schemaname, tablename FROM pg_publication_tables ORDER BY 3"),
+        "slots": database.rows(
+            "SELECT slot_name, plugin FROM pg_replication_slots WHERE database = current_database()"
+        ),
+        "grants": database.rows(
+            "SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants"
+            " WHERE table_schema = 'public' AND grantee = ANY(%s) ORDER BY 1, 2, 3",
+            parameters=([APP, REPLICATION],),
+        ),
+        "role": database.rows(
+            "SELECT rolcanlogin, rolreplication, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = %s",
+            parameters=(REPLICATION,),
+        ),
+    }
+
+
+def test_an_empty_database_is_brought_to_its_state_and_stays_so(database: Database, image: Image) -> None:
+    code, output = database.migrate(image)
+    assert code == 0, output
+    reached = state(database)
+    assert reached["published"] == [(PUBLICATION, "public", "customers"), (PUBLICATION, "public", "trips")]
+    assert reached["slots"] == [(database.slot, "pgoutput")]
+    assert reached["role"] == [(True, True, False, False)]
+    assert reached["grants"] == [
+        *((REPLICATION, table, "SELECT") for table in ("customers", "trips")),
+        *((APP, table, right) for table in ("customers", "trips") for right in RIGHTS),
+    ]
+    assert ("trips", "fare", "numeric") in reached["tables"]
+    code, output = database.migrate(image)
+    assert code == 0, output
+    assert state(database) == reached
+
+
+RIGHTS = ("DELETE", "INSERT", "SELECT", "UPDATE")
+
+
+def test_its_log_is_json_and_holds_no_password(database: Database, image: Image) -> None:
+    _, output = database.migrate(image)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert {line["service"] for line in lines} == {"migrate"}
+    server_log = database.server.log_file.read_text()
+    for password in PASSWORDS.values():
+        assert password not in output
+        assert password not in server_log
+
+
+def test_the_users_can_do_their_work_and_no_more(database: Database, image: Image) -> None:
+    database.migrate(image)
+    insert = "INSERT INTO customers (full_name, email, city) VALUES ('A B', 'a@example.com', 'Berlin')"
+    database.rows(insert, APP)
+    database.rows("UPDATE customers SET city = 'Vienna'", APP)
+    database.rows("SELECT setval(pg_get_serial_sequence('customers', 'customer_id'), 10)", APP)
+    assert database.rows("SELECT full_name, city FROM customers", REPLICATION) == [("A B", "Vienna")]
+    changes = "SELECT COUNT(*) > 0 FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL, VARIADIC %s)"
+    options = ["proto_version", "1", "publication_names", PUBLICATION]
+    assert database.rows(changes, REPLICATION, (database.slot, options)) == [(True,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        database.rows("DELETE FROM customers", REPLICATION)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        database.rows("TRUNCATE customers CASCADE", APP)
+
+
+def test_updated_at_is_kept_by_the_database_also_for_moved_trips(database: Database, image: Image) -> None:
+    database.migrate(image)
+    old = "'2026-01-01T00:00:00Z'"
+    database.rows(
+        f"INSERT INTO customers VALUES (1, 'A B', 'a@example.com', NULL, 'Berlin', false, {old}, {old});"
+        f"INSERT INTO trips VALUES (1, 1, 'Berlin', 'bike', 'requested', {old}, NULL, NULL, NULL, NULL, {old})",
+        APP,
+    )
+    database.rows("UPDATE customers SET customer_id = 7", APP)
+    assert database.rows("SELECT customer_id, updated_at > now() - interval '1 minute' FROM trips") == [(7, True)]
+    assert database.rows("SELECT updated_at > now() - interval '1 minute' FROM customers") == [(True,)]
+
+
+def test_a_schema_that_grows_is_taken_along(database: Database, image: Image, tmp_path: Path) -> None:
+    database.migrate(image)
+    database.rows("INSERT INTO customers (full_name, email, city) VALUES ('A B', 'a@example.com', 'Berlin')", APP)
+    schema = Path(f"{image.root}{image.workdir}", "schema.sql")
+    grown = (
+        schema.read_text()
+        + """
+        CREATE TABLE IF NOT EXISTS public.vehicles (vehicle_id bigint PRIMARY KEY);
+        ALTER TABLE public.trips ADD COLUMN IF NOT EXISTS surge numeric(4, 2);
+        """
+    )
+    original = schema.read_text()
+    schema.write_text(grown)
+    try:
+        for _ in range(2):
+            assert database.migrate(image)[0] == 0
+    finally:
+        schema.write_text(original)
+    reached = state(database)
+    assert [row[2] for row in reached["published"]] == ["customers", "trips", "vehicles"]
+    assert ("trips", "surge", "numeric") in reached["tables"]
+    assert database.rows("SELECT COUNT(*) FROM vehicles", REPLICATION) == [(0,)]
+    assert database.rows("SELECT COUNT(*) FROM customers") == [(1,)]
+
+
+def test_a_table_without_a_key_is_refused_and_nothing_changes(database: Database, image: Image) -> None:
+    database.rows("CREATE TABLE public.notes (text text)")
+    before = state(database)
+    code, output = database.migrate(image)
+    assert code == 1
+    assert "public.notes has no primary key" in output
+    assert state(database)["tables"] == before["tables"]
+    assert state(database)["slots"] == []
+
+
+def test_a_new_password_of_the_replication_user_counts(database: Database, image: Image) -> None:
+    database.migrate(image)
+    assert database.migrate(image, REPLICATION_PASSWORD="changed")[0] == 0
+    with pytest.raises(psycopg.OperationalError):
+        database.rows("SELECT 1", REPLICATION)
+    assert database.migrate(image)[0] == 0  # as the other tests know it
+
+
+def test_killed_anywhere_it_can_be_run_again(database: Database, image: Image) -> None:
+    for delay_ms in range(0, 400, 25):
+        process = database.start_migrate(image)
+        time.sleep(delay_ms / 1000)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=20)
+        tables = len({row[0] for row in state(database)["tables"]})
+        assert tables in (0, 2)
+        assert len(state(database)["published"]) == tables  # in one transaction with the tables
+    assert database.migrate(image)[0] == 0
+    assert len(state(database)["slots"]) == 1
+
+
+def test_several_at_once_do_not_trip_over_each_other(database: Database, image: Image) -> None:
+    several = [database.start_migrate(image) for _ in range(3)]
+    for process in several:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    assert len(state(database)["slots"]) == 1
+
+
+def test_names_are_quoted(database: Database, image: Image) -> None:
+    hostile = 'pub"; DROP TABLE customers; --'
+    assert database.migrate(image, PUBLICATION=hostile)[0] == 0
+    assert {row[0] for row in state(database)["published"]} == {hostile}
+
+
+def test_a_slot_of_another_kind_is_named(database: Database, image: Image) -> None:
+    database.migrate(image)
+    database.drop_slot()
+    with psycopg.connect(database.server.admin_dsn(database.name), autocommit=True) as admin:
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", [database.slot])
+    code, output = database.migrate(image)
+    assert code == 1
+    assert f"there is another slot {database.slot}, with the plugin test_decoding" in output
+
+
+@pytest.mark.parametrize("name", ["APP_USER", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"])
+def test_a_missing_variable_is_named(database: Database, image: Image, name: str) -> None:
+    code, output = database.migrate(image, **{name: ""})
+    assert code == 1
+    assert f"{name} is not set" in output
+
+
+def test_an_application_user_that_does_not_exist_is_named(database: Database, image: Image) -> None:
+    code, output = database.migrate(image, APP_USER="nobody_here")
+    assert code == 1
+    assert "nobody_here" in output
+    assert state(database)["tables"] == []
+
+
+@pytest.fixture
+def plain_server(tmp_path: Path) -> Iterator[Postgres]:
+    """A server without the flag for logical decoding, not started."""
+    with short_temporary_directory() as base:
+        server = Postgres(tmp_path / "data", base / "pg", tmp_path / "log")
+        server.initialise()
+        yield server
+
+
+def test_it_waits_for_a_server_and_asks_for_logical_decoding(plain_server: Postgres, image: Image) -> None:
+    waiting = Database(plain_server, "mobility", "slot").start_migrate(image)
+    time.sleep(1)
+    assert waiting.poll() is None
+    process = start_postgres(plain_server, {"wal_level": "replica"})
+    try:
+        plain_server.prepare()
+        plain_server.ensure_user(ADMIN, PASSWORDS[ADMIN])
+        plain_server.ensure_database("mobility")
+        output, _ = waiting.communicate(timeout=60)
+        assert waiting.returncode == 1
+        assert "no connection yet" in output
+        assert "wal_level is replica" in output
+        assert "cloudsql.logical_decoding=on" in output
+    finally:
+        stop_postgres(process)
