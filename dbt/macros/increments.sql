@@ -66,13 +66,13 @@
   {%- endif -%}
 {% endmacro %}
 
-{#- The query of the days whose weather was fetched since then. A fetch reaches 92 days back at most. -#}
+{#- The query of the days whose weather was fetched since then. It prunes nothing: a run for a day long ago fetches
+    that day, and the two columns of a row a city, hour and fetch are small. -#}
 {% macro fetched_days() %}
   {%- set query = 'select distinct date(hour) as day from ' ~ source('raw', 'weather') -%}
   {%- if var('since') -%}
-    {%- set since = "timestamp '" ~ var('since') ~ "'" -%}
-    {%- set query = query ~ ' where hour >= timestamp_sub(' ~ since ~ ', interval 100 day) and fetched_at >= timestamp_sub('
-      ~ since ~ ', interval ' ~ var('lookback_days') ~ ' day)' -%}
+    {%- set query = query ~ " where fetched_at >= timestamp_sub(timestamp '" ~ var('since') ~ "', interval "
+      ~ var('lookback_days') ~ ' day)' -%}
   {%- endif -%}
   {{- return(query) -}}
 {% endmacro %}

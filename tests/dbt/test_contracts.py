@@ -1,0 +1,68 @@
+"""The project's YAML says what omnipipe.contracts says, and every model is documented."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from omnipipe.contracts.cities import CITIES
+from omnipipe.contracts.tables import KPIS, PUBLIC_CUSTOMERS, PUBLIC_TRIPS, WEATHER
+from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip
+
+MODELS = ROOT / "dbt" / "models"
+
+
+def columns(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(column["name"], column["description"]) for column in entry["columns"]]
+
+
+def test_sources_have_the_columns_of_the_contracts() -> None:
+    (source,) = yaml.safe_load((MODELS / "staging" / "sources.yml").read_text())["sources"]
+    declared = {table.get("identifier", table["name"]): table for table in source["tables"]}
+    for table in (PUBLIC_CUSTOMERS, PUBLIC_TRIPS, WEATHER):
+        entry = declared.pop(table.name)
+        types = {"RECORD": "struct"}
+        assert columns(entry) == [(field["name"], field["description"]) for field in table.schema()]
+        assert [column["data_type"] for column in entry["columns"]] == [
+            types.get(field["type"], field["type"].lower()) for field in table.schema()
+        ]
+    assert not declared
+
+
+def test_kpis_have_the_columns_of_the_contract(warehouse: Warehouse, dbt: Dbt) -> None:
+    (model,) = yaml.safe_load((MODELS / "analysis" / "kpis.yml").read_text())["models"]
+    assert columns(model) == [(field["name"], field["description"]) for field in KPIS.schema()]
+
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
+    dbt.build()
+    built = warehouse.client.get_table("analysis.kpis")
+    assert [(field.name, _standard(field.field_type)) for field in built.schema] == [
+        (field["name"], field["type"]) for field in KPIS.schema()
+    ]
+
+
+def _standard(field_type: str) -> str:
+    return {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(field_type, field_type)
+
+
+def test_cities_are_those_of_the_contracts(warehouse: Warehouse, dbt: Dbt) -> None:
+    dbt.build("--select", "dim_city")
+    expected = sorted((city.name, city.latitude, city.longitude) for city in CITIES)
+    assert sorted(warehouse.rows("SELECT city, latitude, longitude FROM prod.dim_city")) == expected
+
+
+@pytest.mark.parametrize("model", sorted(MODELS.rglob("*.sql")), ids=lambda path: path.stem)
+def test_each_model_is_described_beside_it(model: Path) -> None:
+    (entry,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+    assert entry["name"] == model.stem
+    assert entry["description"]
+    assert all(description for _, description in columns(entry))
+
+
+def test_unit_tests_pass(warehouse: Warehouse, dbt: Dbt) -> None:
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
+    dbt.build()
+    results = dbt.run("test", "--select", "test_type:unit")
+    assert not results["error"], results
+    assert len(results) > 4

@@ -1,0 +1,301 @@
+"""A warehouse for the tests of dbt and of the data checks: a real emulator, credentials, and hand-made raw rows."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from google.cloud import bigquery
+
+from omnipipe.contracts.schema import Table
+from omnipipe.contracts.tables import (
+    DATASETS,
+    DATASTREAM_TABLES,
+    DECLARED_TABLES,
+    PUBLIC_CUSTOMERS,
+    PUBLIC_TRIPS,
+    WEATHER,
+    Customer,
+    DatastreamMetadata,
+    Trip,
+    WeatherHour,
+)
+from omnipipe.laptop import bigquery as emulator
+from omnipipe.runtime import warehouse
+
+PROJECT = "omnipipe-test"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    """As much of a metadata server as application default credentials ask for."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.endswith("/token"):
+            answer = json.dumps({"access_token": "test", "expires_in": 3600, "token_type": "Bearer"})
+        elif path.endswith("/service-accounts/default/"):
+            # Without an address: with one, the client would look up its regional limits at Google.
+            answer = json.dumps({"aliases": ["default"], "email": "default", "scopes": []})
+        else:
+            answer = PROJECT if path.endswith("/project-id") else "googleapis.com"
+        self.send_response(200)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Type", "application/json" if answer.startswith("{") else "application/text")
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not on the test's output."""
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+class Warehouse:
+    """A running BigQuery. ``environment`` is what a program that is to use it gets."""
+
+    def __init__(self, address: str, metadata: str) -> None:
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "DBT_"))},
+            "BIGQUERY_EMULATOR_HOST": address,
+            "BIGQUERY_LOCATION": "EU",
+            "GCE_METADATA_HOST": metadata,
+            "GCE_METADATA_IP": metadata,
+            "GCE_METADATA_ROOT": metadata,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+        }
+        self.client = bigquery.Client(
+            PROJECT, _anonymous(), client_options={"api_endpoint": address}, location="EU"
+        )
+
+    def reset(self) -> None:
+        """Drop every table, then make those that Datastream and the program make, empty."""
+        for dataset in DATASETS:
+            self.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
+            self.client.create_dataset(dataset)
+        for table in (*DATASTREAM_TABLES, *DECLARED_TABLES):
+            self.create(table)
+
+    def create(self, table: Table) -> None:
+        """Make a declared table, empty."""
+        schema = [bigquery.SchemaField.from_api_repr(field) for field in table.schema()]
+        self.client.create_table(bigquery.Table(f"{PROJECT}.{table.id}", schema=schema), exists_ok=True)
+
+    def insert(self, table: Table, rows: Iterable[Any]) -> None:
+        """Append rows of a declared table."""
+        warehouse.insert(self.client, table, rows)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return [tuple(row.values()) for row in self.client.query_and_wait(sql)]
+
+    def contents(self, table: str, *, without: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a table, sorted, leaving out some columns."""
+        columns = [field.name for field in self.client.get_table(f"{PROJECT}.{table}").schema]
+        chosen = ", ".join(column for column in columns if column not in without)
+        return sorted(self.rows(f"SELECT {chosen} FROM {table}"), key=repr)
+
+
+def _anonymous() -> Any:
+    from google.auth.credentials import AnonymousCredentials
+
+    return AnonymousCredentials()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Warehouse]:
+    """Run an emulator with its data in ``folder``, and a metadata server."""
+    rest, grpc = _free_ports(2)
+    metadata = ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
+    threading.Thread(target=metadata.serve_forever, daemon=True).start()
+    with (folder / "bigquery.log").open("w") as log:
+        process = subprocess.Popen(emulator.argv(folder, rest, grpc, PROJECT), stdout=log, stderr=log)
+    try:
+        emulator.wait_ready(rest, 30)
+        yield Warehouse(f"http://127.0.0.1:{rest}", f"127.0.0.1:{metadata.server_address[1]}")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        metadata.shutdown()
+
+
+# --- rows as Datastream writes them
+
+_DELETES = ("DELETE", "UPDATE-DELETE")
+
+
+def change(row: Any, kind: str, time: int, position: str = "a") -> Any:
+    """``row`` as the change ``kind`` of the time ``time`` (milliseconds); deletes carry nothing but the key."""
+    metadata = DatastreamMetadata(
+        uuid=f"{kind}-{time}-{position}",
+        source_timestamp=time,
+        change_sequence_number=position,
+        change_type=kind,
+        sort_keys=[str(time), position],
+    )
+    if kind in _DELETES:
+        key, *others = [field.name for field in fields(row)]
+        row = replace(row, **dict.fromkeys(others))
+    return replace(row, datastream_metadata=metadata)
+
+
+def at(day: int, hour: int = 12, minute: int = 0) -> datetime:
+    """A time in March 2026."""
+    return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+
+
+def customer(customer_id: int, **values: Any) -> Customer:
+    """A customer with personal data that is easy to find again."""
+    row = Customer(
+        customer_id=customer_id,
+        full_name=f"Name-{customer_id}",
+        email=f"mail-{customer_id}@example.com",
+        phone=f"+49-phone-{customer_id}",
+        city="Berlin",
+        marketing_opt_in=False,
+        created_at=at(1),
+        updated_at=at(1),
+        datastream_metadata=None,
+    )
+    return replace(row, **values)
+
+
+def trip(trip_id: int, **values: Any) -> Trip:
+    """A completed trip of customer 1 in Berlin on March 2nd at noon, of 1.5 km for 2.50 euros."""
+    row = Trip(
+        trip_id=trip_id,
+        customer_id=1,
+        city="Berlin",
+        vehicle_type="bike",
+        status="completed",
+        requested_at=at(2),
+        started_at=at(2, 12, 5),
+        ended_at=at(2, 12, 15),
+        distance_km=Decimal("1.5"),
+        fare=Decimal("2.5"),
+        updated_at=at(2),
+        datastream_metadata=None,
+    )
+    return replace(row, **values)
+
+
+def weather(city: str, day: int, hour: int, mm: float | None, *, fetched_at: datetime | None = None) -> WeatherHour:
+    """An hour of weather at 10 degrees."""
+    return WeatherHour(
+        city=city,
+        hour=at(day, hour),
+        temperature_c=10.0,
+        precipitation_mm=mm,
+        wind_speed_kmh=5.0,
+        fetched_at=fetched_at or datetime.now(UTC),
+        run_id="weather",
+    )
+
+
+TABLES = {Customer: PUBLIC_CUSTOMERS, Trip: PUBLIC_TRIPS, WeatherHour: WEATHER}
+
+
+def deliver(to: Warehouse, *rows: Any) -> None:
+    """Let rows of any of the raw tables arrive."""
+    for kind, table in TABLES.items():
+        if chosen := [row for row in rows if isinstance(row, kind)]:
+            to.insert(table, chosen)
+
+
+# --- dbt
+
+
+class Dbt:
+    """dbt in a process of its own, with the packages of the job's requirements, that stays for many commands."""
+
+    def __init__(self, python: Path, environment: dict[str, str], scratch: Path) -> None:
+        self.target = scratch / "target"
+        self._process = subprocess.Popen(
+            [python, "-c", _RUNNER, str(scratch)],
+            cwd=ROOT / "dbt",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None, **variables: str) -> dict[str, Any]:
+        """Run a command; the message of each node by its name, and under ``error`` what went wrong."""
+        assert self._process.stdin
+        assert self._process.stdout
+        request = {"arguments": [*arguments, "--vars", json.dumps(variables)], "environment": environment or {}}
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def build(self, *arguments: str, **variables: str) -> dict[str, Any]:
+        """``dbt build`` without unit tests; raises AssertionError unless everything passes."""
+        results = self.run("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
+        assert not results["error"], results
+        return results
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+
+
+_RUNNER = """
+import json, os, sys
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+from dbt.cli.main import dbtRunner
+scratch, basis, parsed = sys.argv[1], dict(os.environ), None
+paths = [
+    "--log-path", scratch, "--target-path", scratch + "/target", "--project-dir", ".", "--profiles-dir", ".",
+    "--no-partial-parse",
+]
+for line in sys.stdin:
+    request = json.loads(line)
+    os.environ.clear()
+    os.environ.update(basis | request["environment"])
+    # Parsed once: the project is the same, unless the environment differs.
+    if parsed is None and not request["environment"]:
+        parsed = dbtRunner().invoke(["--log-level", "none", "parse", *paths]).result
+    manifest = None if request["environment"] else parsed
+    outcome = dbtRunner(manifest=manifest).invoke(["--log-level", "none", *request["arguments"], *paths])
+    results = getattr(outcome.result, "results", None) or []
+    answer = {result.node.name: f"{result.status}: {result.message}" for result in results}
+    failed = [result.node.name for result in results if result.status in ("error", "fail", "skipped")]
+    answer["error"] = str(outcome.exception or "") or failed or (not outcome.success and "failed")
+    print(json.dumps(answer), file=answers, flush=True)
+"""
+
+
+@contextmanager
+def dbt_for(warehouse: Warehouse, python: Path, scratch: Path) -> Iterator[Dbt]:
+    """A ``Dbt`` on a warehouse."""
+    dbt = Dbt(python, warehouse.environment, scratch)
+    try:
+        yield dbt
+    finally:
+        dbt.close()
+
+
+def job_python(job: str) -> Path:
+    """The Python with exactly the packages of a job."""
+    from omnipipe.laptop.environments import environment
+
+    return environment(ROOT / "jobs" / job / "requirements.txt") / "bin" / "python"
+
+
