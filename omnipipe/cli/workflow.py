@@ -71,7 +71,7 @@ def run(
         cancel.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait for a request
 
-    signal.signal(signal.SIGINT, interrupt)
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         result = workflow.run(argument, environment, cancel=cancel)
     except WorkflowCancelled:
@@ -80,6 +80,8 @@ def run(
         typer.echo(json.dumps(error.error, ensure_ascii=False, default=_text))
         typer.echo(f"the workflow failed: {error}", err=True)
         raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     typer.echo(json.dumps(result, ensure_ascii=False))
 
 

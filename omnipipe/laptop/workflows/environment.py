@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def _no_token(kind: str, target: str) -> str:
-    raise LookupError(f"no credentials to make a {kind} token for {target}")
+    raise LookupError(f"there are no credentials for {target}")
 
 
 def _no_log(severity: str, payload: str | dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def send(
     body that is not the JSON it claims to be, TypeError and ValueError for wrong arguments.
     """
     if type(url) is not str or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise failure("ValueError", f"the URL must be text that starts with http:// or https://, not {url!r}")
+        raise failure("ValueError", f"the URL must start with http:// or https://, not {url!r}")
     seconds = _seconds(timeout)
     sent = _headers(headers)
     data = _encode(body, sent)

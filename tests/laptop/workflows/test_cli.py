@@ -1,0 +1,110 @@
+"""`omnipipe workflow run`, as a process: what is on stdout, what on stderr, the exit code."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = "from omnipipe.cli import main; main()"
+
+
+def omnipipe(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "workflow", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "flow.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_result_alone_is_on_stdout(file):
+    source = """
+main:
+  params: [args]
+  steps:
+    - log: {call: sys.log, args: {text: "hello é", severity: INFO}}
+    - more: {call: sys.log, args: {json: {a: 1}}}
+    - done: {return: ["${args.name}", '${sys.get_env("COLOUR")}', '${sys.get_env("GOOGLE_CLOUD_WORKFLOW_ID")}']}
+"""
+    done = omnipipe(file(source), "--data", '{"name": "é"}', "--env", "COLOUR=a=b", "--env", "OTHER=")
+    assert (done.returncode, json.loads(done.stdout)) == (0, ["é", "a=b", "flow"])
+    assert done.stderr == 'INFO hello é\nDEFAULT {"a": 1}\n'
+
+
+def test_an_uncaught_error_is_its_map_and_exit_code_1(file):
+    done = omnipipe(file("- a: {return: '${1 / 0}'}"))
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "message": "ZeroDivisionError: division by zero",
+        "tags": ["ZeroDivisionError", "ArithmeticError"],
+    }
+    assert done.stderr == (
+        'the workflow failed: ZeroDivisionError: division by zero (in step "a", routine "main", line: 1)\n'
+    )
+
+
+def test_a_refused_file_is_exit_code_2(file):
+    path = file("- a: {return: '${x}'}\n- b: {next: c}\n")
+    done = omnipipe(path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"{path}:1: step 'a': 'x' is neither a variable nor a subworkflow — assign it first",
+        f"{path}:2: step 'b': next: there is no step 'c' to jump to — name one of this list or one around it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "yes"], "--data is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        (["--env", "NAME"], "--env takes NAME=VALUE, not 'NAME'"),
+        (["--env", "=1"], "--env takes NAME=VALUE, not '=1'"),
+    ],
+)  # fmt: skip
+def test_wrong_options_are_one_line_and_exit_code_2(file, arguments, message):
+    done = omnipipe(file("- a: {return: 1}"), *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{message}\n")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    missing = tmp_path / "no.yaml"
+    assert omnipipe(missing).stderr == f"cannot read {missing}: No such file or directory\n"
+    assert omnipipe(tmp_path).stderr == f"cannot read {tmp_path}: Is a directory\n"
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    done = omnipipe(binary)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"cannot read {binary}: it is not UTF-8 text\n")
+
+
+def test_ctrl_c_stops_sleeping_branches(file):
+    path = file(
+        "- p: {parallel: {for: {value: v, range: [1, 3], steps:"
+        " [{a: {call: sys.log, args: {text: up}}}, {b: {call: sys.sleep, args: {seconds: 60}}}]}}}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "workflow", "run", str(path)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    assert process.stderr.readline() == "DEFAULT up\n"
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert time.monotonic() - started < 10
+    assert (process.returncode, output) == (130, "")
+    assert "Traceback" not in errors
