@@ -68,7 +68,8 @@ def build(variables: dict[str, Any]) -> int:
 
     Raises BuildFailed when a model or a test fails, or when dbt cannot begin.
     """
-    from dbt.cli.main import dbtRunner  # here, because importing it takes seconds: a bad environment fails sooner
+    # Here, because importing it takes seconds: a bad environment fails sooner.
+    from dbt.cli.main import dbtRunner  # pyright: ignore[reportMissingImports] - in the job's own packages only
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = [

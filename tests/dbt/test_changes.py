@@ -113,7 +113,9 @@ def test_changes_of_the_source_reach_both_days_and_cities(warehouse: Warehouse, 
 
 
 def test_a_day_whose_trips_are_gone_stays_with_zeros(warehouse: Warehouse, runs: Runs) -> None:
-    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10), weather("Berlin", 2, 9, 1))
+    deliver(
+        warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10), weather("Berlin", 2, 9, 1)
+    )
     runs.succeed()
     (before,) = warehouse.rows("SELECT content_hash, updated_at FROM analysis.kpis")
     deliver(warehouse, change(trip(1), "DELETE", 20))

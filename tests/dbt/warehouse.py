@@ -149,7 +149,7 @@ def change(row: Any, kind: str, time: int, position: str = "a") -> Any:
         sort_keys=[str(time), position],
     )
     if kind in _DELETES:
-        key, *others = [field.name for field in fields(row)]
+        _key, *others = [field.name for field in fields(row)]
         row = replace(row, **dict.fromkeys(others))
     return replace(row, datastream_metadata=metadata)
 
@@ -194,7 +194,9 @@ def trip(trip_id: int, **values: Any) -> Trip:
     return replace(row, **values)
 
 
-def weather(city: str, day: int, hour: int, mm: float | None, *, fetched_at: datetime | None = None) -> WeatherHour:
+def weather(
+    city: str, day: int, hour: int, mm: float | None, *, fetched_at: datetime | None = None
+) -> WeatherHour:
     """An hour of weather at 10 degrees."""
     return WeatherHour(
         city=city,
@@ -244,7 +246,9 @@ class Dbt:
 
     def build(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """``dbt build`` without unit tests; raises AssertionError unless everything passes."""
-        results = self.run("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
+        results = self.run(
+            "build", "--exclude-resource-type", "unit_test", *arguments, environment=None, **variables
+        )
         assert not results["error"], results
         return results
 
@@ -297,5 +301,3 @@ def job_python(job: str) -> Path:
     from omnipipe.laptop.environments import environment
 
     return environment(ROOT / "jobs" / job / "requirements.txt") / "bin" / "python"
-
-

@@ -52,20 +52,20 @@ weather as (
   group by city, day
 ),
 
--- Means are rounded: the last digits of a sum of floats depend on its order, and would change the hash.
+-- The types are pinned to those of the contract. Means are rounded: the last digits of a sum of floats depend on its order, and would change the hash.
 figures as (
   select
     city_days.city,
     city_days.day,
-    ifnull(trips.trips, 0) as trips,
+    cast(ifnull(trips.trips, 0) as int64) as trips,
     ifnull(trips.riders, 0) as riders,
     ifnull(trips.revenue, 0) as revenue,
     round(cast(trips.mean_distance_km as float64), 3) as mean_distance_km,
     round(trips.cancellation_rate, 6) as cancellation_rate,
-    weather.wet_hours,
+    cast(weather.wet_hours as int64) as wet_hours,
     round(cast(weather.mean_temperature_c as float64), 2) as mean_temperature_c,
-    ifnull(trips.trips_wet, 0) as trips_wet,
-    ifnull(trips.trips_dry, 0) as trips_dry
+    cast(ifnull(trips.trips_wet, 0) as int64) as trips_wet,
+    cast(ifnull(trips.trips_dry, 0) as int64) as trips_dry
   from city_days
   left join trips using (city, day)
   left join weather using (city, day)
