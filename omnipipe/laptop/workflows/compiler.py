@@ -153,7 +153,10 @@ class RoutineCompiler(PlaceCompiler):
 
     def next(self, place: Place, node: Node) -> Any:
         """The signal for `next`."""
-        name = node.value
+        if isinstance(node, (Mapping, Sequence)):
+            self.refuse(place, node.line, "next must be the name of one step — use switch to choose between steps")
+            return None
+        name = str(node.value)  # a step may have a number as its name
         if name == "end":
             if place.branch:
                 self.refuse(place, node.line, "next: end cannot leave a parallel step — use raise, or let it end")
@@ -187,10 +190,9 @@ class RoutineCompiler(PlaceCompiler):
                 self.refuse(place, item.line, "an assignment is one 'variable: value' — check the indentation")
                 continue
             [(text, value)] = item.value.items()
-            target, shared = self.target(place, text, item.key_lines[text])
+            target, atomic = self.target(place, text, item.key_lines[text])
             compiled = self.template(place, value)
-            # a subworkflow may itself wait for branches, so the lock is not held while one runs
-            pairs.append((target, compiled.code, shared and not compiled.calls_subworkflow))
+            pairs.append((target, compiled.code, atomic and not compiled.calls_subworkflow))
         return run.Assign(pairs)
 
     def _call(self, place: Place, node: Mapping) -> Action:

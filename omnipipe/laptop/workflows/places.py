@@ -83,7 +83,10 @@ class PlaceCompiler:
         return str(name)
 
     def target(self, place: Place, text: Any, line: int) -> tuple[Target, bool]:
-        """Compile the left side of an assignment; also says whether the variable is shared by branches."""
+        """Compile the left side of an assignment; also says whether assigning must be atomic: branches share it.
+
+        It is not where a subworkflow gives an index: that may wait for branches of its own, and so for the lock.
+        """
         nothing = Target("", 0, []), False
         if not isinstance(text, str):
             self.refuse(place, line, f"{a_type(text)} cannot be assigned to — name a variable")
@@ -114,7 +117,7 @@ class PlaceCompiler:
         except UnknownVariable:  # the declarations saw the same text, so only a name they could not read gets here
             self.refuse(place, line, f"'{text}' cannot be assigned to — name a variable")
             return nothing
-        return Target(slot, branches, path), branches > 0
+        return Target(slot, branches, path), branches > 0 and not compiler.calls_subworkflow
 
     def entries(self, place: Place, node: Node, what: str, keys: set[str], needed: set[str]) -> dict[str, Node]:
         """The entries of a map after a check of its keys; empty if it is not even a map."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,12 +109,26 @@ class Target:
         keys = [key(frame) for key in self.path]
         execution = frame.execution
         with execution.lock:
-            place = owner[self.slot]
+            # other branches may be reading a shared value: what they hold must not change under them
+            whole = _copy_along(owner[self.slot], keys[:-1]) if self.branches else owner[self.slot]
+            place = whole
             for key in keys[:-1]:
                 place = member(place, key)
             last = keys[-1]
             execution.charge(size_of(value) - _replaced_size(place, last))
             place[last] = copy_value(value)
+            owner[self.slot] = whole
+
+
+def _copy_along(value: Any, keys: list[Any]) -> Any:
+    """Copy a value and the maps and lists in it along `keys`; the rest is the same in both."""
+    copied = copy(value)
+    place = copied
+    for key in keys:
+        child = copy(member(place, key))
+        place[key] = child
+        place = child
+    return copied
 
 
 def _replaced_size(place: Any, key: Any) -> int:
