@@ -1,5 +1,6 @@
 """``python -m omnipipe.laptop.datastream CONFIG.json``: run one stream until SIGTERM."""
 
+import gc
 import logging
 import signal
 import sys
@@ -14,6 +15,8 @@ from omnipipe.runtime import log
 
 def main() -> int:
     """Exit code 0 after SIGTERM or SIGINT, 1 when the stream cannot run."""
+    # A batch is tens of thousands of lists without a cycle. At its default the collector walks them again and again.
+    gc.set_threshold(200_000)
     log.configure("datastream")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from omnipipe.laptop.datastream.source import PublishedTable, Source
 from omnipipe.laptop.datastream.status import parse_lsn
-from omnipipe.laptop.datastream.table import Change, Position, TargetTable, metadata
+from omnipipe.laptop.datastream.table import Block, Position, TargetTable, metadata
 from omnipipe.laptop.home import write_json
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,8 @@ class Backfill:
     until_lsn: str  # all transactions that it shows were committed before
     done: bool
 
-    def shows(self, xid: int, commit_lsn: int) -> bool:
-        """Whether the rows have the changes of a transaction already."""
-        if commit_lsn >= parse_lsn(self.until_lsn):
-            return False
+    def shows(self, xid: int) -> bool:
+        """Whether the rows have the changes of a transaction that was committed before ``until_lsn``."""
         oldest, next_one, running = self.snapshot.split(":")
         # The snapshot counts in 64 bits, the log in 32. They are less than half the circle apart.
         if _before(xid, int(oldest)):
@@ -69,8 +67,8 @@ class Backfills:
         """The table is gone, and its rows with it."""
         self._known.pop(target, None)
 
-    def run(self, source: Source, published: PublishedTable, table: TargetTable, slot: str) -> Iterator[int]:
-        """Write all rows of a table, yielding how many after each load."""
+    def run(self, source: Source, published: PublishedTable, table: TargetTable, slot: str) -> Iterator[None]:
+        """Write all rows of a table, yielding after each load."""
         destination = table.destination
         if unfinished := self._known.get(table.target):
             destination.delete_event(table.target, unfinished.uuid)
@@ -89,33 +87,20 @@ class Backfills:
             backfill = Backfill(str(uuid.uuid4()), snapshot, until_lsn, done=False)
             self._remember(table.target, backfill)
             number = str(Position(parse_lsn(confirmed), 0))
-            written = 0
+            table.rows_written = 0
+
+            def arrived(rows: pa.Table) -> bool:
+                expected = table.rows_written + len(rows)
+                return destination.count_event(table.target, backfill.uuid) >= expected
+
             for texts in _rows(connection, published, table.source_names):
                 count = len(texts[0])
-                marks = metadata([backfill.uuid] * count, [now_ms] * count, [number] * count, ["INSERT"] * count)
-                written += self._load(table, texts, marks, backfill.uuid, written)
-                yield written
+                uuids = pa.array([backfill.uuid] * count)
+                marks = metadata(uuids, [now_ms] * count, [number] * count, ["INSERT"] * count)
+                table.write(Block(texts, marks), arrived)
+                yield
         self._remember(table.target, Backfill(backfill.uuid, snapshot, until_lsn, done=True))
-        logger.info("backfilled %s: %d rows", table.target, written)
-
-    def _load(self, table: TargetTable, texts: list[pa.Array], marks: pa.Array, event: str, before: int) -> int:
-        rows, bad = table.assemble(texts, marks)
-        if bad:
-            mark = marks[0].as_py()
-            position = Position.parse(mark["change_sequence_number"])
-            given_up = []
-            for row, reason in sorted(bad.items()):
-                values = [
-                    None if text is None else text.encode() for text in (column[row].as_py() for column in texts)
-                ]
-                given_up.append((Change(values, "INSERT", position, mark["source_timestamp"]), reason))
-            table.give_up(given_up)
-            rows = rows.take([row for row in range(len(marks)) if row not in bad])
-        expected = before + len(rows)
-        table.destination.load(
-            table.target, rows, lambda: table.destination.count_event(table.target, event) >= expected
-        )
-        return len(rows)
+        logger.info("backfilled %s: %d rows", table.target, table.rows_written)
 
     def _remember(self, target: str, backfill: Backfill) -> None:
         self._known[target] = backfill

@@ -214,14 +214,14 @@ class ChangeStream:
                 self.sent_lsn = _KEEPALIVE(raw)[0]
                 yield self.sent_lsn
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until something arrives, at most ``timeout_s`` seconds."""
-        select.select([self._connection.socket], [], [], timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until something arrives, at most ``timeout_s`` seconds; whether it did."""
+        return bool(select.select([self._connection.socket], [], [], timeout_s)[0])
 
-    def confirm(self, lsn: int) -> None:
-        """Tell the server that all before a position is done, and ask how far it is itself."""
+    def confirm(self, lsn: int, *, ask: bool = False) -> None:
+        """Tell the server that all before a position is done, and, to ``ask``, have it say how far it is itself."""
         now_us = time.time_ns() // 1000 - _EPOCH_OFFSET_US
-        self._connection.put_copy_data(struct.pack(">cQQQqB", b"r", lsn, lsn, lsn, now_us, 1))
+        self._connection.put_copy_data(struct.pack(">cQQQq?", b"r", lsn, lsn, lsn, now_us, ask))
         while self._connection.flush():
             select.select([], [self._connection.socket], [], 1)
 

@@ -3,12 +3,14 @@
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from google.api_core.exceptions import NotFound
 
@@ -70,6 +72,21 @@ class Change(NamedTuple):
     position: Position
     timestamp_ms: int
     previous_key: tuple[Value, ...] | None = None
+    completed: bool = False  # some values are Fetched, or copies of an earlier row's
+
+
+class Block(NamedTuple):
+    """Rows on their way, by column: the source's texts, Datastream's column, and values by column and row that are
+    BigQuery's already."""
+
+    texts: list[pa.Array]
+    metadata: pa.Array
+    fetched: Mapping[str, Mapping[int, Any]] = MappingProxyType({})
+
+    def take(self, rows: Sequence[int]) -> "Block":
+        """Some of the rows; without the fetched values, which are in place once the rows are assembled."""
+        indexes = pa.array(rows, pa.int64())
+        return Block([column.take(indexes) for column in self.texts], self.metadata.take(indexes))
 
 
 @dataclass
@@ -131,78 +148,110 @@ class TargetTable:
         if change.position > self.written_to:
             self.pending.append(change)
 
-    def flush(self) -> int:
-        """Write what is pending, in order; how many rows that was."""
+    def flush(self) -> None:
+        """Write what is pending, in order."""
         changes = self.pending
         if not changes:
-            return 0
+            return
         known, lost = self._complete(changes)
-        self.give_up(lost)
-        texts = [_texts([change.values[i] for change in known]) for i in range(len(self.source_names))]
-        fetched = {
-            name: {
-                row: change.values[i].value for row, change in enumerate(known) if _is_fetched(change.values[i])
-            }
-            for i, name in enumerate(self.source_names)
-        }
-        table, bad = self.assemble(texts, _metadata(known), fetched)
-        if bad:
-            self.give_up([(known[row], reason) for row, reason in sorted(bad.items())])
-            good = [row for row in range(len(known)) if row not in bad]
-            table, known = table.take(good), [known[row] for row in good]
-        self._load(table, known)
+        for change, reason in lost:
+            self.give_up([change], reason)
+        if known:
+            self.write(self._block(known), self._is_there)
         self.pending = []
         self.written_to = changes[-1].position
         self.newest_ms = max(self.newest_ms, changes[-1].timestamp_ms)
-        self.rows_written += len(known)
-        return len(changes)
 
-    def assemble(
-        self, texts: Sequence[pa.Array], metadata: pa.Array, fetched: dict[str, dict[int, Any]] | None = None
-    ) -> tuple[pa.Table, dict[int, str]]:
+    def give_up(self, changes: Sequence[Change], reason: str) -> None:
+        """Keep changes that cannot be written as dead letters."""
+        plain = [
+            change._replace(values=[None if value is UNCHANGED else value for value in change.values])
+            for change in changes
+        ]
+        self._give_up(self._block(plain), dict.fromkeys(range(len(plain)), reason))
+
+    def write(self, block: Block, arrived: Callable[[pa.Table], bool]) -> None:
+        """Write rows; those without a counterpart in BigQuery become dead letters.
+
+        ``arrived`` says of rows whose load has no clear outcome whether they are in the table.
+        """
+        rows, bad = self._assemble(block)
+        if bad:
+            self._give_up(block, bad)
+            good = [row for row in range(len(rows)) if row not in bad]
+            rows, block = rows.take(good), block.take(good)
+        self._append(rows, block, arrived)
+
+    def _append(self, rows: pa.Table, block: Block, arrived: Callable[[pa.Table], bool]) -> None:
+        if not len(rows):
+            return
+        try:
+            self.destination.load(self.target, rows, lambda: arrived(rows))
+        except NotFound:
+            logger.warning("%s was removed: making it again", self.target)
+            self._ensure(self._key_names)
+            self._append(rows, block, arrived)
+        except Refused as refused:
+            if len(rows) == 1:
+                self._give_up(block, {0: f"BigQuery refuses it: {refused}"})
+                return
+            # Find the rows that it refuses. In order: what is loaded must have nothing missing before it.
+            half = len(rows) // 2
+            self._append(rows.slice(0, half), block.take(range(half)), arrived)
+            self._append(rows.slice(half), block.take(range(half, len(rows))), arrived)
+        else:
+            self.rows_written += len(rows)
+
+    def _is_there(self, rows: pa.Table) -> bool:
+        number, _ = self.destination.newest(self.target)
+        return number is not None and number >= rows[METADATA][-1].as_py()["change_sequence_number"]
+
+    def _assemble(self, block: Block) -> tuple[pa.Table, dict[int, str]]:
         """Rows for BigQuery in its order of columns; and the rows that have no counterpart, with the reason."""
-        by_name = dict(zip(self.source_names, texts, strict=True))
+        by_name = dict(zip(self.source_names, block.texts, strict=True))
         arrays, names, bad = [], [], {}
         for column in self._columns:
             names.append(column.name)
             if column.name == METADATA:
-                arrays.append(metadata)
+                arrays.append(block.metadata)
             elif column.name in by_name:
                 column_type = self._types[column.name]
                 array, failures = convert(column_type, by_name[column.name])
                 for row, reason in failures.items():
                     bad.setdefault(row, f"{column.name}: {reason}")
-                if values := (fetched or {}).get(column.name):
+                if values := block.fetched.get(column.name):
                     kept = array.to_pylist()
                     array = pa.array([values.get(row, value) for row, value in enumerate(kept)], column_type.arrow)
                 arrays.append(array)
             else:  # the source has it no longer
-                arrays.append(pa.nulls(len(metadata), of_bigquery(column.bigquery).arrow))
+                arrays.append(pa.nulls(len(block.metadata), of_bigquery(column.bigquery).arrow))
         return pa.table(arrays, names=names), bad
 
-    def _load(self, table: pa.Table, changes: Sequence[Change]) -> None:
-        if not changes:
-            return
-        last = changes[-1].position
+    def _block(self, changes: Sequence[Change]) -> Block:
+        columns = list(zip(*(change.values for change in changes), strict=True))
+        fetched = _fetched(self.source_names, columns) if any(change.completed for change in changes) else {}
+        marks = metadata(
+            _uuids(len(changes)),
+            [change.timestamp_ms for change in changes],
+            [str(change.position) for change in changes],
+            [change.change_type for change in changes],
+        )
+        return Block([_texts(column) for column in columns], marks, fetched)
 
-        def arrived() -> bool:
-            number, _ = self.destination.newest(self.target)
-            return number is not None and Position.parse(number) >= last
-
-        try:
-            self.destination.load(self.target, table, arrived)
-        except NotFound:
-            logger.warning("%s was removed: making it again", self.target)
-            self._ensure(self._key_names)
-            self._load(table, changes)
-        except Refused as refused:
-            if len(changes) == 1:
-                self.give_up([(changes[0], f"BigQuery refuses it: {refused}")])
-                return
-            # Find the rows that it refuses. In order: what is loaded must have nothing missing before it.
-            half = len(changes) // 2
-            for start, end in pairwise([0, half, len(changes)]):
-                self._load(table.slice(start, end - start), changes[start:end])
+    def _give_up(self, block: Block, reasons: Mapping[int, str]) -> None:
+        letters = []
+        for row, reason in sorted(reasons.items()):
+            mark = block.metadata[row].as_py()
+            texts = [column[row].as_py() for column in block.texts]
+            event = {
+                "table": self.target,
+                "position": mark["change_sequence_number"],
+                "change_type": mark["change_type"],
+                "values": dict(zip(self.source_names, texts, strict=True)),
+            }
+            identity = sha256(json.dumps(event).encode()).hexdigest()[:32]
+            letters.append((identity, event | {"source_timestamp": mark["source_timestamp"]}, reason))
+        self.dead_letters.add(letters)
 
     def _complete(self, changes: list[Change]) -> tuple[list[Change], list[tuple[Change, str]]]:
         """Put in the values that the log left out, from the rows' last versions.
@@ -225,7 +274,7 @@ class TargetTable:
                     )
                     continue
                 values = [old if value is UNCHANGED else value for value, old in zip(values, before, strict=True)]
-                change = change._replace(values=values)
+                change = change._replace(values=values, completed=True)
             known.append(change)
             key = tuple(values[i] for i in self.key)
             if change.change_type.endswith("DELETE"):
@@ -254,57 +303,41 @@ class TargetTable:
                 found[text] = [Fetched(row[name]) if name in row else None for name in self.source_names]
         return found
 
-    def give_up(self, changes: Sequence[tuple[Change, str]]) -> None:
-        """Keep changes that cannot be written as dead letters, each with the reason."""
-        self.dead_letters.add([self._letter(change, reason) for change, reason in changes])
 
-    def _letter(self, change: Change, reason: str) -> tuple[str, dict[str, Any], str]:
-        values = {
-            name: value.decode(errors="replace") if isinstance(value, bytes) else getattr(value, "value", None)
-            for name, value in zip(self.source_names, change.values, strict=True)
-        }
-        event: dict[str, Any] = {
-            "table": self.target,
-            "change_type": change.change_type,
-            "position": str(change.position),
-        }
-        event["values"] = values
-        identity = sha256(json.dumps(event).encode()).hexdigest()[:32]
-        return identity, event | {"source_timestamp": change.timestamp_ms}, reason
-
-
-def metadata(uuids: list[str], timestamps_ms: list[int], numbers: list[str], kinds: list[str]) -> pa.Array:
+def metadata(
+    uuids: pa.Array, timestamps_ms: Sequence[int], numbers: Sequence[str], kinds: Sequence[str]
+) -> pa.Array:
     """The column that Datastream adds."""
-    sort_keys = [[str(timestamp), number] for timestamp, number in zip(timestamps_ms, numbers, strict=True)]
-    columns = (uuids, timestamps_ms, numbers, kinds, sort_keys)
-    arrays = [pa.array(values, part.type) for values, part in zip(columns, _METADATA_TYPE, strict=True)]
+    count = len(numbers)
+    timestamps = pa.array(timestamps_ms, pa.int64())
+    pairs = chain.from_iterable(zip(timestamps.cast(pa.string()).to_pylist(), numbers, strict=True))
+    sort_keys = pa.ListArray.from_arrays(
+        pa.array(range(0, 2 * count + 1, 2), pa.int32()), pa.array(pairs, pa.string())
+    )
+    arrays = [uuids, timestamps, pa.array(numbers, pa.string()), pa.array(kinds, pa.string()), sort_keys]
     return pa.StructArray.from_arrays(arrays, fields=list(_METADATA_TYPE))
 
 
-def _metadata(changes: Sequence[Change]) -> pa.Array:
-    return metadata(
-        _uuids(len(changes)),
-        [change.timestamp_ms for change in changes],
-        [str(change.position) for change in changes],
-        [change.change_type for change in changes],
-    )
+def _uuids(count: int) -> pa.Array:
+    """Random ones of version 4, as a column: one by one they would take longer than all else here together."""
+    digits = np.frombuffer(os.urandom(16 * count).hex().encode(), np.uint8).reshape(count, 32)
+    letters = np.full((count, 36), ord("-"), np.uint8)
+    for start, end, offset in ((0, 8, 0), (8, 12, 1), (12, 16, 2), (16, 20, 3), (20, 32, 4)):
+        letters[:, start + offset : end + offset] = digits[:, start:end]
+    letters[:, 14], letters[:, 19] = ord("4"), ord("a")
+    offsets = np.arange(0, 36 * count + 1, 36, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(letters))
 
 
-def _uuids(count: int) -> list[str]:
-    # Random ones; the uuid module takes longer for them than everything else here together.
-    digits = os.urandom(16 * count).hex()
-    return [
-        f"{digits[i : i + 8]}-{digits[i + 8 : i + 12]}-4{digits[i + 13 : i + 16]}-a{digits[i + 17 : i + 20]}"
-        f"-{digits[i + 20 : i + 32]}"
-        for i in range(0, 32 * count, 32)
-    ]
+def _fetched(names: Sequence[str], columns: list[tuple[Any, ...]]) -> dict[str, dict[int, Any]]:
+    """Take the values that are BigQuery's already out of the columns, by column and row."""
+    taken: dict[str, dict[int, Any]] = {}
+    for i, (name, column) in enumerate(zip(names, columns, strict=True)):
+        taken[name] = {row: value.value for row, value in enumerate(column) if isinstance(value, Fetched)}
+        if taken[name]:
+            columns[i] = tuple(None if isinstance(value, Fetched) else value for value in column)
+    return taken
 
 
-def _texts(values: Sequence[Any]) -> pa.Array:
-    return pa.array([value if isinstance(value, bytes) else None for value in values], pa.binary()).cast(
-        pa.string()
-    )
-
-
-def _is_fetched(value: Any) -> bool:
-    return isinstance(value, Fetched)
+def _texts(values: Sequence[Value]) -> pa.Array:
+    return pa.array(values, pa.binary()).cast(pa.string())

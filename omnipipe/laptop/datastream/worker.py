@@ -14,7 +14,7 @@ from omnipipe.laptop.datastream.deadletters import DeadLetters
 from omnipipe.laptop.datastream.destination import Destination, Stopping
 from omnipipe.laptop.datastream.pgoutput import UNCHANGED, Value
 from omnipipe.laptop.datastream.source import ChangeStream, Source, epoch_ms, is_permanent
-from omnipipe.laptop.datastream.status import Status, format_lsn
+from omnipipe.laptop.datastream.status import Status, format_lsn, parse_lsn
 from omnipipe.laptop.datastream.table import EVENT_LIMIT_BYTES, Change, Position, TargetTable
 from omnipipe.laptop.datastream.types import ColumnType, PgType, column_type
 from omnipipe.laptop.errors import LaptopError
@@ -49,6 +49,7 @@ class Worker:
         self._transaction: pgoutput.Begin | None = None
         self._index = 0
         self._received_lsn = 0
+        self._confirmed_lsn = 0
         self._batch_rows = 0
         self._batch_bytes = 0
         self._batch_since = 0.0
@@ -68,7 +69,7 @@ class Worker:
             self._report("STOPPED")
         except Stopping:
             self._report("STOPPED")
-        except LaptopError as error:
+        except Exception as error:  # whatever it is, those who wait for the stream have to hear of it
             self._status.error = str(error)
             self._report("FAILED")
             raise
@@ -109,8 +110,7 @@ class Worker:
                 self._backfills.forget(table.target)
             backfill = self._backfills.of(table.target)
             if self._config.wants_backfill(found.name) and not (backfill and backfill.done):
-                for written in self._backfills.run(self._source, found, table, self._config.slot):
-                    table.rows_written = written
+                for _ in self._backfills.run(self._source, found, table, self._config.slot):
                     self._report("BACKFILL")
                     if self._stop.is_set():
                         raise Stopping
@@ -138,8 +138,7 @@ class Worker:
             table.pending = []
         with self._source.stream() as stream:
             logger.info("following the slot %s", self._config.slot)
-            self._received_lsn = 0
-            stream.confirm(0)
+            self._received_lsn = self._confirmed_lsn = 0
             while not self._stop.is_set():
                 for message in stream.available():
                     if isinstance(message, bytes):
@@ -148,11 +147,15 @@ class Worker:
                         self._received_lsn = max(self._received_lsn, message)
                     if self._must_flush(quiet=False):
                         self._flush(stream)
-                        if self._stop.is_set():
-                            return
-                if self._batch_rows == 0 or self._must_flush(quiet=True):
+                    if self._stop.is_set():
+                        break
+                if self._must_flush(quiet=True) or (
+                    not self._batch_rows and self._received_lsn > self._confirmed_lsn
+                ):
                     self._flush(stream)
-                stream.wait(_QUIET_S / 3 if self._batch_rows else _IDLE_S)
+                if not stream.wait(_QUIET_S / 3 if self._batch_rows else _IDLE_S) and not self._batch_rows:
+                    # Nothing of ours may come for long. Its position moves with what others write.
+                    stream.confirm(self._confirmed_lsn, ask=True)
             self._flush(stream)
 
     def _must_flush(self, *, quiet: bool) -> bool:
@@ -166,16 +169,20 @@ class Worker:
             table.flush()
         self._batch_rows = self._batch_bytes = 0
         # Of a transaction that is half read, nothing is confirmed: it comes again as a whole.
-        stream.confirm(self._received_lsn)
-        if self._received_lsn:
-            self._status.confirmed_lsn = format_lsn(self._received_lsn)
-        self._status.lag_bytes = max(0, stream.sent_lsn - self._received_lsn)
+        if self._received_lsn > self._confirmed_lsn:
+            self._confirmed_lsn = self._received_lsn
+            stream.confirm(self._confirmed_lsn)
+            self._status.confirmed_lsn = format_lsn(self._confirmed_lsn)
+        self._status.lag_bytes = max(0, stream.sent_lsn - self._confirmed_lsn)
         self._status.error = None
         self._report("RUNNING")
 
     def _take(self, data: bytes) -> None:
         message = pgoutput.decode(data)
-        if isinstance(message, pgoutput.Begin):
+        if isinstance(message, (pgoutput.Insert, pgoutput.Update, pgoutput.Delete)):
+            if relation := self._relations[message.oid]:
+                self._change(relation, message, len(data))
+        elif isinstance(message, pgoutput.Begin):
             self._transaction, self._index = message, 0
         elif isinstance(message, pgoutput.Commit):
             self._transaction = None
@@ -186,10 +193,6 @@ class Worker:
             for oid in message.oids:
                 if relation := self._relations.get(oid):
                     logger.warning("%s was truncated: Datastream does not replicate that", relation.table.name)
-        elif message is not None:
-            relation = self._relations[message.oid]
-            if relation:
-                self._change(relation, message, len(data))
 
     def _relation(self, message: pgoutput.Relation) -> "_Relation | None":
         name = TableName(message.schema, message.table)
@@ -220,7 +223,7 @@ class Worker:
         table, backfill = relation.table, relation.backfill
         self._index += 1
         position = Position(transaction.commit_lsn, self._index)
-        if backfill and backfill.done and backfill.shows(transaction.xid, transaction.commit_lsn):
+        if transaction.commit_lsn < relation.backfill_lsn and backfill and backfill.shows(transaction.xid):
             return
         # Never older than what the table has, also when the source's clock was set back.
         timestamp = max(epoch_ms(transaction.committed_at_us), table.newest_ms)
@@ -232,7 +235,7 @@ class Worker:
             changes = self._update(relation, message, position, timestamp)
         if size > EVENT_LIMIT_BYTES:
             reason = f"the event has {size} bytes, Datastream takes {EVENT_LIMIT_BYTES}"
-            table.give_up([(change, reason) for change in changes])
+            table.give_up(changes, reason)
             return
         if not self._batch_rows:
             self._batch_since = time.monotonic()
@@ -277,6 +280,7 @@ class _Relation:
     def __init__(self, table: TargetTable, indexes: list[int] | None, backfill: Backfill | None) -> None:
         self.table = table
         self.backfill = backfill
+        self.backfill_lsn = parse_lsn(backfill.until_lsn) if backfill and backfill.done else 0
         self._indexes = indexes  # of the columns that are replicated; None for all of them
 
     def pick(self, values: list[Value]) -> list[Value]:

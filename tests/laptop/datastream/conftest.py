@@ -1,5 +1,6 @@
 """A stream of its own for each test: database, publication, slot, dataset and worker process."""
 
+import itertools
 import json
 import re
 import signal
@@ -11,12 +12,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from google.cloud import bigquery
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from omnipipe.contracts.tables import DEAD_LETTERS
 from omnipipe.laptop.datastream import status
 from tests.laptop.conftest import PROJECT, Emulator, RunningPostgres
 
+_NUMBERS = itertools.count()
 SCHEMA_SQL = Path(__file__).resolve().parents[3] / "seed" / "schema.sql"
 
 
@@ -161,7 +165,15 @@ def pipeline(
     request: pytest.FixtureRequest, postgres: RunningPostgres, emulated: Emulator, tmp_path: Path
 ) -> Iterator[Pipeline]:
     """A pipeline that is not started."""
-    name = re.sub(r"\W", "_", request.node.name)[:50].lower()
+    name = f"s{next(_NUMBERS)}_" + re.sub(r"\W", "_", request.node.name)[:45].lower()
     made = Pipeline(name, postgres, emulated, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def dead_letters(emulated: Emulator) -> None:
+    """The table of dead letters, as the program declares it."""
+    emulated.client.create_dataset(DEAD_LETTERS.dataset, exists_ok=True)
+    schema = [bigquery.SchemaField.from_api_repr(field) for field in DEAD_LETTERS.schema()]
+    emulated.client.create_table(bigquery.Table(f"{PROJECT}.{DEAD_LETTERS.id}", schema), exists_ok=True)
