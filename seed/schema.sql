@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS public.trips (
 );
 
 CREATE INDEX IF NOT EXISTS trips_customer_id ON public.trips (customer_id);
-CREATE INDEX IF NOT EXISTS trips_open ON public.trips (trip_id) WHERE status = 'requested';
+CREATE INDEX IF NOT EXISTS trips_open ON public.trips (requested_at) WHERE status = 'requested';
 
 -- A trigger, not the applications, keeps updated_at: no writer can forget it, and the trips that a changed customer
 -- number moves (ON UPDATE CASCADE) get it too.

@@ -23,7 +23,7 @@ _SOME_CUSTOMER = """(
     ORDER BY customer_id LIMIT 1
 )"""
 _SOME_TRIP_KEY = "(SELECT ceil(%(place)s * max(trip_id))::bigint FROM trips)"
-_OLDEST_OPEN_TRIP = "(SELECT trip_id FROM trips WHERE status = 'requested' ORDER BY trip_id LIMIT 1)"
+_OLDEST_OPEN_TRIP = "(SELECT trip_id FROM trips WHERE status = 'requested' ORDER BY requested_at LIMIT 1)"
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ _EVENTS = (
         )
         """,
     ),
+    # Not NOT EXISTS: that may be planned as a join, which reads all trips for the one customer that is wanted.
     _Event(
         "customers_deleted",
         2,
@@ -105,7 +106,7 @@ _EVENTS = (
         WHERE customer_id = (
             SELECT customer_id FROM customers
             WHERE customer_id >= {_SOME_CUSTOMER}
-                AND NOT EXISTS (SELECT FROM trips WHERE trips.customer_id = customers.customer_id)
+                AND (SELECT trip_id FROM trips WHERE trips.customer_id = customers.customer_id LIMIT 1) IS NULL
             ORDER BY customer_id LIMIT 1
         )
         """,
