@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, set_all_config
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from omnipipe.laptop.errors import LaptopError
@@ -72,6 +72,7 @@ def run(project: Project, cloud: Cloud) -> dict[str, Any]:
     monitor = _Monitor(cloud)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    reset_options()  # what an earlier run in this process has left open is not waited for
     set_all_config(project.config)
     mocks.set_mocks(monitor.mocks, project=project.name, stack=project.stack, preview=False, monitor=monitor)
     root = get_root_resource()

@@ -1,0 +1,64 @@
+"""Zips of functions: the same content, the same bytes."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components import packaging
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one function, away from the real one."""
+    root = tmp_path / "project"
+    for name, text in {
+        "functions/hello/main.py": "def hello(request): return 'hello'",
+        "functions/hello/requirements.txt": "flask",
+        "functions/hello/__pycache__/main.pyc": "compiled",
+        "omnipipe/__init__.py": "",
+        "omnipipe/contracts/tables.py": "X = 1",
+        "omnipipe/runtime/log.py": "Y = 1",
+        "omnipipe/laptop/cloud.py": "not for Google",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    monkeypatch.setattr(packaging, "ROOT", root)
+    return root / "functions" / "hello"
+
+
+def test_a_zip_holds_the_function_and_the_shared_code_and_nothing_else(folder: Path) -> None:
+    with zipfile.ZipFile(packaging.package_function(folder).path) as archive:
+        assert archive.namelist() == [
+            "main.py",
+            "omnipipe/__init__.py",
+            "omnipipe/contracts/tables.py",
+            "omnipipe/runtime/log.py",
+            "requirements.txt",
+        ]
+
+
+def test_the_bytes_depend_on_the_content_alone(folder: Path) -> None:
+    first = packaging.package_function(folder)
+    content = first.path.read_bytes()
+    first.path.unlink()
+    (folder / "main.py").touch()
+
+    again = packaging.package_function(folder)
+    assert (again.digest, again.path.read_bytes()) == (first.digest, content)
+
+    (folder / "main.py").write_text("def hello(request): return 'goodbye'")
+    assert packaging.package_function(folder).digest != first.digest
+
+
+def test_a_change_of_the_shared_code_is_a_change_of_the_function(folder: Path) -> None:
+    first = packaging.package_function(folder)
+    (folder.parent.parent / "omnipipe" / "contracts" / "tables.py").write_text("X = 2")
+
+    assert packaging.package_function(folder).digest != first.digest
+
+
+def test_a_function_without_requirements_is_refused(folder: Path) -> None:
+    (folder / "requirements.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no requirements\.txt"):
+        packaging.package_function(folder)

@@ -1,0 +1,113 @@
+"""What the program asks for, in each stack."""
+
+from collections.abc import Callable
+
+import pytest
+
+from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+from tests.components.conftest import Recorder
+
+Deploy = Callable[[str], Recorder]
+STACKS = ("dev", "prod")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_declared_table_and_dataset_is_there_and_datastreams_are_not(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+
+    assert {table.inputs["datasetId"] for table in program.of("bigquery.Dataset")} == set(DATASETS)
+    tables = {f"{t.inputs['datasetId']}.{t.inputs['tableId']}" for t in program.of("bigquery.Table")}
+    assert tables == {table.id for table in DECLARED_TABLES}
+    assert "raw.public_trips" not in tables
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_workload_has_an_identity_of_its_own(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+    identities = [
+        f.inputs["serviceConfig"]["serviceAccountEmail"] for f in program.of("cloudfunctionsv2.Function")
+    ]
+    identities += [job.inputs["template"]["template"]["serviceAccount"] for job in program.of("cloudrunv2.Job")]
+    identities += [w.inputs["serviceAccount"] for w in program.of("workflows.Workflow")]
+    identities += [
+        s.inputs["httpTarget"]["oauthToken"]["serviceAccountEmail"] for s in program.of("cloudscheduler.Job")
+    ]
+
+    assert len(identities) == len(set(identities)) == 7
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stream_comes_after_migrate_and_reads_what_migrate_makes(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+    order = [resource.name for resource in program.resources]
+    assert order.index("migrate-job") < order.index("cdc-source") < order.index("cdc-stream")
+    assert order.index("oltp-endpoint") < order.index("migrate-job")
+
+    migrate = program.named("migrate-job").inputs
+    variables = {e["name"]: e.get("value") for e in migrate["template"]["template"]["containers"][0]["envs"]}
+    source = program.named("cdc-stream").inputs["sourceConfig"]["postgresqlSourceConfig"]
+    profile = program.named("cdc-source").inputs["postgresqlProfile"]
+    assert migrate["runExecutionToken"]
+    assert (source["publication"], source["replicationSlot"]) == (variables["PUBLICATION"], variables["SLOT"])
+    assert (profile["hostname"], profile["username"]) == (variables["PGHOST"], variables["REPLICATION_USER"])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_vault_is_open_to_dbt_alone_and_raw_to_who_writes_or_transforms_it(deploy: Deploy, stack: str) -> None:
+    def members(dataset: str) -> set[str]:
+        grants = deploy(stack).of("bigquery.DatasetIamMember")
+        return {g.inputs["member"].split("@")[0] for g in grants if g.inputs["datasetId"] == dataset}
+
+    assert members("vault") == {"serviceAccount:dbt-job"}
+    assert members("raw") == {"serviceAccount:dbt-job", "serviceAccount:weather-function"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_who_runs_the_workflow_may_call_each_step_and_nobody_else_may(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+    caller = {"serviceAccount:daily-workflow@omnipipe-" + stack + ".iam.gserviceaccount.com"}
+
+    invokers = program.of("cloudrunv2.ServiceIamMember")
+    assert {i.inputs["name"] for i in invokers} == {"weather", "reverse-sync"}
+    assert {i.inputs["member"] for i in invokers} == caller
+    runners = program.of("cloudrunv2.JobIamMember")
+    assert {r.inputs["name"] for r in runners} == {"dbt", "validate"}
+    assert {r.inputs["member"] for r in runners} == caller
+
+
+def test_prod_keeps_its_data_and_dev_may_go(deploy: Deploy) -> None:
+    def protected(stack: str) -> set[bool]:
+        program = deploy(stack)
+        return {
+            r.inputs["deletionProtection"]
+            for r in program.of("sql.DatabaseInstance") + program.of("bigquery.Table")
+        }
+
+    assert protected("prod") == {True}
+    assert protected("dev") == {False}
+    settings = deploy("prod").named("oltp-instance").inputs["settings"]
+    assert settings["backupConfiguration"] == {"enabled": True, "pointInTimeRecoveryEnabled": True}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_database_has_no_public_address_and_decodes_its_log(deploy: Deploy, stack: str) -> None:
+    settings = deploy(stack).named("oltp-instance").inputs["settings"]
+
+    assert settings["ipConfiguration"]["ipv4Enabled"] is False
+    assert {"name": "cloudsql.logical_decoding", "value": "on"} in settings["databaseFlags"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_secret_stands_in_an_environment_in_clear(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+    for job in program.of("cloudrunv2.Job"):
+        for entry in job.inputs["template"]["template"]["containers"][0]["envs"]:
+            assert "generated" not in str(entry.get("value"))
+    for function in program.of("cloudfunctionsv2.Function"):
+        assert "generated" not in str(function.inputs["serviceConfig"]["environmentVariables"])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_jobs_run_images_by_digest(deploy: Deploy, stack: str) -> None:
+    for job in deploy(stack).of("cloudrunv2.Job"):
+        assert "@sha256:" in job.inputs["template"]["template"]["containers"][0]["image"]

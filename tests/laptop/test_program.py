@@ -1,0 +1,104 @@
+"""The program's files are read as Pulumi reads them, and its errors reach the user."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.program import Project, run
+
+PULUMI_YAML = """
+name: shop
+main: program
+runtime: python
+config:
+  size: {type: string, default: small}
+  open: {type: boolean, default: true}
+  address: {type: string}
+"""
+
+
+class Remembering:
+    """A cloud that gives back what it was asked for, or fails on one name."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.names: list[str] = []
+        self._failing = failing
+        self._lock = threading.Lock()
+
+    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
+        """Remember a name, or fail."""
+        if name == self._failing:
+            raise LaptopError(f"{name} cannot be made")
+        with self._lock:
+            self.names.append(name)
+        return name, inputs
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text(PULUMI_YAML)
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {'shop:address': here, 'gcp:project': p}")
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {'gcp:project': p}")
+    (tmp_path / "program").mkdir()
+    return tmp_path
+
+
+def program(root: Path, source: str) -> Project:
+    (root / "program" / "__main__.py").write_text("import pulumi\nimport pulumi_random as random\n" + source)
+    return Project.load(root, "dev")
+
+
+def test_settings_of_the_stack_come_over_the_projects_defaults(root: Path) -> None:
+    assert Project.load(root, "dev").config == {
+        "shop:size": "small",
+        "shop:open": "true",
+        "shop:address": "here",
+        "gcp:project": "p",
+    }
+
+
+def test_a_setting_without_a_default_must_be_set(root: Path) -> None:
+    with pytest.raises(LaptopError, match=r"Pulumi\.prod\.yaml does not set shop:address"):
+        Project.load(root, "prod")
+
+
+def test_an_unknown_stack_is_told_with_those_that_there_are(root: Path) -> None:
+    with pytest.raises(LaptopError, match="no stack 'test': choose one of dev, prod"):
+        Project.load(root, "test")
+
+
+def test_resources_are_made_in_the_order_of_their_dependencies_with_resolved_inputs(root: Path) -> None:
+    cloud = Remembering()
+    source = """
+first = random.RandomPassword("first", length=8)
+second = random.RandomPassword("second", length=first.length, opts=pulumi.ResourceOptions(depends_on=[first]))
+pulumi.export("length", second.length)
+pulumi.export("size", pulumi.Config().require("size"))
+"""
+    assert run(program(root, source), cloud) == {"length": 8, "size": "small"}
+    assert cloud.names == ["first", "second"]
+
+
+def test_the_first_failure_is_the_one_that_is_told_and_nothing_follows_it(root: Path) -> None:
+    cloud = Remembering(failing="first")
+    source = """
+first = random.RandomPassword("first", length=8)
+random.RandomPassword("second", length=8, opts=pulumi.ResourceOptions(depends_on=[first]))
+"""
+    with pytest.raises(LaptopError, match="^first cannot be made$"):
+        run(program(root, source), cloud)
+    assert cloud.names == []
+
+
+def test_an_error_of_the_program_itself_is_told_as_such(root: Path) -> None:
+    with pytest.raises(LaptopError, match="the program failed: KeyError: 'nothing'"):
+        run(program(root, "{}['nothing']"), Remembering())
+
+
+def test_a_lookup_that_the_laptop_cannot_answer_is_named(root: Path) -> None:
+    source = "import pulumi_gcp as gcp\npulumi.export('n', gcp.organizations.get_project_output().number)"
+    with pytest.raises(LaptopError, match="gcp:organizations/getProject:getProject"):
+        run(program(root, source), Remembering())

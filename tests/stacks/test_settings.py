@@ -1,0 +1,32 @@
+"""Settings are checked together, with every problem at once."""
+
+import dataclasses
+
+import pytest
+
+from stacks.settings import Settings
+
+GOOD = Settings(
+    project="p",
+    region="europe-west1",
+    bigquery_location="EU",
+    database_tier="db-f1-micro",
+    database_availability="ZONAL",
+    protect_data=True,
+    schedule="0 5 * * *",
+    time_zone="Etc/UTC",
+    schedule_paused=False,
+    weather_api_url="https://api.open-meteo.com",
+    webhook_url="https://hooks.example.com/x",
+)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(
+        ValueError, match="databaseAvailability is 'BOTH'.*schedule is 'daily'.*webhookUrl is 'hooks'"
+    ):
+        dataclasses.replace(GOOD, database_availability="BOTH", schedule="daily", webhook_url="hooks")
+
+
+def test_the_platform_gets_every_setting() -> None:
+    assert vars(GOOD.platform()) == vars(GOOD)
