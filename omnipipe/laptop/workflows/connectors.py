@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
 from omnipipe.laptop.workflows.functions import Function, Parameter
 from omnipipe.laptop.workflows.stdlib.http import VALUES
 from omnipipe.laptop.workflows.transport import CLOUD_PLATFORM, send
-from omnipipe.laptop.workflows.values import is_number
+from omnipipe.laptop.workflows.values import is_number, jsonable
 
 if TYPE_CHECKING:
     from omnipipe.laptop.workflows.execution import Execution, Frame
@@ -71,13 +71,27 @@ _WORKFLOW_EXECUTION = Operation(
 
 
 @dataclass(frozen=True)
+class Body:
+    """The argument that is a request's body: as it is, or as JSON text in a `field` of the body."""
+
+    argument: str = "body"
+    required: bool = True
+    field: str | None = None
+
+    def of(self, given: Mapping[str, Any]) -> Any:
+        """The body for the arguments of a call."""
+        if self.argument not in given:
+            return {}
+        value = given[self.argument]
+        return value if self.field is None else {self.field: json.dumps(jsonable(value, self.argument))}
+
+
+@dataclass(frozen=True)
 class Connector:
     """A row of the table.
 
     url: `https://HOST/path` with `{argument}` for each argument of the path.
-    query: optional arguments that go into the query. body: the request has one.
-    fields: arguments that make up the body themselves, where there is no `body` argument; `argument`
-        of a workflow's execution is sent as JSON text.
+    query: optional arguments that go into the query.
     defaults: arguments that may be left out, and the attribute of the environment that stands in.
     operation: how to wait for it; None where the answer is the result.
     """
@@ -85,21 +99,16 @@ class Connector:
     method: str
     url: str
     query: tuple[str, ...] = ()
-    body: bool = False
-    fields: tuple[str, ...] = ()
+    body: Body | None = None
     defaults: tuple[tuple[str, str], ...] = ()
     operation: Operation | None = None
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The arguments by name."""
         optional = {name for name, _ in self.defaults}
-        names = re.findall(r"{(\w+)}", self.url)
-        body = (Parameter("body"),) if self.body else ()
-        return (
-            *(Parameter(name, name not in optional) for name in names),
-            *body,
-            *(Parameter(name, required=False) for name in (*self.query, *self.fields, "connector_params")),
-        )
+        path = [Parameter(name, name not in optional) for name in re.findall(r"{(\w+)}", self.url)]
+        body = [Parameter(self.body.argument, self.body.required)] if self.body else []
+        return (*path, *body, *(Parameter(name, required=False) for name in (*self.query, "connector_params")))
 
 
 _RUN = "https://run.googleapis.com/v2"
@@ -108,13 +117,13 @@ _EXECUTIONS = "https://workflowexecutions.googleapis.com/v1"
 
 CONNECTORS = {
     "googleapis.run.v2.projects.locations.jobs.run": Connector(
-        "POST", _RUN + "/{name}:run", fields=("body",), operation=_RUN_OPERATION
+        "POST", _RUN + "/{name}:run", body=Body(required=False), operation=_RUN_OPERATION
     ),
     "googleapis.run.v2.projects.locations.jobs.get": Connector("GET", _RUN + "/{name}"),
     "googleapis.run.v2.projects.locations.jobs.executions.get": Connector("GET", _RUN + "/{name}"),
-    "googleapis.bigquery.v2.jobs.query": Connector("POST", _BIGQUERY + "/queries", body=True),
+    "googleapis.bigquery.v2.jobs.query": Connector("POST", _BIGQUERY + "/queries", body=Body()),
     "googleapis.bigquery.v2.jobs.insert": Connector(
-        "POST", _BIGQUERY + "/jobs", body=True, operation=_BIGQUERY_JOB
+        "POST", _BIGQUERY + "/jobs", body=Body(), operation=_BIGQUERY_JOB
     ),
     "googleapis.bigquery.v2.jobs.get": Connector("GET", _BIGQUERY + "/jobs/{jobId}", query=("location",)),
     "googleapis.bigquery.v2.jobs.getQueryResults": Connector(
@@ -123,7 +132,7 @@ CONNECTORS = {
         query=("location", "maxResults", "pageToken", "startIndex", "timeoutMs"),
     ),
     "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.create": Connector(
-        "POST", _EXECUTIONS + "/{parent}/executions", body=True
+        "POST", _EXECUTIONS + "/{parent}/executions", body=Body()
     ),
     "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.get": Connector(
         "GET", _EXECUTIONS + "/{name}", query=("view",)
@@ -131,7 +140,7 @@ CONNECTORS = {
     "googleapis.workflowexecutions.v1.projects.locations.workflows.executions.run": Connector(
         "POST",
         _EXECUTIONS + "/projects/{project_id}/locations/{location}/workflows/{workflow_id}/executions",
-        fields=("argument",),
+        body=Body("argument", required=False, field="argument"),
         defaults=(("project_id", "project"), ("location", "location")),
         operation=_WORKFLOW_EXECUTION,
     ),
@@ -151,44 +160,15 @@ def _invocation(connector: Connector) -> Callable[[Frame, list[Any]], Any]:
 
     def invoke(frame: Frame, arguments: list[Any]) -> Any:
         given = {name: value for name, value in zip(names, arguments, strict=False) if value is not None}
-        return _call(connector, frame.execution, given)
+        for name, attribute in connector.defaults:
+            given.setdefault(name, getattr(frame.execution.environment, attribute))
+        return _Call(frame.execution, _settings(given.get("connector_params"))).run(connector, given)
 
     return invoke
 
 
-def _call(connector: Connector, execution: Execution, given: dict[str, Any]) -> Any:
-    for name, attribute in connector.defaults:
-        given.setdefault(name, getattr(execution.environment, attribute))
-    settings = _settings(given.get("connector_params"))
-    deadline = time.monotonic() + settings["timeout"]
-
-    def request(method: str, url: str, **more: Any) -> Any:
-        return _request(execution, method, url, deadline, settings, **more)
-
-    def fill(match: re.Match[str]) -> str:
-        value = given.get(match[1])
-        if type(value) is not str:
-            raise failure("TypeError", f"{match[1]} must be a string")
-        return quote(value, safe="/:")
-
-    url = re.sub(r"{(\w+)}", fill, connector.url)
-    query = {name: given[name] for name in connector.query if name in given}
-    response = request(connector.method, url, query=query, body=_body(connector, given))
-    if connector.operation is None or settings["skip_polling"]:
-        return response
-    host = url.split("/")[2]
-    return _wait(connector.operation, execution, response, deadline, request, f"https://{host}", settings)
-
-
-def _body(connector: Connector, given: dict[str, Any]) -> Any:
-    if connector.body or "body" in connector.fields:
-        return given.get("body", {})
-    if "argument" in connector.fields:
-        return {"argument": json.dumps(given["argument"])} if "argument" in given else {}
-    return None
-
-
 def _settings(parameters: Any) -> dict[str, Any]:
+    """The `connector_params` of a call with their defaults. Raises: ValueError of the language."""
     parameters = {} if parameters is None else parameters
     if type(parameters) is not dict or any(name not in _PARAMETERS for name in parameters):
         raise failure("ValueError", f"connector_params is a map of {', '.join(_PARAMETERS)}")
@@ -200,64 +180,75 @@ def _settings(parameters: Any) -> dict[str, Any]:
     for name, value in [("timeout", settings["timeout"]), *settings["polling_policy"].items()]:
         if not is_number(value) or value <= 0:
             raise failure("ValueError", f"{name} of connector_params must be a number over 0")
+    if type(settings["skip_polling"]) is not bool:
+        raise failure("TypeError", "skip_polling of connector_params must be a boolean")
     return settings
 
 
-def _request(
-    execution: Execution,
-    method: str,
-    url: str,
-    deadline: float,
-    settings: dict[str, Any],
-    query: dict[str, Any] | None = None,
-    body: Any = None,
-) -> Any:
-    """One request of a connector, tried again as Google does: GET as idempotent, the others not."""
-    policy = VALUES["http.default_retry" if method == "GET" else "http.default_retry_non_idempotent"]
-    delay = policy["backoff"]["initial_delay"]
-    retries = policy["max_retries"]
-    while True:
-        left = deadline - time.monotonic()
+class _Call:
+    """One call of a connector, with the time it has from beginning to end."""
+
+    def __init__(self, execution: Execution, settings: dict[str, Any]):
+        self.execution = execution
+        self.settings = settings
+        self.deadline = time.monotonic() + settings["timeout"]
+
+    def run(self, connector: Connector, given: dict[str, Any]) -> Any:
+        """Send the request, and wait for the operation where there is one."""
+
+        def fill(match: re.Match[str]) -> str:
+            value = given.get(match[1])
+            if type(value) is not str:
+                raise failure("TypeError", f"{match[1]} must be a string")
+            return quote(value, safe="/:")
+
+        url = re.sub(r"{(\w+)}", fill, connector.url)
+        query = {name: given[name] for name in connector.query if name in given}
+        response = self.request(connector.method, url, query, connector.body.of(given) if connector.body else None)
+        if connector.operation is None or self.settings["skip_polling"]:
+            return response
+        return self.wait(connector.operation, response, f"https://{urlsplit(url).netloc}")
+
+    def request(self, method: str, url: str, query: dict[str, Any] | None = None, body: Any = None) -> Any:
+        """Send a request, tried again as Google does: GET as idempotent, the others not."""
+        policy = VALUES["http.default_retry" if method == "GET" else "http.default_retry_non_idempotent"]
+        backoff, delay = policy["backoff"], policy["backoff"]["initial_delay"]
+        auth = {"type": "OAuth2", "scopes": self.settings["scopes"]}
+        for retries_left in range(policy["max_retries"], -1, -1):
+            timeout = min(self.time_left(), DEFAULT_TIMEOUT)
+            try:
+                environment = self.execution.environment
+                response = send(environment, method, url, timeout=timeout, body=body, query=query, auth=auth)
+                return response["body"]
+            except WorkflowError as error:
+                if not retries_left or not policy["predicate"].invoke(None, [error.error]):
+                    raise
+            self.execution.sleep(min(delay, self.time_left()))
+            delay = min(delay * backoff["multiplier"], backoff["max_delay"])
+        raise AssertionError("the last try returns or raises")
+
+    def time_left(self) -> float:
+        """Seconds until the call's timeout. Raises: TimeoutError when there are none, Stop when cancelled."""
+        self.execution.check_cancelled()
+        left = self.deadline - time.monotonic()
         if left <= 0:
-            raise failure("TimeoutError", f"the connector call took over {settings['timeout']} s")
-        execution.check_cancelled()
+            raise failure("TimeoutError", f"the connector call took over {self.settings['timeout']} s")
+        return left
+
+    def wait(self, operation: Operation, state: Any, base: str) -> Any:
+        """Poll until the work has ended. Raises: OperationError with the operation, TimeoutError."""
+        policy = self.settings["polling_policy"]
+        delay = policy["initial_delay"]
         try:
-            auth = {"type": "OAuth2", "scopes": settings["scopes"]}
-            timeout = min(left, DEFAULT_TIMEOUT)
-            return send(execution.environment, method, url, timeout=timeout, body=body, query=query, auth=auth)[
-                "body"
-            ]
-        except WorkflowError as error:
-            if not retries or not policy["predicate"].invoke(None, [error.error]):
-                raise
-        retries -= 1
-        execution.sleep(min(delay, max(deadline - time.monotonic(), 0)))
-        delay = min(delay * policy["backoff"]["multiplier"], policy["backoff"]["max_delay"])
-
-
-def _wait(
-    operation: Operation,
-    execution: Execution,
-    state: Any,
-    deadline: float,
-    request: Callable[..., Any],
-    base: str,
-    settings: dict[str, Any],
-) -> Any:
-    """Poll until the work has ended. Raises: OperationError with the operation, TimeoutError."""
-    policy = settings["polling_policy"]
-    delay = policy["initial_delay"]
-    try:
-        while not operation.ended(state):
-            # where the time is up, the request says so
-            execution.sleep(min(delay, max(deadline - time.monotonic(), 0)))
-            delay = min(delay * policy["multiplier"], policy["max_delay"])
-            execution.tick()  # each poll is a step, on the bill too
-            state = request("GET", base + operation.path(state))
-        error = operation.error(state)
-        if error is None:
-            return operation.result(state)
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise failure("ResponseTypeError", f"the service's answer is no operation: {problem!r}") from None
-    message = error.get("message") if isinstance(error, dict) else None
-    raise failure("OperationError", str(message or error), error=error, operation=state)
+            while not operation.ended(state):
+                self.execution.sleep(min(delay, self.time_left()))
+                delay = min(delay * policy["multiplier"], policy["max_delay"])
+                self.execution.tick()  # each poll is a step, on the bill too
+                state = self.request("GET", base + operation.path(state))
+            error = operation.error(state)
+            if error is None:
+                return operation.result(state)
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+            raise failure("ResponseTypeError", f"the service's answer is no operation: {problem!r}") from None
+        message = error.get("message") if isinstance(error, dict) else None
+        raise failure("OperationError", str(message or error), error=error, operation=state)

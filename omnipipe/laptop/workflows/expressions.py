@@ -35,11 +35,10 @@ Report = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled value: its code, and what is known of it."""
+    """A compiled value: its code, and whether that calls a subworkflow."""
 
     code: Code
-    constant: bool = False
-    calls_subworkflow: bool = False
+    calls_subworkflow: bool
 
 
 class ExpressionCompiler:
@@ -55,12 +54,8 @@ class ExpressionCompiler:
     def template(self, node: Node) -> Compiled:
         """Compile a value of the source: a scalar, expression, list or map with expressions inside."""
         self.calls_subworkflow = False
-        code = self._template(node)
-        constant = not callable(code)
-        if constant:
-            value = code[0]
-            return Compiled(lambda frame: value, True)
-        return Compiled(code, False, self.calls_subworkflow)
+        code = _as_code(self._template(node))
+        return Compiled(code, self.calls_subworkflow)
 
     def _template(self, node: Node) -> Any:
         """Code, or a constant in a list of one."""

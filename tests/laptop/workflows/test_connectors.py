@@ -228,6 +228,10 @@ def test_create_and_get_a_workflows_execution(call, server):
             {"connector_params": {"polling_policy": {"delay": 1}}},
             "ValueError: polling_policy is a map of initial_delay, multiplier, max_delay",
         ),
+        (
+            {"connector_params": {"skip_polling": 1}},
+            "TypeError: skip_polling of connector_params must be a boolean",
+        ),
         ({"connector_params": {"timeout": 0}}, "ValueError: timeout of connector_params must be a number over 0"),
     ],
 )

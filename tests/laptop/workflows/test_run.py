@@ -1,5 +1,6 @@
 """Running a workflow from Python: progress, cancelling, threads, what one run leaves for the next."""
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,34 @@ main:
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda n: workflow.run(n, outside.environment()), range(1, 60)))
     assert results == [[n * (n + 1) // 2, n] for n in range(1, 60)]
+
+
+def test_a_branch_reads_a_shared_map_while_others_change_it(outside):
+    source = """
+- a: {assign: [{m: {deep: {}}}]}
+- p:
+    parallel:
+      shared: [m]
+      for:
+        value: v
+        range: [1, 8]
+        steps:
+          - l:
+              for:
+                value: i
+                range: [1, 60]
+                steps:
+                  - write: {assign: [{'m.deep["k" + string(v) + "-" + string(i)]': 1}]}
+                  - read: {assign: [{n: "${len(json.encode(map.delete(m.deep, 'x'), true))}"}]}
+- d: {return: "${len(m.deep)}"}
+"""
+    workflow = parse(source, "w")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns a thousand times as often, so that a race shows
+    try:
+        assert workflow.run(None, outside.environment()) == 480
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_neither_argument_nor_constants_are_changed(outside):
