@@ -1,69 +1,42 @@
-"""A real BigQuery emulator process for tests, with the tables that the program declares."""
+"""A BigQuery emulator process for tests, with the tables that the program declares."""
 
-import json
+import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
-from duckdb_extensions import import_extension
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
+from omnipipe.laptop import bigquery as laptop
 
 PROJECT = "omnipipe-test"
-_ARGUMENTS = ("start", "--rest-port", "0", "--grpc-port", "0", "--ephemeral", "--log-format", "json")
 TABLES = (*DECLARED_TABLES, KPIS)
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Run the emulator, its data in memory and its log in ``folder``, and yield its address."""
-    with duckdb.connect() as connection:
-        import_extension("spatial", con=connection)
-    log = folder / "bqemulator.log"
-    program = Path(sys.executable).with_name("bqemulator")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [
-                program,
-                *[
-                    "start",
-                    "--rest-port",
-                    "0",
-                    "--grpc-port",
-                    "0",
-                    "--ephemeral",
-                    "--log-format",
-                    "json",
-                    "--log-level",
-                    "info",
-                ],
-            ],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    """Run the laptop's BigQuery, its data and its log in ``folder``, and yield its address."""
+    rest_port, grpc_port = _free_port(), _free_port()
+    with (folder / "log").open("w") as log:
+        command = laptop.argv(folder / "data", rest_port, grpc_port, PROJECT)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        yield _address(process, log)
+        laptop.wait_ready(rest_port, 30)
+        yield f"http://{laptop.HOST}:{rest_port}"
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(20)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().splitlines():
-            if '"rest.listen"' in line:
-                return f"http://127.0.0.1:{json.loads(line)['port']}"
-        time.sleep(0.05)
-    raise RuntimeError(f"the BigQuery emulator did not start:\n{log.read_text()}")
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((laptop.HOST, 0))
+        return probe.getsockname()[1]
 
 
 def client() -> bigquery.Client:
