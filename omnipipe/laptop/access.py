@@ -94,7 +94,7 @@ def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
 
     Raises LaptopError when a stream does not get there in time.
     """
-    from omnipipe.laptop.datastream import wait_caught_up
+    from omnipipe.laptop.datastream.status import wait_caught_up
 
     with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
         row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()

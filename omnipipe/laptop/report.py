@@ -1,4 +1,4 @@
-"""What is where, for ``omnipipe status``: read from the registry and the process table, never from a list of its own."""
+"""What is where, for ``omnipipe status``: read from the registry and the process table, from no list of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,92 @@
+"""`demo`: a whole day on this machine, in one command."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from omnipipe.cli.console import console, table
+
+TRAFFIC_SECONDS = 5.0
+TRAFFIC_RATE = 60.0
+
+_KPIS = """
+SELECT city, day, trips, riders, revenue, ROUND(mean_distance_km, 2) AS mean_km,
+    ROUND(cancellation_rate, 3) AS cancelled, wet_hours, ROUND(mean_temperature_c, 1) AS mean_c, trips_wet, trips_dry
+FROM analysis.kpis
+WHERE day IN (SELECT DISTINCT day FROM analysis.kpis ORDER BY day DESC LIMIT 2)
+ORDER BY day, city
+"""
+_CHANGED = "SELECT COUNT(*) FROM analysis.kpis WHERE updated_at > TIMESTAMP(@since)"
+_SENT = "SELECT COUNT(*) FROM ops.reverse_sync_deliveries WHERE status = 'sent' AND run_id = @run_id"
+
+
+def demo(
+    trips: Annotated[int, typer.Option(help="How many trips to begin with.", min=1)] = 100_000,
+) -> None:
+    """Show a whole day: up, seed, run, some traffic, run again; what changed, and what the second run cost."""
+    from omnipipe.cli.cloud import bring_up
+    from omnipipe.cli.runs import daily_run
+    from omnipipe.cli.sources import fill, go_on
+    from omnipipe.laptop import access
+
+    began = time.monotonic()
+    _heading(1, "Up: the Pulumi program, every resource made real on this machine")
+    up = bring_up("dev")
+    console.print(f"{sum(up.changes.values())} resources after {up.seconds:.1f} s.")
+
+    _heading(2, f"Seed: {trips:,} simulated trips into Postgres")
+    started = time.monotonic()
+    console.print(f"{fill(trips)['message']}, in {time.monotonic() - started:.1f} s.")
+
+    cloud = access.running_cloud()
+    _heading(3, "Run: capture, weather, dbt, validation, and only then the KPIs go out")
+    first = _finished(daily_run(cloud))
+
+    _heading(4, f"Traffic: {TRAFFIC_SECONDS:.0f} s of business in Postgres")
+    changes = go_on(TRAFFIC_SECONDS, TRAFFIC_RATE)
+    console.print(", ".join(f"{count} {kind}" for kind, count in changes.items()) + ".")
+
+    _heading(5, "Run again: only what changed is read, transformed and sent")
+    (since,) = access.query(cloud, "SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")[1][0]
+    second = _finished(daily_run(cloud))
+    ((changed,),) = access.query(cloud, _CHANGED, since=since)[1]
+    ((sent_first,),) = access.query(cloud, _SENT, run_id=first["run_id"])[1]
+    ((sent_second,),) = access.query(cloud, _SENT, run_id=second["run_id"])[1]
+    console.print()
+    table(
+        ("", "first run", "second run"),
+        [
+            ("seconds", first["seconds"], second["seconds"]),
+            ("rows written by dbt", _rows(first, "dbt"), _rows(second, "dbt")),
+            ("KPI rows that changed", sent_first, changed),
+            ("messages to the webhook", sent_first, sent_second),
+        ],
+    )
+
+    _heading(6, "The KPIs of the last two days (simulated data)")
+    columns, rows = access.query(cloud, _KPIS)
+    table(columns, rows)
+
+    console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
+    for command, purpose in (
+        ("omnipipe status", "what runs, and where"),
+        ('omnipipe sql "SELECT * FROM ops.step_runs ORDER BY started_at"', "every step of every run"),
+        ("omnipipe traffic && omnipipe run", "another day"),
+        ("omnipipe down", "stop it; the data stays"),
+    ):
+        console.print(f"  [bold]{command}[/]  {purpose}", highlight=False)
+
+
+def _heading(number: int, text: str) -> None:
+    console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]")
+
+
+def _finished(result: dict[str, Any]) -> dict[str, Any]:
+    if result["status"] != "succeeded":
+        raise typer.Exit(1)
+    return result
+
+
+def _rows(result: dict[str, Any], step: str) -> int:
+    return sum(found["rows"] or 0 for found in result["steps"] if found["step"] == step)

@@ -1,0 +1,83 @@
+"""`seed` and `traffic`: what the operational database is filled with, and what goes on in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from omnipipe.cli.console import console, print_json
+
+DEFAULT_TRIPS = 100_000
+DEFAULT_TRAFFIC_SECONDS = 10.0
+DEFAULT_TRAFFIC_RATE = 50.0
+
+
+def seed(
+    trips: Annotated[int, typer.Option(help="How many trips; a tenth as many customers.", min=1)] = DEFAULT_TRIPS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Fill the database with simulated customers and trips of the last four weeks.
+
+    The same number of trips gives the same rows; seeding again changes nothing.
+    """
+    done = fill(trips)
+    if as_json:
+        print_json(done)
+    else:
+        console.print(f"{done['message']}.")
+
+
+def traffic(
+    seconds: Annotated[float, typer.Option(help="How long, in seconds.", min=0.1)] = DEFAULT_TRAFFIC_SECONDS,
+    rate: Annotated[float, typer.Option(help="Changes a second.", min=0.1)] = DEFAULT_TRAFFIC_RATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Go on with the business: trips and customers come, change and go; now and then a customer's key changes."""
+    done = go_on(seconds, rate)
+    if as_json:
+        print_json(done)
+    else:
+        console.print(
+            f"{sum(done.values()):,} rows changed: {', '.join(f'{n:,} {kind}' for kind, n in done.items())}."
+        )
+
+
+def fill(trips: int) -> dict[str, Any]:
+    """Load the generated customers and trips; returns what is there and how long it took."""
+    from omnipipe.laptop import access
+    from seed.generator import Plan
+    from seed.load import load
+
+    plan = Plan(trips=trips, end=datetime.now(UTC).date())
+    with _told_in_one_line():
+        return vars(load(access.connection_string(access.running_cloud()), plan))
+
+
+def go_on(seconds: float, rate: float) -> dict[str, int]:
+    """Make traffic; returns the changed rows by kind of change."""
+    from omnipipe.laptop import access
+    from seed.traffic import run
+
+    with _told_in_one_line():
+        return run(access.connection_string(access.running_cloud()), seconds, rate)
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    import psycopg
+
+    from omnipipe.laptop.errors import LaptopError
+    from seed.load import SeedRefused
+    from seed.traffic import NoCustomers
+
+    try:
+        yield
+    except (SeedRefused, NoCustomers) as error:
+        raise LaptopError(str(error)) from error
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise LaptopError(
+            f"the database refused: {reason}. `omnipipe up` brings it and its tables back"
+        ) from error
