@@ -12,12 +12,17 @@
     environment: an `Environment`, the outside: names, variables, endpoints, credentials, logs.
     on_step: called as `on_step(name, phase)` for each step of `main`, with the phase "enter", then
         "leave" or "fail"; from several threads within a parallel step.
-    cancel: a `threading.Event`; once set, the execution stops at the next step, sleep or poll.
+    cancel: a `threading.Event`; once set, the execution stops at the next step or poll, or out of a
+        sleep at once. An HTTP request under way is not cut off: its own timeout ends it.
     Raises: `WorkflowError` with the error map in `.error` and the place in `.context`;
         `WorkflowCancelled`, a kind of it, when `cancel` was set.
 
 A `Workflow` keeps no state between runs, so one can run in many threads at a time. Nothing is written
-to disk. Not supported, and refused by name when parsed: callbacks, private services, CA certificates.
+to disk. Not supported, and refused by name when parsed: callbacks (`events.*`), `experimental.*`, private
+services, CA certificates. Regular expressions are Python's, without what Google's RE2 lacks.
+
+A source goes through `source` (YAML to nodes with lines), `declarations` (scopes of variables), `compiler` with
+`expressions` (everything that is wrong, and steps as closures), and runs in `steps` on an `execution`.
 """
 
 from omnipipe.laptop.workflows.environment import Environment

@@ -54,37 +54,30 @@ class ExpressionCompiler:
     def template(self, node: Node) -> Compiled:
         """Compile a value of the source: a scalar, expression, list or map with expressions inside."""
         self.calls_subworkflow = False
-        code = _as_code(self._template(node))
+        code = self._template(node)
         return Compiled(code, self.calls_subworkflow)
 
-    def _template(self, node: Node) -> Any:
-        """Code, or a constant in a list of one."""
+    def _template(self, node: Node) -> Code:
         if isinstance(node, Sequence):
-            items = [self._template(item) for item in node.value]
-            if not any(map(callable, items)):
-                return [[item[0] for item in items]]
-            codes = [_as_code(item) for item in items]
+            codes = [self._template(item) for item in node.value]
             return lambda frame: [code(frame) for code in codes]
         if isinstance(node, Mapping):
-            pairs = [
+            entries = [
                 (self._text(key, node.key_lines[key]), self._template(value)) for key, value in node.value.items()
             ]
-            if not any(callable(key) or callable(value) for key, value in pairs):
-                return [{key[0]: value[0] for key, value in pairs}]
-            entries = [(_as_code(key), _as_code(value)) for key, value in pairs]
             return lambda frame: {_map_key(key(frame)): value(frame) for key, value in entries}
         if isinstance(node.value, str):
             return self._text(node.value, node.line)
-        return [node.value]
+        return _constant(node.value)
 
-    def _text(self, text: str, line: int) -> Any:
+    def _text(self, text: str, line: int) -> Code:
         self.line = line
         try:
             inner = expression_text(text)
-            return [text] if inner is None else self.compile(parse_expression(inner))
+            return _constant(text) if inner is None else self.compile(parse_expression(inner))
         except ExpressionSyntaxError as error:
             self.report(line, f"expression {text.strip()}: {error}")
-            return [None]
+            return _constant(None)
 
     def parse(self, text: str, line: int) -> Expression | None:
         """Parse bare expression text, such as the left side of an assignment; None after a reported problem."""
@@ -98,8 +91,7 @@ class ExpressionCompiler:
     def compile(self, tree: Expression) -> Code:
         """Compile a syntax tree, reporting unknown names and wrong calls."""
         if isinstance(tree, Literal):
-            value = tree.value
-            return lambda frame: value
+            return _constant(tree.value)
         if isinstance(tree, Name):
             return self._name(tree.name)
         if isinstance(tree, Member):
@@ -134,7 +126,7 @@ class ExpressionCompiler:
             value = self.library.value(name)
             if value is None:
                 self.report(self.line, f"'{name}' is neither a variable nor a subworkflow — assign it first")
-            return lambda frame: value
+            return _constant(value)
         return lambda frame: frame[slot]
 
     def _member(self, tree: Member) -> Code:
@@ -143,10 +135,10 @@ class ExpressionCompiler:
         if name and root and not self._is_variable(root):
             value = self.library.value(name)
             if value is not None:
-                return lambda frame: value
+                return _constant(value)
             if isinstance(tree.target, Name) and self.library.is_module(root):
                 self.report(self.line, self.library.unknown(name))
-                return lambda frame: None
+                return _constant(None)
         target, key = self.compile(tree.target), tree.name
         member = operators.member
         return lambda frame: member(target(frame), key)
@@ -165,7 +157,7 @@ class ExpressionCompiler:
         function = self.library.function(tree.function)
         if function is None:
             self.report(self.line, self.library.unknown(tree.function))
-            return lambda frame: None
+            return _constant(None)
         if problem := function.wrong_count(len(arguments)):
             self.report(self.line, problem)
         if function.blocking:
@@ -178,7 +170,7 @@ class ExpressionCompiler:
     def _if(self, arguments: list[Code]) -> Code:
         if len(arguments) != 3:
             self.report(self.line, f"if takes 3 arguments (condition, value, other value), not {len(arguments)}")
-            return lambda frame: None
+            return _constant(None)
         condition, yes, no = arguments
         return lambda frame: yes(frame) if operators.boolean(condition(frame), "if") else no(frame)
 
@@ -191,10 +183,7 @@ def _invocation(function: Function, arguments: list[Code]) -> Code:
     return lambda frame: invoke(frame, [argument(frame) for argument in arguments])
 
 
-def _as_code(item: Any) -> Code:
-    if callable(item):
-        return item
-    value = item[0]
+def _constant(value: Any) -> Code:
     return lambda frame: value
 
 
