@@ -36,7 +36,7 @@ def main() -> int:
     except (KeyError, ValueError) as cause:
         _log.error("set RUN_ID, and RUN_DATE as YYYY-MM-DD: %s", cause)
         return 1
-    client = bigquery.Client()
+    client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
     # Taken before the step begins, so that the next run's `since`, the beginning of this step, is later than the
     # stamp of all rows that this run writes.
     loaded_at = datetime.now(UTC)
@@ -59,7 +59,7 @@ def main() -> int:
 def last_success(client: bigquery.Client) -> datetime | None:
     """When the last dbt step that succeeded began; None if none ever did."""
     sql = f"SELECT max(started_at) AS since FROM {STEP_RUNS.id} WHERE step = '{STEP}' AND status = 'succeeded'"  # noqa: S608 - constants only
-    (row,) = client.query_and_wait(sql)
+    (row,) = client.query(sql).result()
     return row.since
 
 

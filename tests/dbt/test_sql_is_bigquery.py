@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError
 from sqlglot.expressions import Select
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from tests.dbt.warehouse import Dbt, Warehouse, change, customer, deliver, trip, weather
 

@@ -102,7 +102,7 @@ class Warehouse:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return [tuple(row.values()) for row in self.client.query_and_wait(sql)]
+        return [tuple(row.values()) for row in self.client.query(sql).result()]
 
     def contents(self, table: str, *, without: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a table, sorted, leaving out some columns."""

@@ -1,0 +1,83 @@
+"""Cloud Run job: check the tables before anything of them leaves the platform.
+
+The run's id and day come as ``RUN_ID`` and ``RUN_DATE``. The checks are declared in ``checks/*.yml``; their results
+go to ``ops.validation_results``. The exit code is 1 when a check of severity error did not pass. With several tasks,
+each takes its share of the tables.
+"""
+
+import logging
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+from declarations import BadChecks, load
+from google.cloud import bigquery
+from kinds import KINDS
+from validation import Validation
+
+from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
+from omnipipe.runtime import audit, log, warehouse
+
+STEP = "validate"
+CHECKS = Path(__file__).resolve().parent / "checks"
+_log = logging.getLogger(STEP)
+
+
+class ChecksFailed(Exception):
+    """Checks of severity error did not pass; the text names them."""
+
+
+def main() -> int:
+    """Run the job and return its exit code."""
+    log.configure(STEP)
+    try:
+        run_id = os.environ["RUN_ID"]
+        run_date = date.fromisoformat(os.environ["RUN_DATE"])
+    except (KeyError, ValueError) as cause:
+        _log.error("set RUN_ID, and RUN_DATE as YYYY-MM-DD: %s", cause)
+        return 1
+    client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
+    try:
+        with audit.step(client, run_id, STEP) as step:
+            step.rows, results = validate(client, run_id, run_date)
+            step.message = summary(results)
+            if any(result.severity == "error" and result.status != "passed" for result in results):
+                raise ChecksFailed(step.message)
+    except (BadChecks, ChecksFailed):
+        return 1  # recorded and logged by the step
+    return 0
+
+
+def validate(client: bigquery.Client, run_id: str, run_date: date) -> tuple[int, list[ValidationResult]]:
+    """Check this task's tables and record the results; return how many rows were read, and the results.
+
+    Raises BadChecks for declarations that cannot be used.
+    """
+    tables = load(CHECKS, {name: kind.options for name, kind in KINDS.items()})
+    index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
+    validation = Validation(client, run_id, run_date)
+    rows, results = 0, []
+    for table in tables[index::count]:
+        read, found = validation.run(table)
+        rows += read
+        results += found
+    warehouse.insert(client, VALIDATION_RESULTS, results)
+    for result in results:
+        if result.status != "passed":
+            level = logging.ERROR if result.severity == "error" else logging.WARNING
+            _log.log(level, "%s %s: %s", result.check_id, result.status, result.message, extra={"run_id": run_id})
+    return rows, results
+
+
+def summary(results: list[ValidationResult]) -> str:
+    """One sentence: how many checks did not pass, and which, the errors first."""
+    failed = sorted((r for r in results if r.status != "passed"), key=lambda r: r.severity)
+    if not failed:
+        return f"all {len(results)} checks passed"
+    named = "; ".join(f"{r.check_id} ({r.severity}, {r.table_id}): {r.message}" for r in failed)
+    return f"{len(failed)} of {len(results)} checks did not pass: {named}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

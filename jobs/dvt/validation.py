@@ -1,0 +1,95 @@
+"""Carry out the checks of a table in one query, and judge what it found."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+from declarations import Check, CheckedTable
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+from kinds import KINDS, Measure, Verdict, literal
+
+from omnipipe.contracts.tables import ValidationResult
+
+_log = logging.getLogger(__name__)
+
+
+class Validation:
+    """The checks of one run."""
+
+    def __init__(self, client: bigquery.Client, run_id: str, run_date: date) -> None:
+        self._client, self._run_id, self._run_date = client, run_id, run_date
+
+    def run(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
+        """Check a table: how many rows were read, and a result for each check.
+
+        When the query as a whole fails, each check is tried alone, so that one bad check hides no other.
+        """
+        try:
+            return self._scan(table)
+        except GoogleAPICallError as error:
+            if len(table.checks) == 1:
+                return 0, [self._broken(table, table.checks[0], error)]
+            _log.warning("the checks of %s cannot run together, trying each alone: %s", table.name, error.message)
+            outcomes = [self.run(table.only(check)) for check in table.checks]
+            return max(rows for rows, _ in outcomes), [result for _, results in outcomes for result in results]
+
+    def _scan(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
+        measures = [KINDS[c.kind].measure(table, c, f"j{number}") for number, c in enumerate(table.checks)]
+        (row,) = self._client.query(self._dated(query(table, measures))).result()
+        results = []
+        for number, (check, measure) in enumerate(zip(table.checks, measures, strict=True)):
+            value, base = (None if row[name] is None else float(row[name]) for name in _names(number))
+            verdict = KINDS[check.kind].judge(check, value, base or 0)
+            results.append(self._result(table, check, measure, value, verdict))
+        return row["total"], results
+
+    def _result(
+        self, table: CheckedTable, check: Check, measure: Measure, value: float | None, verdict: Verdict
+    ) -> ValidationResult:
+        shown = "" if verdict.passed else f"; see: {self._dated(measure.rows)}"
+        return ValidationResult(
+            run_id=self._run_id,
+            check_id=check.id,
+            table_id=table.name,
+            dimension=check.dimension,
+            severity=check.severity,
+            status="passed" if verdict.passed else "failed",
+            observed=value,
+            threshold=verdict.expected,
+            message=f"{verdict.found}{shown}",
+            checked_at=datetime.now(UTC),
+        )
+
+    def _broken(self, table: CheckedTable, check: Check, error: GoogleAPICallError) -> ValidationResult:
+        measure = KINDS[check.kind].measure(table, check, "j0")
+        return ValidationResult(
+            run_id=self._run_id,
+            check_id=check.id,
+            table_id=table.name,
+            dimension=check.dimension,
+            severity=check.severity,
+            status="error",
+            observed=None,
+            threshold="a query that runs",
+            message=f"the check could not run: {error.message}; the query: {self._dated(query(table, [measure]))}",
+            checked_at=datetime.now(UTC),
+        )
+
+    def _dated(self, sql: str) -> str:
+        return sql.replace("{run_date}", literal(self._run_date))
+
+
+def query(table: CheckedTable, measures: Iterable[Measure]) -> str:
+    """The one query that measures everything asked of a table."""
+    measures = list(measures)
+    columns = ["COUNT(*) AS total"]
+    for number, measure in enumerate(measures):
+        value, base = _names(number)
+        columns += [f"{measure.value} AS {value}", f"{measure.base} AS {base}"]
+    joins = [measure.join for measure in measures if measure.join]
+    return "\n".join([f"SELECT {', '.join(columns)}", f"FROM {table.name}", *joins, f"WHERE {table.filter}"])
+
+
+def _names(number: int) -> tuple[str, str]:
+    return f"value_{number}", f"base_{number}"

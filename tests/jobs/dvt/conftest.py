@@ -1,0 +1,22 @@
+"""The job's own modules, which lie beside its main.py as in the image, and a warehouse to check."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.dbt.warehouse import ROOT, Warehouse, running
+
+sys.path.insert(0, str(ROOT / "jobs" / "dvt"))
+
+
+@pytest.fixture(scope="session")
+def running_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    with running(tmp_path_factory.mktemp("bigquery")) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def warehouse(running_warehouse: Warehouse) -> Warehouse:
+    running_warehouse.reset()
+    return running_warehouse
