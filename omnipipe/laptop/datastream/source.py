@@ -3,7 +3,7 @@
 import select
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq.abc import PGconn
 
 from omnipipe.laptop.datastream.config import Config, TableName
+from omnipipe.laptop.datastream.pgoutput import Value
 from omnipipe.laptop.datastream.types import SESSION_SETTINGS, PgType
 
 _EPOCH_OFFSET_US = 946_684_800_000_000  # 2000-01-01, where PostgreSQL counts from
@@ -136,6 +137,20 @@ class Source:
             )
             tables.append(PublishedTable(name, tuple(columns), tuple(key or ())))
         return tables
+
+    def row(self, name: TableName, key: Mapping[str, Value], columns: Sequence[str]) -> list[bytes | None] | None:
+        """The current values of a row as text, by its key; None when it is gone."""
+        where = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in key)
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(name.schema, name.table), where
+        )
+        # Text without a type: PostgreSQL reads it as the column's.
+        values = [value.decode() for value in key.values() if isinstance(value, bytes)]
+        with self.connect() as connection:
+            found = connection.execute(query, values).pgresult
+            if found is None or found.ntuples == 0:
+                return None
+            return [found.get_value(0, i) for i in range(found.nfields)]
 
     def types(self) -> dict[int, PgType]:
         """The types of the database by their number."""

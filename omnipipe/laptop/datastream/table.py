@@ -18,6 +18,7 @@ from omnipipe.laptop.datastream.config import Layout, TableName
 from omnipipe.laptop.datastream.deadletters import DeadLetters
 from omnipipe.laptop.datastream.destination import METADATA, Column, Destination, Refused
 from omnipipe.laptop.datastream.pgoutput import UNCHANGED, Value
+from omnipipe.laptop.datastream.source import Source
 from omnipipe.laptop.datastream.types import ColumnType, convert, of_bigquery
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class TargetTable:
     name: TableName
     target: str
     layout: Layout
+    source: Source
     destination: Destination
     dead_letters: DeadLetters
     written_to: Position = BEGINNING  # all changes up to here are in BigQuery
@@ -256,7 +258,8 @@ class TargetTable:
     def _complete(self, changes: list[Change]) -> tuple[list[Change], list[tuple[Change, str]]]:
         """Put in the values that the log left out, from the rows' last versions.
 
-        Those are earlier in the batch, or in BigQuery, which has all changes before the batch.
+        Those are earlier in the batch, or in BigQuery, which has all changes before the batch. Only for a row that
+        was never written (backfillNone) the source is asked; it may have gone on since.
         """
         if not any(UNCHANGED in change.values for change in changes):
             return changes, []
@@ -267,21 +270,28 @@ class TargetTable:
             values = change.values
             if UNCHANGED in values:
                 before = latest.get(change.previous_key or ()) or stored.get(change.previous_key or ())
+                if before is None and change.previous_key is not None:
+                    before = self._current_row(change.previous_key)
                 if before is None:
                     missing = self.source_names[values.index(UNCHANGED)]
                     lost.append(
-                        (change, f"{missing}: the log does not hold its value, and no earlier row is known")
+                        (
+                            change,
+                            f"{missing}: the log does not hold its value, and neither BigQuery nor the source has the row",
+                        )
                     )
                     continue
                 values = [old if value is UNCHANGED else value for value, old in zip(values, before, strict=True)]
                 change = change._replace(values=values, completed=True)
             known.append(change)
             key = tuple(values[i] for i in self.key)
-            if change.change_type.endswith("DELETE"):
-                latest.pop(key, None)
-            else:
+            if not change.change_type.endswith("DELETE"):  # a row is looked up by the key that it had before
                 latest[key] = values
         return known, lost
+
+    def _current_row(self, key: tuple[Value, ...]) -> list[Any] | None:
+        names = dict(zip([self.source_names[i] for i in self.key], key, strict=True))
+        return self.source.row(self.name, names, self.source_names) if names else None
 
     def _stored_versions(self, changes: Sequence[Change]) -> dict[tuple[Value, ...], list[Any]]:
         texts = {change.previous_key for change in changes if change.previous_key}

@@ -120,7 +120,9 @@ class Worker:
         if name not in self._tables:
             target = self._config.target(name)
             layout = self._config.layouts.get(name, Layout())
-            self._tables[name] = TargetTable(name, target, layout, self._destination, self._dead_letters)
+            self._tables[name] = TargetTable(
+                name, target, layout, self._source, self._destination, self._dead_letters
+            )
         return self._tables[name]
 
     def _column_types(self, columns: Iterable[tuple[str, int, int]]) -> dict[str, ColumnType | None]:
