@@ -87,14 +87,21 @@ class Destination:
             definition.time_partitioning = bigquery.TimePartitioning(type_=layout.partition)
         definition.clustering_fields = list(layout.cluster_by) or None
         made = self.patiently(lambda: self._make(definition))
-        found = self._columns(target)
-        missing = [column for column in columns if column.name not in {there.name for there in found}]
+        there = {field.name for field in self._get(target).schema}
+        missing = [column for column in columns if column.name not in there]
         for column in missing:
             logger.info("adding the column %s %s to %s", column.name, column.bigquery, target)
-            # Not tables.patch: the emulator would change its catalog only.
+            # The statement changes the emulator's table, and tables.patch what it says of it: both are needed.
             statement = f"ALTER TABLE `{target}` ADD COLUMN IF NOT EXISTS `{column.name}` {column.bigquery}"
             self.patiently(lambda statement=statement: self.query(statement))
-        return (self._columns(target) if missing else found), made
+        if missing:
+            table = self._get(target)
+            table.schema = [
+                *table.schema,
+                *(bigquery.SchemaField(column.name, column.bigquery) for column in missing),
+            ]
+            self.patiently(lambda: self.client.update_table(table, ["schema"], retry=_ONCE, timeout=_TIMEOUT_S))
+        return self._columns(target), made
 
     def _make(self, definition: bigquery.Table) -> bool:
         try:
@@ -104,12 +111,14 @@ class Destination:
         return True
 
     def _columns(self, target: str) -> list[Column]:
-        table = self.patiently(lambda: self.client.get_table(target, retry=_ONCE, timeout=_TIMEOUT_S))
-        return [
-            Column(field.name, _TYPE_NAMES.get(field.field_type, field.field_type))
-            for field in table.schema
-            if field.name
-        ]
+        types = {field.name: field.field_type for field in self._get(target).schema}
+        # Loads go by position, so the order has to be the table's own, not that of its description.
+        query = f"SELECT * FROM `{target}` LIMIT 0"  # noqa: S608 - the name is made by Config.target
+        names = [field.name for field in self.patiently(lambda: self._run(query)).schema]
+        return [Column(name, _TYPE_NAMES.get(types[name], types[name])) for name in names]
+
+    def _get(self, target: str) -> bigquery.Table:
+        return self.patiently(lambda: self.client.get_table(target, retry=_ONCE, timeout=_TIMEOUT_S))
 
     def newest(self, target: str) -> tuple[str | None, int]:
         """The greatest change sequence number of a table, and its newest source timestamp in epoch milliseconds."""
@@ -159,9 +168,13 @@ class Destination:
         return {tuple(row[column.name] for column in key): {name: row[name] for name in wanted} for row in rows}
 
     def query(self, query: str, *parameters: Any) -> list[bigquery.Row]:
+        """The rows of a query, tried once."""
+        return list(self._run(query, *parameters))
+
+    def _run(self, query: str, *parameters: Any) -> Any:
         config = bigquery.QueryJobConfig(query_parameters=parameters)
-        job = self.client.query(query, job_config=config, retry=_ONCE, job_retry=_ONCE, timeout=_TIMEOUT_S)
-        return list(job.result(retry=_ONCE, job_retry=_ONCE, timeout=_TIMEOUT_S))
+        job = self.client.query(query, job_config=config, retry=_ONCE, job_retry=None, timeout=_TIMEOUT_S)
+        return job.result(retry=_ONCE, job_retry=None, timeout=_TIMEOUT_S)
 
     def load(self, target: str, rows: pa.Table, arrived: Callable[[], bool]) -> None:
         """Append rows, whose columns are in the table's order: all of them or none, once.

@@ -273,12 +273,9 @@ class TargetTable:
                 if before is None and change.previous_key is not None:
                     before = self._current_row(change.previous_key)
                 if before is None:
-                    missing = self.source_names[values.index(UNCHANGED)]
+                    name = self.source_names[values.index(UNCHANGED)]
                     lost.append(
-                        (
-                            change,
-                            f"{missing}: the log does not hold its value, and neither BigQuery nor the source has the row",
-                        )
+                        (change, f"{name}: its value is not in the log, and its row not in BigQuery or the source")
                     )
                     continue
                 values = [old if value is UNCHANGED else value for value, old in zip(values, before, strict=True)]
