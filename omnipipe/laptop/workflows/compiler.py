@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from omnipipe.laptop.workflows import steps as run
 from omnipipe.laptop.workflows.declarations import Declarations, named
-from omnipipe.laptop.workflows.errors import Problem
-from omnipipe.laptop.workflows.execution import Frame
+from omnipipe.laptop.workflows.errors import Problem, failure
+from omnipipe.laptop.workflows.execution import MAX_STEPS, Frame
 from omnipipe.laptop.workflows.functions import Parameter
 from omnipipe.laptop.workflows.library import Library
 from omnipipe.laptop.workflows.places import Action, Place, PlaceCompiler
@@ -379,9 +380,12 @@ def _iterations(
     items: run.Items, value: str, index: str | None, body: run.Block
 ) -> Callable[[Frame], list[run.Branch]]:
     def branches(frame: Frame) -> list[run.Branch]:
+        found = list(islice(items.of(frame), MAX_STEPS + 1))
+        if len(found) > MAX_STEPS:  # each takes a step at least
+            raise failure("ResourceLimitError", f"the parallel loop has over {MAX_STEPS} iterations")
         return [
             run.Branch(str(number), body, {value: item, index: number} if index else {value: item})
-            for number, item in enumerate(items.of(frame))
+            for number, item in enumerate(found)
         ]
 
     return branches

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, field
@@ -191,8 +191,8 @@ class Items:
     code: Code
     is_range: bool
 
-    def of(self, frame: Frame) -> list[Any] | range:
-        """The items, as they are when the loop starts."""
+    def of(self, frame: Frame) -> Iterable[Any]:
+        """The items, as they are when the loop starts; those of a range one at a time."""
         value = self.code(frame)
         if not self.is_range:
             if type(value) is not list:
@@ -205,7 +205,7 @@ class Items:
             raise failure("TypeError", f"range needs numbers, not {type_name(first)} and {type_name(last)}")
         if type(first) is int and type(last) is int:
             return range(first, last + 1)
-        return [first + offset for offset in range(int(last - first) + 1)] if last >= first else []
+        return (first + offset for offset in range(int(last - first) + 1)) if last >= first else ()
 
 
 @dataclass(eq=False)
@@ -304,7 +304,7 @@ class Retry:
 
     policy: Code
 
-    def delays(self, frame: Frame) -> tuple[Function, list[float]]:
+    def delays(self, frame: Frame) -> tuple[Function, Iterator[float]]:
         """The predicate and the seconds to wait before each further try."""
         policy = self.policy(frame)
         if type(policy) is not dict:
@@ -318,15 +318,19 @@ class Retry:
         backoff = policy.get("backoff") or {}
         if type(backoff) is not dict:
             raise failure("TypeError", f"backoff must be a map, not {a_type(backoff)}")
-        numbers = {"initial_delay": 1, "max_delay": 60, "multiplier": 1, **backoff}
-        for name, value in numbers.items():
+        numbers = {"initial_delay": 1, "max_delay": 60, "multiplier": 1}
+        for name in numbers:
+            value = numbers[name] = backoff.get(name, numbers[name])
             if not is_number(value) or value < 0:
                 raise failure("TypeError", f"{name} of a retry policy must be a number from 0 on")
-        delay, waits = numbers["initial_delay"], []
-        for _ in range(retries):
-            waits.append(min(delay, numbers["max_delay"]))
-            delay = min(delay * numbers["multiplier"], numbers["max_delay"])
-        return predicate, waits
+        return predicate, _growing(retries, **numbers)
+
+
+def _growing(retries: int, initial_delay: float, max_delay: float, multiplier: float) -> Iterator[float]:
+    delay = initial_delay
+    for _ in range(retries):
+        yield min(delay, max_delay)
+        delay = min(delay * multiplier, max_delay)
 
 
 @dataclass(eq=False)
@@ -339,27 +343,27 @@ class Try:
 
     def __call__(self, frame: Frame) -> Any:
         try:
-            return self._attempts(frame) if self.retry else self.body(frame)
+            return self._attempts(frame, self.retry) if self.retry else self.body(frame)
         except (WorkflowError, *HOST_ERRORS) as error:
             if self.handler is None:
                 raise
             caught = error if isinstance(error, WorkflowError) else from_host(error)
         return self.handler(frame, caught)
 
-    def _attempts(self, frame: Frame) -> Any:
-        assert self.retry is not None  # noqa: S101 - the caller checked
-        waits: list[float] | None = None
+    def _attempts(self, frame: Frame, retry: Retry) -> Any:
         predicate: Function | None = None
+        waits: Iterator[float] = iter(())
         while True:
             try:
                 return self.body(frame)
             except (WorkflowError, *HOST_ERRORS) as error:
                 caught = error if isinstance(error, WorkflowError) else from_host(error)
-                if waits is None or predicate is None:
-                    predicate, waits = self.retry.delays(frame)
-                if not waits or not boolean(predicate.invoke(frame, [caught.error]), "a retry predicate"):
+                if predicate is None:
+                    predicate, waits = retry.delays(frame)
+                wait = next(waits, None)
+                if wait is None or not boolean(predicate.invoke(frame, [caught.error]), "a retry predicate"):
                     raise caught from None
-            frame.execution.sleep(waits.pop(0))
+            frame.execution.sleep(wait)
             frame.execution.tick()
 
 
