@@ -275,7 +275,7 @@ class TargetTable:
                 if before is None:
                     name = self.source_names[values.index(UNCHANGED)]
                     lost.append(
-                        (change, f"{name}: its value is not in the log, and its row not in BigQuery or the source")
+                        (change, f"{name}: not in the log, and its row is neither in BigQuery nor in the source")
                     )
                     continue
                 values = [old if value is UNCHANGED else value for value, old in zip(values, before, strict=True)]

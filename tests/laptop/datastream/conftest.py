@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,13 @@ class Pipeline:
     def logged(self) -> list[dict[str, Any]]:
         """The worker's log: nothing but JSON lines."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def wait_logged(self, text: str, times: int = 1) -> None:
+        """Wait until the worker has logged something so many times."""
+        deadline = time.monotonic() + 20
+        while sum(text in line["message"] for line in self.logged()) < times:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
 
     def catch_up(self, timeout_s: float = 30) -> None:
         """Wait until all that is committed now is in BigQuery."""

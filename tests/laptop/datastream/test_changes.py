@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import json
 import time
 import uuid
 from decimal import Decimal
@@ -167,7 +166,7 @@ def test_a_large_value_that_bigquery_lacks_is_read_from_the_source_and_never_nul
     rows = pipeline.changes("public_t", "id, n, v")
     assert [row for row in rows if row[0] == "UPDATE-INSERT"] == [("UPDATE-INSERT", 1, 1, big("x"))]
     (letter,) = pipeline.emulator.rows(f"SELECT reason FROM ops.dead_letters WHERE origin = '{pipeline.name}'")
-    assert "v: its value is not in the log" in letter[0]
+    assert "v: not in the log" in letter[0]
 
 
 def test_truncate_is_not_replicated_but_said(pipeline: Pipeline):
@@ -183,7 +182,7 @@ def test_truncate_is_not_replicated_but_said(pipeline: Pipeline):
     assert sorted(warnings) == [f"public.{t} was truncated: Datastream does not replicate that" for t in "tu"]
 
 
-def test_columns_that_come_go_and_change(pipeline: Pipeline):
+def test_columns_that_come_go_and_change(pipeline: Pipeline, dead_letters: None):
     pipeline.publish("t", "CREATE TABLE t (id int PRIMARY KEY, a int, b text)")
     pipeline.start()
     pipeline.catch_up()
@@ -208,8 +207,8 @@ def test_columns_that_come_go_and_change(pipeline: Pipeline):
         ("INSERT", 4, 4, None, None, None, None),
         ("INSERT", 6, None, None, None, None, "six"),
     ]
-    letters = list(map(json.loads, (pipeline.state_dir / "dead_letters.jsonl").read_text().splitlines()))
-    assert [letter["reason"].split(":")[0] for letter in letters] == ["a"]
+    (letter,) = pipeline.emulator.rows(f"SELECT reason FROM ops.dead_letters WHERE origin = '{pipeline.name}'")
+    assert letter[0].startswith("a: Failed to parse string: 'five'")
 
 
 def test_only_the_streams_objects_are_replicated(pipeline: Pipeline):
