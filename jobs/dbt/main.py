@@ -30,11 +30,13 @@ class BuildFailed(Exception):
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure(STEP)
+    run_id, day = os.environ.get("RUN_ID", ""), os.environ.get("RUN_DATE", "")
     try:
-        run_id = os.environ["RUN_ID"]
-        run_date = date.fromisoformat(os.environ["RUN_DATE"])
-    except (KeyError, ValueError) as cause:
-        _log.error("set RUN_ID, and RUN_DATE as YYYY-MM-DD: %s", cause)
+        run_date = date.fromisoformat(day)
+    except ValueError:
+        run_date = None
+    if not run_id or not run_date:
+        _log.error("RUN_ID is %r and RUN_DATE is %r: set an id, and a day as YYYY-MM-DD", run_id, day)
         return 1
     client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
     # Taken before the step begins, so that the next run's `since`, the beginning of this step, is later than the
@@ -89,7 +91,8 @@ def build(variables: dict[str, Any]) -> int:
     ]
     if failed or not outcome.success:
         raise BuildFailed("; ".join(failed) or "dbt failed without naming a model")
-    return sum(result.adapter_response.get("rows_affected") or 0 for result in results)
+    models = (result for result in results if result.node.resource_type == "model")
+    return sum(model.adapter_response.get("rows_affected") or 0 for model in models)
 
 
 def _forward(event: Any) -> None:

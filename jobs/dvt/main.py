@@ -31,11 +31,13 @@ class ChecksFailed(Exception):
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure(STEP)
+    run_id, day = os.environ.get("RUN_ID", ""), os.environ.get("RUN_DATE", "")
     try:
-        run_id = os.environ["RUN_ID"]
-        run_date = date.fromisoformat(os.environ["RUN_DATE"])
-    except (KeyError, ValueError) as cause:
-        _log.error("set RUN_ID, and RUN_DATE as YYYY-MM-DD: %s", cause)
+        run_date = date.fromisoformat(day)
+    except ValueError:
+        run_date = None
+    if not run_id or not run_date:
+        _log.error("RUN_ID is %r and RUN_DATE is %r: set an id, and a day as YYYY-MM-DD", run_id, day)
         return 1
     client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
     try:

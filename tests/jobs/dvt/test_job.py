@@ -117,4 +117,4 @@ def test_without_its_overrides_it_says_what_to_set(
 ) -> None:
     code, (entry,) = run(image, warehouse, **({"RUN_DATE": ""} | environment))
     assert code == 1
-    assert "set RUN_ID, and RUN_DATE as YYYY-MM-DD" in entry["message"]
+    assert "set an id, and a day as YYYY-MM-DD" in entry["message"]

@@ -1,0 +1,77 @@
+"""The job as it is deployed: its image, its own packages, its exit code, what it records, and what it does next."""
+
+import json
+import subprocess
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from omnipipe.contracts.tables import WEATHER
+from omnipipe.laptop.images import Image, build
+from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return build(ROOT, ROOT / "jobs" / "dbt" / "Dockerfile", tmp_path_factory.mktemp("images"))
+
+
+def run(image: Image, warehouse: Warehouse, run_id: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the job; its exit code and the entries of its log."""
+    assert image.entrypoint == ["python", "main.py"]
+    done = subprocess.run(
+        [f"{image.environment}/bin/python", "main.py"],
+        cwd=f"{image.root}{image.workdir}",
+        env=warehouse.environment | {"RUN_ID": run_id, "RUN_DATE": "2026-03-03"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def steps(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    """Status, rows and message of the job's runs, in their order."""
+    sql = "SELECT status, rows, message FROM ops.step_runs WHERE step = 'dbt' ORDER BY started_at"
+    return warehouse.rows(sql)
+
+
+def test_a_run_a_failed_one_and_its_repair(warehouse: Warehouse, image: Image) -> None:
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
+    code, log = run(image, warehouse, "first")
+    assert code == 0, log
+    assert [entry["severity"] for entry in log if "prod.fct_trip " in entry["message"]] == ["INFO"]
+    assert {entry["service"] for entry in log} == {"dbt"}
+
+    # A source is missing: kpis cannot be built, after fct_trip was merged.
+    warehouse.client.delete_table(WEATHER.id)
+    deliver(warehouse, change(trip(2, requested_at=at(1)), "INSERT", 20))
+    code, log = run(image, warehouse, "second")
+    assert code == 1
+    assert warehouse.rows("SELECT COUNT(*) FROM prod.fct_trip") == [(2,)]
+    status, _, message = steps(warehouse)[1]
+    assert status == "failed"
+    assert message.startswith("model stg_weather: ")
+    assert "raw.weather" in message.replace("`", "")
+    assert [entry["severity"] for entry in log if "staging.stg_weather " in entry["message"]] == ["ERROR"]
+
+    # The next run takes up what the failed one left.
+    warehouse.create(WEATHER)
+    code, log = run(image, warehouse, "third")
+    assert code == 0, log
+    assert warehouse.rows("SELECT day, trips, revenue FROM analysis.kpis ORDER BY day") == [
+        (date(2026, 3, 1), 1, Decimal("2.5")),
+        (date(2026, 3, 2), 1, Decimal("2.5")),
+    ]
+
+    # And the one after it finds nothing to do.
+    assert run(image, warehouse, "fourth")[0] == 0
+    assert [(status, rows) for status, rows, _ in steps(warehouse)[2:]] == [("succeeded", 2), ("succeeded", 0)]
+
+
+def test_without_its_overrides_it_says_what_to_set(warehouse: Warehouse, image: Image) -> None:
+    code, (entry,) = run(image, warehouse, "")
+    assert code == 1
+    assert "set an id, and a day as YYYY-MM-DD" in entry["message"]
