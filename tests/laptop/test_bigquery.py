@@ -43,8 +43,8 @@ def test_a_load_is_there_as_a_whole_or_not_at_all_whenever_the_emulator_is_kille
     client.create_dataset("d")
     client.create_table(bigquery.Table(f"{PROJECT}.d.numbers", [bigquery.SchemaField("n", "INT64")]))
     done = 0
-    for round_number in range(4):
-        killer = threading.Timer(0.05 + 0.06 * round_number, own.kill)
+    for round_number in range(3):
+        killer = threading.Timer(0.05 + 0.07 * round_number, own.kill)
         killer.start()
         try:
             while True:

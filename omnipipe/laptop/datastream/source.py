@@ -147,7 +147,10 @@ class Source:
         # Text without a type: PostgreSQL reads it as the column's.
         values = [value.decode() for value in key.values() if isinstance(value, bytes)]
         with self.connect() as connection:
-            found = connection.execute(query, values).pgresult
+            try:
+                found = connection.execute(query, values).pgresult
+            except psycopg.ProgrammingError:  # the table or a column of it is gone, or may not be read
+                return None
             if found is None or found.ntuples == 0:
                 return None
             return [found.get_value(0, i) for i in range(found.nfields)]
@@ -247,11 +250,11 @@ def epoch_ms(microseconds: int) -> int:
 
 
 def is_permanent(error: psycopg.Error) -> bool:
-    """Whether a failed connection will fail again: the server has answered, and it will not let us in."""
+    """Whether it will fail again: the server has answered, and does not let us in or has no changes for us."""
     text = str(error)
-    return any(
-        reason in text for reason in ("authentication failed", "password", "is not permitted to log in")
-    ) or ("FATAL" in text and "does not exist" in text)
+    if "does not exist" in text:
+        return any(what in text for what in ("FATAL", "replication slot", "publication"))
+    return any(what in text for what in ("password", "is not permitted to log in", "can no longer"))
 
 
 def _row(connection: psycopg.Connection, query: str, *parameters: object) -> tuple:

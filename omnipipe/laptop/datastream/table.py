@@ -46,7 +46,7 @@ class Position(NamedTuple):
     """Where a change is in the order of all changes."""
 
     commit_lsn: int
-    ordinal: int  # in the transaction, from 1; a backfill is 0
+    ordinal: int  # in the transaction, from 1; 0 for a backfill
 
     def __str__(self) -> str:
         """The change sequence number: sorts as text as the positions do."""

@@ -182,6 +182,9 @@ class Worker:
     def _take(self, data: bytes) -> None:
         message = pgoutput.decode(data)
         if isinstance(message, (pgoutput.Insert, pgoutput.Update, pgoutput.Delete)):
+            # Two numbers for each, also where one or none is used: the same change has the same number at each
+            # reading, whatever was configured or backfilled in between.
+            self._index += 2
             if relation := self._relations[message.oid]:
                 self._change(relation, message, len(data))
         elif isinstance(message, pgoutput.Begin):
@@ -203,6 +206,7 @@ class Worker:
         for table in self._tables.values():
             table.flush()
         self._batch_rows = self._batch_bytes = 0
+        is_new = name not in self._tables  # added to the publication since the start
         table = self._table(name)
         kept = [
             (i, column) for i, column in enumerate(message.columns) if self._config.wants_column(name, column.name)
@@ -213,6 +217,8 @@ class Worker:
         else:
             key = tuple(column.name for _, column in kept if column.in_identity)
         table.describe(types, key)
+        if is_new:
+            table.resume()
         indexes = [i for i, column in kept if types[column.name] is not None]
         every = indexes == list(range(len(message.columns)))
         return _Relation(table, None if every else indexes, self._backfills.of(table.target))
@@ -223,7 +229,6 @@ class Worker:
         transaction = self._transaction
         assert transaction is not None, "a change outside of a transaction"  # noqa: S101 - the protocol's promise
         table, backfill = relation.table, relation.backfill
-        self._index += 1
         position = Position(transaction.commit_lsn, self._index)
         if transaction.commit_lsn < relation.backfill_lsn and backfill and backfill.shows(transaction.xid):
             return
@@ -259,9 +264,8 @@ class Worker:
         old_key = tuple(old[i] for i in table.key) if old else key
         changes = []
         if old_key != key:
-            changes.append(Change(old or [], "UPDATE-DELETE", position, timestamp))
-            self._index += 1
-            position = position._replace(ordinal=self._index)
+            before = position._replace(ordinal=position.ordinal - 1)
+            changes.append(Change(old or [], "UPDATE-DELETE", before, timestamp))
         changes.append(Change(new, "UPDATE-INSERT", position, timestamp, old_key))
         return changes
 

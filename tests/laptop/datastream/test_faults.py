@@ -110,10 +110,10 @@ def test_the_worker_is_killed_at_random_moments(pipeline: Pipeline):
 
 def test_bigquery_is_killed_and_away_for_a_while(pipeline: Pipeline):
     start(pipeline)
-    traffic = Traffic(pipeline, 4)
+    traffic = Traffic(pipeline, 3)
     traffic.start()
     for _ in range(2):
-        time.sleep(0.7)
+        time.sleep(0.5)
         pipeline.emulator.kill()
         pipeline.emulator.start()
     traffic.join()

@@ -1,5 +1,7 @@
 """What Datastream's validation refuses, and what the laptop does not do: one clear line each, and an exit code."""
 
+import psycopg
+
 from omnipipe.laptop.datastream import status
 from tests.laptop.conftest import start_postgres, stop_postgres
 from tests.laptop.datastream.conftest import Pipeline
@@ -95,3 +97,20 @@ def test_a_slot_that_somebody_else_reads_is_waited_for(pipeline: Pipeline):
     pipeline.wait_logged("following the slot", times=2)
     pipeline.catch_up()
     assert pipeline.changes("public_t", "id") == [("INSERT", 1), ("INSERT", 2)]
+
+
+def test_a_slot_that_is_dropped_later_ends_the_stream(pipeline: Pipeline):
+    pipeline.publish("t", "CREATE TABLE t (id int PRIMARY KEY)")
+    pipeline.start()
+    pipeline.catch_up()
+    with psycopg.connect(pipeline.postgres.admin_dsn(pipeline.name), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = %s",
+            [pipeline.name],
+        )
+        connection.execute("SELECT pg_drop_replication_slot(%s)", [pipeline.name])
+    assert pipeline.process
+    assert pipeline.process.wait(20) == 1
+    known = status.read(pipeline.state_dir)
+    assert known
+    assert "does not exist" in (known.error or "")
