@@ -1,6 +1,5 @@
 """`up`, `down` and `status`: the laptop cloud itself."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,8 +47,7 @@ def bring_up(stack: str, *, real_weather: bool = False, quiet: bool = False) -> 
             if line is not None and what != "unchanged":
                 line.update(f"{what} {resource.kind} {resource.name}")
 
-        with _ending_everything_on_interrupt():
-            return lifecycle.up(stack, real_weather=real_weather, report=report)
+        return lifecycle.up(stack, real_weather=real_weather, report=report)
 
 
 def down(
@@ -111,15 +109,3 @@ def _counted(changes: dict[str, int]) -> str:
 @contextmanager
 def _silence() -> Iterator[None]:
     yield None
-
-
-@contextmanager
-def _ending_everything_on_interrupt() -> Iterator[None]:
-    from omnipipe.laptop import lifecycle
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them
-        lifecycle.abandon()
-        raise

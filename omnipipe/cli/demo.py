@@ -1,11 +1,14 @@
 """`demo`: a whole day on this machine, in one command."""
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from omnipipe.cli.console import console, table
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
 
 TRAFFIC_SECONDS = 5.0
 TRAFFIC_RATE = 60.0
@@ -26,20 +29,35 @@ def demo(
 ) -> None:
     """Show a whole day: up, seed, run, some traffic, run again; what changed, and what the second run cost."""
     from omnipipe.cli.cloud import bring_up
-    from omnipipe.cli.runs import daily_run
-    from omnipipe.cli.sources import fill, go_on
-    from omnipipe.laptop import access
+    from omnipipe.laptop import access, lifecycle
 
     began = time.monotonic()
     _heading(1, "Up: the Pulumi program, every resource made real on this machine")
     up = bring_up("dev")
     console.print(f"{sum(up.changes.values())} resources after {up.seconds:.1f} s.")
 
+    cloud = access.running_cloud()
+    with lifecycle.ending_everything_on_interrupt(cloud):
+        _show_a_day(cloud, trips)
+    console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
+    for command, purpose in (
+        ("omnipipe status", "what runs, and where"),
+        ('omnipipe sql "SELECT * FROM ops.step_runs ORDER BY started_at"', "every step of every run"),
+        ("omnipipe traffic && omnipipe run", "another day"),
+        ("omnipipe down", "stop it; the data stays"),
+    ):
+        console.print(f"  [bold]{command}[/]  {purpose}")
+
+
+def _show_a_day(cloud: "Cloud", trips: int) -> None:
+    from omnipipe.cli.runs import daily_run
+    from omnipipe.cli.sources import fill, go_on
+    from omnipipe.laptop import access
+
     _heading(2, f"Seed: {trips:,} simulated trips into Postgres")
     started = time.monotonic()
     console.print(f"{fill(trips)['message']}, in {time.monotonic() - started:.1f} s.")
 
-    cloud = access.running_cloud()
     _heading(3, "Run: capture, weather, dbt, validation, and only then the KPIs go out")
     first = _finished(daily_run(cloud))
 
@@ -67,15 +85,6 @@ def demo(
     _heading(6, "The KPIs of the last two days (simulated data)")
     columns, rows = access.query(cloud, _KPIS)
     table(columns, rows)
-
-    console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
-    for command, purpose in (
-        ("omnipipe status", "what runs, and where"),
-        ('omnipipe sql "SELECT * FROM ops.step_runs ORDER BY started_at"', "every step of every run"),
-        ("omnipipe traffic && omnipipe run", "another day"),
-        ("omnipipe down", "stop it; the data stays"),
-    ):
-        console.print(f"  [bold]{command}[/]  {purpose}", highlight=False)
 
 
 def _heading(number: int, text: str) -> None:

@@ -13,7 +13,7 @@ import requests
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home, write_json
-from omnipipe.laptop.ports import HOST, Ports
+from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
 from omnipipe.laptop.postgres import socket_dir_for
 from omnipipe.laptop.processes import Processes, Spec, clean_environment
 from omnipipe.laptop.registry import Registry, Resource
@@ -36,6 +36,7 @@ class Cloud:
         region: str,
         *,
         real_weather: bool = False,
+        base_port: int = DEFAULT_BASE,
         report: Callable[[str, Resource], None] = lambda *_: None,
     ) -> None:
         self.home = home
@@ -44,7 +45,8 @@ class Cloud:
         self.real_weather = real_weather
         self.registry = Registry(home.directory / "resources.json")
         self.processes = Processes(home.directory, home.log_file)
-        self.ports = Ports(home.directory / "ports.json")
+        self.ports = Ports(home.directory / "ports.json", base_port)
+        self._stack = {"project": project, "region": region, "real_weather": real_weather, "base_port": base_port}
         self._report = report
         self._registered: list[str] = []
         self._bigquery_ready = threading.Event()
@@ -63,8 +65,7 @@ class Cloud:
 
     def remember(self) -> None:
         """Write down what ``open`` reads."""
-        stack = {"project": self.project, "region": self.region, "real_weather": self.real_weather}
-        write_json(self.home.directory / "stack.json", stack)
+        write_json(self.home.directory / "stack.json", self._stack)
 
     @property
     def sockets(self) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud, answers
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current, write_json
+from omnipipe.laptop.ports import configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.run import JOB
@@ -59,17 +62,19 @@ def up(
             project.config["gcp:project"],
             project.config["gcp:region"],
             real_weather=real_weather,
+            base_port=configured_base(),
             report=count,
         )
         cloud.remember()
         make_current(home)
-        _start_own_processes(cloud)
-        outside_world.start_weather_api(cloud)
-        config = project.config | outside_world.replaced(cloud)
-        outputs = program.run(dataclasses.replace(project, config=config), cloud)
-        cloud.take_down_unregistered()
-        outside_world.start_webhook(cloud)
-        write_json(home.directory / "outputs.json", outputs)
+        with ending_everything_on_interrupt(cloud):
+            _start_own_processes(cloud)
+            outside_world.start_weather_api(cloud)
+            config = project.config | outside_world.replaced(cloud)
+            outputs = program.run(dataclasses.replace(project, config=config), cloud)
+            cloud.take_down_unregistered()
+            outside_world.start_webhook(cloud)
+            write_json(home.directory / "outputs.json", outputs)
     return Up(stack, changes, outputs, time.monotonic() - began)
 
 
@@ -89,11 +94,15 @@ def down(*, purge: bool = False) -> list[str]:
     return names
 
 
-def abandon() -> None:
-    """End every process of the current stack at once, without asking for the lock: for an interrupted ``up``."""
-    home = current()
-    if home is not None:
-        Cloud(home, "", "").processes.stop(grace_s=5)
+@contextlib.contextmanager
+def ending_everything_on_interrupt(cloud: Cloud) -> Iterator[None]:
+    """On Ctrl-C leave no process. What is on disk is whole at any moment, and the next ``up`` goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not leave half of them
+        cloud.processes.close()
+        raise
 
 
 def is_whole(cloud: Cloud) -> bool:

@@ -16,8 +16,8 @@ DEFAULT_BASE = 18400
 HOST = "127.0.0.1"
 
 
-def base_port() -> int:
-    """First port of the laptop cloud: ``OMNIPIPE_PORT``, or 18400.
+def configured_base() -> int:
+    """First port of a laptop cloud that is brought up: ``OMNIPIPE_PORT``, or 18400.
 
     Raises LaptopError when the setting is not a port.
     """
@@ -28,12 +28,12 @@ def base_port() -> int:
 
 
 class Ports:
-    """Ports by name, remembered in a file, so that an address stays the same when a service starts again."""
+    """Ports by name from ``base`` on, remembered in a file: a service that starts again has the same address."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, base: int) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._base = base_port()
+        self._base = base
         self._names: list[str] = []
         with suppress(FileNotFoundError):
             self._names = json.loads(path.read_text())["names"]

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Processes:
     def __init__(self, home: Path, logs: Callable[[str], Path]) -> None:
         self._home = str(home)
         self._logs = logs
+        self._starting = threading.Lock()
+        self._closed = False
 
     def marker(self, name: str, spec: str = "", stop_signal: int = signal.SIGTERM) -> dict[str, str]:
         """Environment that makes a process, and what it starts, findable here."""
@@ -78,7 +81,9 @@ class Processes:
                     return False
         self.stop([spec.name])
         log = self._logs(spec.name)
-        with log.open("ab") as output:
+        with self._starting, log.open("ab") as output:
+            if self._closed:
+                raise LaptopError(f"{spec.name} is not started: everything is being ended")
             subprocess.Popen(
                 list(spec.argv),
                 env={**spec.env, **self.marker(spec.name, spec.digest, spec.stop_signal)},
@@ -134,6 +139,12 @@ class Processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(stubborn, timeout=5)
+
+    def close(self) -> None:
+        """End everything, and let no thread of this process start anything again."""
+        with self._starting:
+            self._closed = True
+        self.stop(grace_s=5)
 
     def _all(self) -> list[tuple[str, psutil.Process]]:
         found = []

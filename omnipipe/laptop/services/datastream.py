@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class Stream(Kind):
             process,
             [sys.executable, "-m", "omnipipe.laptop.datastream", str(file)],
             env=clean_environment(),
-            version=file.read_text(),
+            version=json.dumps(config, sort_keys=True),
         )
         status = state_dir(cloud, resource) / "status.json"
         if process not in cloud.processes.running():

@@ -1,0 +1,123 @@
+"""A laptop cloud of a test's own: its home, its ports, and the command as a user runs it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import requests
+
+from omnipipe.laptop import access
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.home import Home
+
+COMMAND = str(Path(sys.executable).with_name("omnipipe"))
+PORTS_OF_A_CLOUD = 20
+
+
+@dataclass
+class Laptop:
+    """A laptop cloud below a temporary folder."""
+
+    home: Path
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The user's environment, with this home and these ports."""
+        return {**os.environ, "OMNIPIPE_HOME": str(self.home), "OMNIPIPE_PORT": str(self.port)}
+
+    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run `omnipipe` with arguments, whatever comes of it."""
+        command = [COMMAND, *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def ok(self, *arguments: str) -> str:
+        """Run `omnipipe` with arguments; it must succeed. Returns what it printed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"omnipipe {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def daily(self) -> dict[str, Any]:
+        """One daily run, with its result as the command's JSON, also when it failed."""
+        done = self.run("run", "--json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud of the dev stack."""
+        return Cloud.open(Home(self.home, "dev"))
+
+    def rows(self, query: str) -> list[list[Any]]:
+        """The rows of a query in BigQuery."""
+        return access.query(self.cloud, query)[1]
+
+    def postgres(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the operational database, as the application."""
+        with psycopg.connect(access.connection_string(self.cloud)) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def address(self, service: str) -> str:
+        """Address of a service, by the name of its process."""
+        processes = json.loads(self.ok("status", "--json"))["processes"]
+        (found,) = (process["address"] for process in processes if process["name"] == service)
+        return found
+
+    def received(self) -> dict[str, Any]:
+        """What the webhook's receiver has got."""
+        return requests.get(f"{self.address('webhook')}/received", timeout=5).json()
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages that the receiver kept, in their order."""
+        url, found = f"{self.address('webhook')}/received/messages", []
+        while page := requests.get(url, {"after": len(found)}, timeout=5).json()["messages"]:
+            found += page
+        return found
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """The live processes by name."""
+        return self.cloud.processes.running()
+
+    def kill(self, *names: str) -> None:
+        """kill -9 processes, with whatever they started only where Linux does that by itself."""
+        running = self.processes()
+        for name in names or tuple(running):
+            os.kill(running[name].pid, signal.SIGKILL)
+
+
+def free_ports() -> int:
+    """The first of a row of free ports."""
+    for base in range(21000 + os.getpid() % 1000 * 20, 60000, PORTS_OF_A_CLOUD):
+        if all(_is_free(port) for port in range(base, base + PORTS_OF_A_CLOUD)):
+            return base
+    raise RuntimeError("no row of free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """A laptop cloud that is not up yet; it is taken down at the end of the module."""
+    made = Laptop(tmp_path_factory.mktemp("home"), free_ports())
+    yield made
+    made.run("down", "--purge")
