@@ -145,5 +145,4 @@ class Ledger:
 
     def _query(self, sql: str, *parameters: bigquery.ScalarQueryParameter) -> Iterable[bigquery.Row]:
         destination = bigquery.ScalarQueryParameter("destination", "STRING", self._destination)
-        config = bigquery.QueryJobConfig(query_parameters=[destination, *parameters])
-        return self._client.query_and_wait(sql, job_config=config, page_size=_PAGE)
+        return warehouse.query(self._client, sql, destination, *parameters, page_size=_PAGE)

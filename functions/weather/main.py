@@ -68,20 +68,16 @@ def _update(client: bigquery.Client, run: function.Run, step: audit.Step) -> Non
 
 def _stored(client: bigquery.Client, run_date: date) -> _Hours:
     """Return the latest values of every hour of raw.weather that this run may repair: at most 31 days of it."""
-    config = bigquery.QueryJobConfig(
-        query_parameters=[
-            bigquery.ScalarQueryParameter("first", "TIMESTAMP", _midnight(run_date - _REPAIR)),
-            bigquery.ScalarQueryParameter("until", "TIMESTAMP", _midnight(run_date + timedelta(days=1))),
-        ]
-    )
-    found = client.query_and_wait(
+    found = warehouse.query(
+        client,
         f"""
         SELECT city, hour, temperature_c, precipitation_mm, wind_speed_kmh
         FROM {WEATHER.id}
         WHERE hour >= @first AND hour < @until
         QUALIFY ROW_NUMBER() OVER (PARTITION BY city, hour ORDER BY fetched_at DESC) = 1
         """,  # noqa: S608 - the table's name is a constant of contracts
-        job_config=config,
+        bigquery.ScalarQueryParameter("first", "TIMESTAMP", _midnight(run_date - _REPAIR)),
+        bigquery.ScalarQueryParameter("until", "TIMESTAMP", _midnight(run_date + timedelta(days=1))),
     )
     return {
         (row["city"], row["hour"]): (row["temperature_c"], row["precipitation_mm"], row["wind_speed_kmh"])

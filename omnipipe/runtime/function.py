@@ -1,5 +1,6 @@
 """The frame of a function that is a step of the daily run: its request, its audit row, its answer."""
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,12 +42,17 @@ def answer(
     except ValueError as error:
         return {"error": str(error)}, 400
     try:
-        client = bigquery.Client(location=environment("BIGQUERY_LOCATION"))
+        client = _client(environment("BIGQUERY_LOCATION"))
         with audit.step(client, run.run_id, step) as current:
             work(client, run, current)
     except Exception as cause:  # noqa: BLE001 - the edge of the program: the workflow gets every cause as an answer
         return {"error": " ".join(str(cause).split()) or type(cause).__name__}, 500
     return {"rows": current.rows, "message": current.message}, 200
+
+
+@functools.cache  # an instance answers many requests; its connections and token are worth keeping
+def _client(location: str) -> bigquery.Client:
+    return bigquery.Client(location=location)
 
 
 def _run(body: Any) -> Run:

@@ -1,4 +1,4 @@
-"""Writing rows of the declared tables to BigQuery: streamed, or as one all-or-nothing load job."""
+"""BigQuery with bounded waits: queries, rows that are streamed, rows that are loaded all or none."""
 
 import dataclasses
 import itertools
@@ -11,15 +11,17 @@ from typing import Any
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError
 from google.cloud import bigquery
-from google.cloud.bigquery.retry import DEFAULT_RETRY
+from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 
 from omnipipe.contracts.schema import Table
 
 # BigQuery's advice for insertAll: at most 500 rows a request.
 _BATCH = 500
 _TIMEOUT_S = 30.0
-# The client's own default goes on for ten minutes, which is longer than a step may take to say that it failed.
-_RETRY = DEFAULT_RETRY.with_timeout(60.0)
+# The client's own defaults go on for ten minutes and more: longer than a step may take to say that it failed.
+_RETRY = DEFAULT_RETRY.with_timeout(30.0)
+_JOB_RETRY = DEFAULT_JOB_RETRY.with_timeout(60.0)
+_UPLOAD_RETRIES = 3  # after 1, 2 and 4 s
 _LOAD_TIMEOUT_S = 300.0
 _SPOOL_BYTES = 8 * 1024 * 1024
 
@@ -43,6 +45,19 @@ def _value(value: Any) -> Any:
     if isinstance(value, list):
         return [_value(item) for item in value]
     return value
+
+
+def query(
+    client: bigquery.Client, sql: str, *parameters: bigquery.ScalarQueryParameter, page_size: int | None = None
+) -> Iterable[bigquery.Row]:
+    """Run a query and return its rows, which are fetched ``page_size`` at a time.
+
+    Raises google.api_core's errors, or requests' when BigQuery does not answer for half a minute.
+    """
+    config = bigquery.QueryJobConfig(query_parameters=parameters)
+    return client.query_and_wait(
+        sql, job_config=config, page_size=page_size, api_timeout=_TIMEOUT_S, retry=_RETRY, job_retry=_JOB_RETRY
+    )
 
 
 def insert(client: bigquery.Client, table: Table, rows: Iterable[Any]) -> int:
@@ -91,15 +106,24 @@ def _load_once(client: bigquery.Client, table: Table, lines: Any, job_id: str | 
         attempt_id = job_id if attempt == 1 or not job_id else f"{job_id}-{attempt}"
         try:
             job = client.load_table_from_file(
-                lines, table.id, rewind=True, job_id=attempt_id, job_config=config, timeout=_TIMEOUT_S
+                lines,
+                table.id,
+                rewind=True,
+                job_id=attempt_id,
+                job_config=config,
+                num_retries=_UPLOAD_RETRIES,
+                timeout=_TIMEOUT_S,
             )
         except Conflict:
             if attempt_id is None:
                 raise
+            job = client.get_job(attempt_id, retry=_RETRY, timeout=_TIMEOUT_S)
             try:
-                client.get_job(attempt_id, retry=_RETRY, timeout=_TIMEOUT_S).result(timeout=_LOAD_TIMEOUT_S)
+                job.result(retry=_RETRY, timeout=_LOAD_TIMEOUT_S)
             except GoogleAPICallError:
-                continue  # that attempt failed and has written nothing
+                if not job.error_result:
+                    raise  # it is not known how that attempt ended
+                continue  # it failed, and has written nothing
             return
-        job.result(timeout=_LOAD_TIMEOUT_S)
+        job.result(retry=_RETRY, timeout=_LOAD_TIMEOUT_S)
         return

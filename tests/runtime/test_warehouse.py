@@ -1,11 +1,13 @@
 """Writing to BigQuery: exact rows, all or nothing, never the same load twice."""
 
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import Conflict, GoogleAPICallError
+import requests
+from google.api_core.exceptions import Conflict, GoogleAPICallError, RetryError
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
@@ -89,6 +91,30 @@ def test_a_failed_load_writes_nothing_and_is_repeated_under_its_id(client: bigqu
     assert rows(client, "SELECT COUNT(*) AS n FROM raw.weather") == [{"n": 0}]
     warehouse.load(client, WEATHER, [weather()], job_id="weather-broken")
     assert rows(client, "SELECT city FROM raw.weather") == [{"city": "Berlin"}]
+
+
+def test_a_query_takes_parameters_and_pages(client: bigquery.Client) -> None:
+    warehouse.load(client, WEATHER, [weather(f"City {number}") for number in range(25)])
+    least = bigquery.ScalarQueryParameter("least", "STRING", "City 2")
+    found = warehouse.query(
+        client, "SELECT city FROM raw.weather WHERE city >= @least ORDER BY city", least, page_size=4
+    )
+    names = sorted(f"City {number}" for number in range(25))
+    assert [row["city"] for row in found] == [name for name in names if name >= "City 2"]
+
+
+def test_an_absent_bigquery_is_an_error_soon(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "_RETRY", warehouse._RETRY.with_timeout(1))
+    monkeypatch.setattr(warehouse, "_JOB_RETRY", warehouse._JOB_RETRY.with_timeout(1))
+    client._connection.API_BASE_URL = "http://127.0.0.1:9"  # discard: nobody listens
+    for absent in (
+        lambda: warehouse.query(client, "SELECT 1"),
+        lambda: warehouse.insert(client, STEP_RUNS, [step_run("run-1")]),
+    ):
+        began = time.monotonic()
+        with pytest.raises((GoogleAPICallError, RetryError, requests.ConnectionError)):
+            absent()
+        assert time.monotonic() - began < 5
 
 
 def test_loading_nothing_starts_no_job(client: bigquery.Client) -> None:
