@@ -66,15 +66,15 @@ class Executions:
 
     def get(self, id_: str) -> dict[str, Any] | None:
         """An execution, live or ended; None if there is none."""
-        if id_ in self._live:
-            return self._live[id_]
+        if (live := self._live.get(id_)) is not None:
+            return live
         path = self._folder / f"{id_}.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
     def cancel(self, id_: str) -> None:
         """Stop a live execution before its next step."""
-        if id_ in self._cancel:
-            self._cancel[id_].set()
+        if (live := self._cancel.get(id_)) is not None:
+            live.set()
 
     def _run(self, workflow: Resource, id_: str) -> None:
         execution = self._live[id_]
@@ -101,13 +101,14 @@ class Executions:
             ended = {"state": SUCCEEDED, "result": json.dumps(result)}
         except WorkflowError as error:
             state = CANCELLED if self._cancel[id_].is_set() else FAILED
-            ended = {"state": state, "error": {"payload": json.dumps(error.error), "context": str(error)}}
+            payload = json.dumps(error.error, default=_text)
+            ended = {"state": state, "error": {"payload": payload, "context": str(error)}}
         except Exception as error:
             # A defect of the interpreter must end the execution, or its caller would wait for ever.
             log.exception("the interpreter failed")
             ended = {"state": FAILED, "error": {"payload": json.dumps({"message": f"interpreter: {error!r}"})}}
-        execution |= {**ended, "endTime": _now()}
-        self._write(execution)
+        # On disk before anybody can see the end: a restart must not take it back.
+        self._write(execution | ended | {"endTime": _now()})
         del self._live[id_], self._cancel[id_]
 
     def _write(self, execution: dict[str, Any]) -> None:
@@ -127,7 +128,12 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
         found = [resource for resource in cloud.registry.of_type(WORKFLOW) if resource.id == id_]
         if not found:
             abort(404, f"workflow {id_} does not exist")
-        return jsonify(executions.start(found[0], (request.get_json(silent=True) or {}).get("argument")))
+        argument = (request.get_json(silent=True) or {}).get("argument")
+        try:
+            json.loads(argument or "null")
+        except (TypeError, ValueError) as error:
+            abort(400, f"argument must be JSON, as text: {error}")
+        return jsonify(executions.start(found[0], argument))
 
     @routes.get("/executions/<execution>")
     def get(project: str, location: str, workflow: str, execution: str) -> Response:
@@ -142,6 +148,11 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
         return get(project, location, workflow, execution)
 
     return routes
+
+
+def _text(value: object) -> str:
+    """JSON for what it has no form for: the bytes of an HTTP body in an error."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _now() -> str:

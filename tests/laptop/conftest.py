@@ -1,17 +1,23 @@
 """A real PostgreSQL and a real BigQuery emulator, one of each for the whole session, as processes."""
 
+import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
+from werkzeug.serving import make_server
 
 from omnipipe.laptop import bigquery as emulator
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
+from omnipipe.laptop.home import Home
 from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
@@ -113,3 +119,26 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     running = Emulator(tmp_path_factory.mktemp("bigquery"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A laptop cloud in which nothing runs yet; what a test starts in it is ended."""
+    made = Cloud(Home(tmp_path / "home", "dev"), PROJECT, "europe-west1", base_port=free_port())
+    made.home.prepare()
+    assert made.ports.of(GOOGLE) + 1 == made.ports.of(BIGQUERY)
+    yield made
+    made.processes.stop(grace_s=5)
+    shutil.rmtree(made.sockets, ignore_errors=True)
+
+
+@contextmanager
+def serving(app: Callable[..., Any], port: int = 0) -> Iterator[str]:
+    """Serve a WSGI application on loopback, and give its address."""
+    server = make_server(emulator.HOST, port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://{emulator.HOST}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
