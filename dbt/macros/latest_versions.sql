@@ -24,7 +24,7 @@ with versions as (
     {%- endfor %}
     datastream_metadata.source_timestamp,
     datastream_metadata.change_sequence_number,
-    datastream_metadata.change_type in ('DELETE', 'UPDATE-DELETE') as is_deleted,
+    ifnull(datastream_metadata.change_type in ('DELETE', 'UPDATE-DELETE'), false) as is_deleted,
     false as is_stored
   from {{ table }}
   where {{ arrived }}

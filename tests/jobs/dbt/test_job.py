@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from omnipipe.contracts.tables import WEATHER
+from omnipipe.contracts.tables import PUBLIC_TRIPS, WEATHER
 from omnipipe.laptop.images import Image, build
 from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
 
@@ -38,6 +38,16 @@ def steps(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return warehouse.rows(sql)
 
 
+def test_a_failed_run_names_what_failed(warehouse: Warehouse, image: Image) -> None:
+    warehouse.client.delete_table(PUBLIC_TRIPS.id)
+    assert run(image, warehouse, "first")[0] == 1
+    ((status, _, message),) = steps(warehouse)
+    assert status == "failed"
+    assert "model latest_trips: " in message
+    assert "public_trips" in message
+
+
+@pytest.mark.e2e  # half a minute
 def test_a_run_a_failed_one_and_its_repair(warehouse: Warehouse, image: Image) -> None:
     deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
     code, log = run(image, warehouse, "first")

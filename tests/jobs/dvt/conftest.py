@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dbt.warehouse import ROOT, Warehouse, running
+from tests.dbt.warehouse import ROOT, Dbt, Warehouse, dbt_for, job_python, running
 
 sys.path.insert(0, str(ROOT / "jobs" / "dvt"))
 
@@ -14,6 +14,12 @@ sys.path.insert(0, str(ROOT / "jobs" / "dvt"))
 def running_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     with running(tmp_path_factory.mktemp("bigquery")) as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="session")
+def dbt(running_warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    with dbt_for(running_warehouse, job_python("dbt"), tmp_path_factory.mktemp("dbt")) as runner:
+        yield runner
 
 
 @pytest.fixture
