@@ -11,12 +11,14 @@ because the emulator has no setting for it:
 - It writes to the table and to its catalog in separate transactions. After a kill between the two a table could be
   neither made nor dropped; here each start drops what its client never got an answer for.
 
-What it does differently from BigQuery, beside the list in docs:
+What it does differently from BigQuery, as far as this project met it:
 
 - A load job from an upload gets an id of the emulator's own: repeating the id of the client's does not make a load
   idempotent. Each load is atomic, also when the process is killed in the middle of it.
 - Parquet columns go into the table by position, not by name.
-- ``tables.patch`` with another schema changes what ``tables.get`` says, not the table: use ``ALTER TABLE``.
+- ``tables.patch`` with another schema changes what ``tables.get`` says, not the table; ``ALTER TABLE`` of a table
+  that the API made changes the table only. A new column needs both.
+- The signs of an INTERVAL's parts are garbled in results: select them with ``EXTRACT``.
 - An upload in one request (``load_table_from_file`` with ``size``, up to 5 MB) is refused: leave ``size`` out.
 - A table partitioned by ingestion time is accepted and reported so, but has no such column: ``_PARTITIONTIME`` is
   the current time in every query, so a filter on it finds all rows or none.
