@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -32,7 +33,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "" for row in rows)
+        numeric = bool(rows) and all(
+            isinstance(row[index], int | float | Decimal) or row[index] == "" for row in rows
+        )
         grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
@@ -44,7 +47,7 @@ def _cell(value: Any) -> str:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value:,.2f}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")

@@ -42,11 +42,11 @@ def demo(
     console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
     for command, purpose in (
         ("omnipipe status", "what runs, and where"),
-        ('omnipipe sql "SELECT * FROM ops.step_runs ORDER BY started_at"', "every step of every run"),
-        ("omnipipe traffic && omnipipe run", "another day"),
+        ("omnipipe sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
+        ("omnipipe traffic", "more business; then omnipipe run"),
         ("omnipipe down", "stop it; the data stays"),
     ):
-        console.print(f"  [bold]{command}[/]  {purpose}")
+        console.print(f"  [bold]{command:<46}[/]{purpose}")
 
 
 def _show_a_day(cloud: "Cloud", trips: int) -> None:

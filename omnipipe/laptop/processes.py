@@ -24,6 +24,7 @@ _HOME = "OMNIPIPE_PROCESS_HOME"
 _NAME = "OMNIPIPE_PROCESS_NAME"
 _SPEC = "OMNIPIPE_PROCESS_SPEC"
 _SIGNAL = "OMNIPIPE_PROCESS_STOP_SIGNAL"
+_UNSEEN_S = 0.5
 
 # Of the user's environment only what says how this machine reaches a network: a workload on Google sees no more.
 _MACHINE = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -98,15 +99,15 @@ class Processes:
     def wait_ready(self, name: str, ready: Callable[[], bool], timeout_s: float = 30) -> None:
         """Wait until ``ready()``; LaptopError with the end of its log if the process dies or takes too long."""
         deadline = time.monotonic() + timeout_s
-        pause = 0.02
+        pause, seen = 0.02, time.monotonic()
         while not ready():
-            alive = name in self.running()
-            if not alive or time.monotonic() > deadline:
-                what = (
-                    f"did not become ready within {timeout_s:.0f} s"
-                    if alive
-                    else "ended as soon as it was started"
-                )
+            now = time.monotonic()
+            # For a moment after its start the kernel shows no environment of a process, and it is not found by it.
+            seen = now if name in self.running() else seen
+            if now > deadline or now - seen > _UNSEEN_S:
+                what = "ended as soon as it was started"
+                if now - seen <= _UNSEEN_S:
+                    what = f"did not become ready within {timeout_s:.0f} s"
                 raise LaptopError(f"{name} {what}: {self.last_words(name)} (all of it: omnipipe logs {name})")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
