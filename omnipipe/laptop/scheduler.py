@@ -38,6 +38,7 @@ def call(cloud: Cloud, tokens: Tokens, job: Resource) -> None:
     target = job.inputs["httpTarget"]
     parts = urlsplit(target["uri"])
     url = cloud.endpoints().get(parts.netloc, f"{parts.scheme}://{parts.netloc}") + parts.path
+    url += f"?{parts.query}" if parts.query else ""
     headers = dict(target.get("headers") or {})
     token = target.get("oauthToken") or target.get("oidcToken")
     if token:
