@@ -135,10 +135,14 @@ class Cloud:
         previous = self.registry.get(resource.key)
         try:
             kind.apply(self, resource, previous)
-        except LaptopError as error:
+            if previous is not None and previous.id != resource.id:
+                kind.remove(self, previous)  # replaced, as Google replaces what gets another name
+        except (LaptopError, OSError) as error:
             raise LaptopError(f"{resource.kind} {name}: {error}") from error
+        except KeyError as error:
+            raise LaptopError(f"{resource.kind} {name}: the program does not set {error}") from error
         self._registered.append(resource.key)
-        if previous is None or (previous.inputs, previous.outputs) != (resource.inputs, resource.outputs):
+        if previous != resource:
             self.registry.put(resource)
             self._report("changed" if previous else "created", resource)
         else:

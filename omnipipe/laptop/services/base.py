@@ -23,7 +23,7 @@ class Kind:
         raise NotImplementedError
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
-        """Take it down: the program no longer registers it."""
+        """Take it down: the program no longer registers it, or it was replaced by one with another id."""
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         """Where it is, for ``omnipipe status``."""

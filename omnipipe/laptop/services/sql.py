@@ -25,6 +25,11 @@ class DatabaseInstance(Kind):
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         process = f"postgres-{resource.name}"
+        name = resource.inputs.get("name", resource.name)
+        if previous is not None and previous.id != name:
+            raise LaptopError(
+                f"the instance {previous.id} cannot become {name} with its data: start anew with `omnipipe down --purge`"
+            )
         server = _server(cloud, resource)
         server.initialise()
         spec = Spec(
@@ -36,7 +41,6 @@ class DatabaseInstance(Kind):
         cloud.processes.ensure(spec)
         cloud.processes.wait_ready(process, server.is_ready)
         server.prepare()
-        name = resource.inputs.get("name", resource.name)
         resource.id = name
         resource.outputs = {
             **resource.inputs,

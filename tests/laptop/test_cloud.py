@@ -1,0 +1,157 @@
+"""Registering resources: what is unknown, refused, unchanged, and taken down."""
+
+import json
+from typing import Any
+
+import pytest
+
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import Home
+from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services import KINDS
+from omnipipe.laptop.services.base import Recorded
+
+BUCKET = "gcp:storage/bucket:Bucket"
+SECRET = "gcp:secretmanager/secret:Secret"
+SCHEDULE = "gcp:cloudscheduler/job:Job"
+NETWORK = "gcp:compute/network:Network"
+
+
+class Reports:
+    """A cloud of this home that remembers what it reported: a new one is the next `up`."""
+
+    def __init__(self, home: Home) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.cloud = Cloud(home, "omnipipe-test", "europe-west1", report=self._report)
+
+    def _report(self, what: str, resource: Resource) -> None:
+        self.told.append((what, resource.name))
+
+    def register(self, type_: str, resource: str, *, protect: bool = False, **inputs: Any) -> dict[str, Any]:
+        return self.cloud.register(type_, resource, inputs, protect)[1]
+
+
+@pytest.fixture
+def first(cloud: Cloud) -> Reports:
+    return Reports(cloud.home)
+
+
+def recorded(cloud: Cloud) -> list[str]:
+    """The names of what is on disk."""
+    return [entry["name"] for entry in json.loads((cloud.home.directory / "resources.json").read_text())]
+
+
+def test_an_unknown_type_is_an_error_by_its_name(first: Reports) -> None:
+    with pytest.raises(LaptopError, match=r"does not know gcp:pubsub/topic:Topic \(events\)"):
+        first.register("gcp:pubsub/topic:Topic", "events")
+    assert list(first.cloud.registry) == []
+
+
+def test_what_stays_the_same_is_unchanged_and_what_differs_is_changed(first: Reports) -> None:
+    first.register(BUCKET, "sources", name="sources", location="EU")
+    second = Reports(first.cloud.home)
+    second.register(BUCKET, "sources", name="sources", location="EU")
+    third = Reports(first.cloud.home)
+    third.register(BUCKET, "sources", name="sources", location="EU", forceDestroy=True)
+
+    assert first.told == [("created", "sources")]
+    assert second.told == [("unchanged", "sources")]
+    assert third.told == [("changed", "sources")]
+    assert third.cloud.registry.of_type(BUCKET)[0].inputs["forceDestroy"] is True
+
+
+def test_a_provider_is_no_resource(first: Reports) -> None:
+    first.register("pulumi:providers:gcp", "default", project="p")
+    assert list(first.cloud.registry) == []
+
+
+def test_what_is_no_longer_registered_is_taken_down_the_dependent_first(first: Reports) -> None:
+    for name in ("kept", "network", "bucket", "last"):
+        first.register(NETWORK, name)
+
+    second = Reports(first.cloud.home)
+    second.register(NETWORK, "kept")
+    second.cloud.take_down_unregistered()
+
+    assert second.told == [
+        ("unchanged", "kept"),
+        ("removed", "last"),
+        ("removed", "bucket"),
+        ("removed", "network"),
+    ]
+    assert recorded(second.cloud) == ["kept"]
+
+
+def test_what_is_taken_down_is_gone(first: Reports) -> None:
+    first.register(BUCKET, "sources", name="sources")
+    first.register(SECRET, "password", secretId="password")
+    folders = [first.cloud.home.directory / "storage/sources", first.cloud.home.directory / "secrets/password"]
+    assert all(folder.is_dir() for folder in folders)
+
+    Reports(first.cloud.home).cloud.take_down_unregistered()
+
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_protected_resource_stops_the_taking_down_before_it_begins(first: Reports) -> None:
+    first.register(NETWORK, "before", protect=True)
+    first.register(NETWORK, "after")
+
+    second = Reports(first.cloud.home)
+    with pytest.raises(LaptopError, match=r"compute.Network before is protected.*take `protect` away"):
+        second.cloud.take_down_unregistered()
+    assert recorded(first.cloud) == ["before", "after"]
+
+    # As Pulumi: the program registers it again without protection, and may then leave it out.
+    Reports(first.cloud.home).register(NETWORK, "before")
+    Reports(first.cloud.home).cloud.take_down_unregistered()
+    assert recorded(first.cloud) == []
+
+
+def test_a_kind_that_refuses_its_removal_stays_recorded(first: Reports) -> None:
+    first.register(NETWORK, "network")
+    first.register(BUCKET, "sources", name="sources")
+    (first.cloud.home.directory / "storage/sources/code.zip").write_text("x")
+
+    second = Reports(first.cloud.home)
+    with pytest.raises(LaptopError, match="the bucket sources is not empty, and has no forceDestroy"):
+        second.cloud.take_down_unregistered()
+    assert recorded(first.cloud) == ["network", "sources"]
+
+
+def test_a_failure_leaves_what_was_recorded_as_it_was(first: Reports) -> None:
+    schedule: dict[str, Any] = {"name": "daily", "region": "europe-west1", "schedule": "0 5 * * *"}
+    first.register(SCHEDULE, "daily", **schedule)
+    before = (first.cloud.home.directory / "resources.json").read_bytes()
+
+    second = Reports(first.cloud.home)
+    with pytest.raises(LaptopError, match=r"cloudscheduler.Job daily: .*impossible cron line: '0 25 \* \* \*'"):
+        second.register(SCHEDULE, "daily", **schedule | {"schedule": "0 25 * * *"})
+    with pytest.raises(LaptopError, match="no time zone 'Europe/Berlni'"):
+        second.register(SCHEDULE, "daily", **schedule | {"timeZone": "Europe/Berlni"})
+
+    assert (first.cloud.home.directory / "resources.json").read_bytes() == before
+    assert second.told == []
+
+
+def test_an_input_that_the_program_forgot_is_told_by_name(first: Reports) -> None:
+    with pytest.raises(LaptopError, match=r"cloudscheduler.Job daily: .*schedule"):
+        first.register(SCHEDULE, "daily", name="daily", region="europe-west1")
+
+
+def test_the_cloud_of_a_home_is_opened_as_it_was_brought_up(cloud: Cloud) -> None:
+    made = Cloud(cloud.home, "p", "europe-west3", real_weather=True, base_port=23450)
+    made.remember()
+
+    opened = Cloud.open(cloud.home)
+
+    assert (opened.project, opened.region, opened.real_weather) == ("p", "europe-west3", True)
+    assert opened.google == made.google
+    with pytest.raises(LaptopError, match="never up here: run `omnipipe up`"):
+        Cloud.open(Home(cloud.home.root, "prod"))
+
+
+@pytest.mark.parametrize("type_", sorted(KINDS))
+def test_each_kind_says_what_it_is_here_or_is_only_recorded(type_: str) -> None:
+    assert KINDS[type_].effect or isinstance(KINDS[type_], Recorded)
