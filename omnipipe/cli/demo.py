@@ -51,7 +51,7 @@ def demo(
 
 def _show_a_day(cloud: "Cloud", trips: int) -> None:
     from omnipipe.cli.runs import daily_run
-    from omnipipe.cli.sources import fill, go_on
+    from omnipipe.cli.sources import fill, go_on, in_words
     from omnipipe.laptop import access
 
     _heading(2, f"Seed: {trips:,} simulated trips into Postgres")
@@ -63,7 +63,7 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
 
     _heading(4, f"Traffic: {TRAFFIC_SECONDS:.0f} s of business in Postgres")
     changes = go_on(TRAFFIC_SECONDS, TRAFFIC_RATE)
-    console.print(", ".join(f"{count} {kind}" for kind, count in changes.items()) + ".")
+    console.print(f"{in_words(changes)}.")
 
     _heading(5, "Run again: only what changed is read, transformed and sent")
     (since,) = access.query(cloud, "SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")[1][0]

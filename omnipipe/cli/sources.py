@@ -64,6 +64,11 @@ def go_on(seconds: float, rate: float) -> dict[str, int]:
         return run(access.connection_string(access.running_cloud()), seconds, rate)
 
 
+def in_words(counts: dict[str, int]) -> str:
+    """Counts by kind of change, as a sentence's part."""
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+
+
 @contextmanager
 def _told_in_one_line() -> Iterator[None]:
     import psycopg

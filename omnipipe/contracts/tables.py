@@ -152,7 +152,9 @@ class ReverseSyncState:
 class ReverseSyncDelivery:
     """One message to one destination: append-only, written after it was sent or given up."""
 
-    delivery_id: str = column("The webhook-id: SHA-256 over destination, key and content, so stable over retries.")
+    delivery_id: str = column(
+        "The webhook-id: SHA-256 over destination, key, content and the key's delivery before, so stable over retries."
+    )
     destination: str = column("Name of the destination.")
     key: str = column("Key of the row that was sent.")
     content_hash: str = column("Hash of the figures that were sent.")

@@ -64,6 +64,8 @@ class Table(Kind):
             _call(cloud, "POST", path, body)
         elif previous is not None:
             _add_columns(cloud, f"{dataset}.{table}", previous.inputs["schema"], inputs["schema"])
+            if previous.inputs != inputs:
+                _call(cloud, "PATCH", f"{path}/{table}", body)
         resource.id = f"projects/{cloud.project}/datasets/{dataset}/tables/{table}"
         resource.outputs = {**inputs, "selfLink": resource.id}
 
@@ -76,7 +78,7 @@ class Table(Kind):
 def _add_columns(cloud: Cloud, table: str, before: str, after: str) -> None:
     """Add what a schema has more than the table's; LaptopError for any other difference.
 
-    By SQL, because the emulator's ``tables.patch`` changes what it says of a table and not the table.
+    By SQL: the emulator's ``tables.patch`` changes what it says of a table and not the table, ``ALTER`` the opposite.
     """
     old = {field["name"]: (field["type"], field["mode"]) for field in json.loads(before)}
     new = {field["name"]: (field["type"], field["mode"]) for field in json.loads(after)}
