@@ -121,15 +121,21 @@ def test_a_kind_that_refuses_its_removal_stays_recorded(first: Reports) -> None:
 
 
 def test_a_failure_leaves_what_was_recorded_as_it_was(first: Reports) -> None:
-    schedule: dict[str, Any] = {"name": "daily", "region": "europe-west1", "schedule": "0 5 * * *"}
-    first.register(SCHEDULE, "daily", **schedule)
+    first.register(SCHEDULE, "daily", name="daily", region="europe-west1", schedule="0 5 * * *")
     before = (first.cloud.home.directory / "resources.json").read_bytes()
 
     second = Reports(first.cloud.home)
     with pytest.raises(LaptopError, match=r"cloudscheduler.Job daily: .*impossible cron line: '0 25 \* \* \*'"):
-        second.register(SCHEDULE, "daily", **schedule | {"schedule": "0 25 * * *"})
+        second.register(SCHEDULE, "daily", name="daily", region="europe-west1", schedule="0 25 * * *")
     with pytest.raises(LaptopError, match="no time zone 'Europe/Berlni'"):
-        second.register(SCHEDULE, "daily", **schedule | {"timeZone": "Europe/Berlni"})
+        second.register(
+            SCHEDULE,
+            "daily",
+            name="daily",
+            region="europe-west1",
+            schedule="0 5 * * *",
+            timeZone="Europe/Berlni",
+        )
 
     assert (first.cloud.home.directory / "resources.json").read_bytes() == before
     assert second.told == []

@@ -80,21 +80,29 @@ def _add_columns(cloud: Cloud, table: str, before: str, after: str) -> None:
 
     By SQL: the emulator's ``tables.patch`` changes what it says of a table and not the table, ``ALTER`` the opposite.
     """
-    old = {field["name"]: (field["type"], field["mode"]) for field in json.loads(before)}
-    new = {field["name"]: (field["type"], field["mode"]) for field in json.loads(after)}
+    old, new = _columns(json.loads(before)), _columns(json.loads(after))
     for name in old:
         if old[name] != new.get(name):
             raise LaptopError(
-                f"{table}: the column {name} cannot change from {old[name]} to {new.get(name)} in place, as on Google: "
+                f"{table}: the column {name} cannot change or go in place, as on Google: "
                 "add a column with another name, or start anew with `omnipipe down --purge`"
             )
-    for name in new.keys() - old.keys():
-        type_, mode = new[name]
+    for name, (type_, mode, _) in new.items():
+        if name in old:
+            continue
         if mode == "REQUIRED":
             raise LaptopError(f"{table}: a column that is added, such as {name}, must be NULLABLE or REPEATED")
         type_ = f"ARRAY<{type_}>" if mode == "REPEATED" else type_
         query = f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {type_}"
         _call(cloud, "POST", "queries", {"query": query, "useLegacySql": False})
+
+
+def _columns(fields: list[dict[str, Any]]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Type, mode and, of a record, columns by name: what makes a column another one. Its description does not."""
+    return {
+        field["name"]: (field["type"], field.get("mode", "NULLABLE"), _columns(field.get("fields", [])))
+        for field in fields
+    }
 
 
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:

@@ -28,7 +28,8 @@ class DatabaseInstance(Kind):
         name = resource.inputs.get("name", resource.name)
         if previous is not None and previous.id != name:
             raise LaptopError(
-                f"the instance {previous.id} cannot become {name} with its data: start anew with `omnipipe down --purge`"
+                f"the instance {previous.id} cannot become {name} with its data: "
+                "start anew with `omnipipe down --purge`"
             )
         server = _server(cloud, resource)
         server.initialise()
