@@ -64,7 +64,8 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
         # No retries: on this machine an error is an answer.
         never = Retry(predicate=lambda _: False)
         config = bigquery.QueryJobConfig(query_parameters=given)
-        result = client.query_and_wait(statement, job_config=config, retry=never, job_retry=never)
+        # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
+        result = client.query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
     except GoogleAPICallError as error:
         raise LaptopError(f"BigQuery refused the query: {error.message}") from error
     return [field.name for field in result.schema], [list(row.values()) for row in result]

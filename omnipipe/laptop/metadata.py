@@ -65,7 +65,8 @@ def blueprint(project: str, tokens: Tokens, registry: Registry) -> Blueprint:
     @routes.get("/computeMetadata/v1/instance/service-accounts/default/")
     def account(email: str) -> Response:
         scopes = ["https://www.googleapis.com/auth/cloud-platform"]
-        return jsonify({"aliases": ["default"], "email": email, "scopes": scopes})
+        # Not the address: google-auth would ask Google about it in the background (allowedLocations). The token has it.
+        return jsonify({"aliases": ["default"], "email": "default", "scopes": scopes})
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/token")
     def access_token(email: str, _: str) -> Response:

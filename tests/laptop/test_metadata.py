@@ -68,7 +68,7 @@ def test_googles_library_finds_the_workloads_own_account(address: str, cloud: Cl
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["email"], found["project"], found["valid"]) == (email(account), PROJECT, True)
+    assert (found["email"], found["project"], found["valid"]) == ("default", PROJECT, True)
     assert claims(found["token"], cloud)["sub"] == email(account)
     identity = claims(found["identity"], cloud)
     assert (identity["sub"], identity["aud"]) == (email(account), "https://weather.example")
