@@ -28,7 +28,7 @@ class Bucket(Kind):
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         folder = cloud.home.path("storage", resource.inputs["name"])
-        if any(folder.iterdir()) and not resource.inputs.get("forceDestroy"):
+        if any(path.is_file() for path in folder.rglob("*")) and not resource.inputs.get("forceDestroy"):
             raise LaptopError(f"the bucket {resource.inputs['name']} is not empty, and has no forceDestroy")
         shutil.rmtree(folder)
 

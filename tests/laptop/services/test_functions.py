@@ -1,0 +1,138 @@
+"""A function is its zip, served by functions-framework with its own packages."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import PROJECT_ROOT
+from tests.laptop.conftest import PROJECT
+
+EMAIL = f"hello-function@{PROJECT}.iam.gserviceaccount.com"
+# An environment that is there already; what matters here is that it has functions-framework and not ours.
+REQUIREMENTS = PROJECT_ROOT / "functions" / "weather" / "requirements.txt"
+MAIN = """
+import os, sys
+import functions_framework
+
+@functions_framework.http
+def hello(request):
+    return {"env": dict(os.environ), "prefix": sys.prefix, "cwd": os.getcwd(), "words": "WORDS"}
+"""
+
+
+class Hello:
+    """A function whose source and configuration a test may change."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self.cloud = cloud
+        self._folder = folder
+        self.service: dict[str, Any] = {
+            "serviceAccountEmail": EMAIL,
+            "environmentVariables": {"GREETING": "hello"},
+            "secretEnvironmentVariables": [],
+        }
+        self.build: dict[str, Any] = {"runtime": "python312", "entryPoint": "hello"}
+
+    def deploy(self, main: str = MAIN, requirements: str = REQUIREMENTS.read_text()) -> str:
+        """Zip, upload and register it; its address."""
+        archive = self._folder / f"hello-{abs(hash((main, requirements)))}.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("main.py", main)
+            file.writestr("requirements.txt", requirements)
+        name = f"functions/{archive.name}"
+        self.cloud.register("gcp:storage/bucket:Bucket", "sources", {"name": "sources"}, False)
+        uploaded = {"bucket": "sources", "name": name, "source": str(archive)}
+        self.cloud.register("gcp:storage/bucketObject:BucketObject", "source", uploaded, False)
+        inputs = {
+            "name": "hello",
+            "buildConfig": self.build | {"source": {"storageSource": {"bucket": "sources", "object": name}}},
+            "serviceConfig": self.service,
+        }
+        function = "gcp:cloudfunctionsv2/function:Function"
+        return self.cloud.register(function, "hello-function", inputs, False)[1]["url"]
+
+    @property
+    def pid(self) -> int:
+        return self.cloud.processes.running()["hello"].pid
+
+
+@pytest.fixture
+def hello(cloud: Cloud, tmp_path: Path) -> Hello:
+    return Hello(cloud, tmp_path)
+
+
+def test_it_serves_its_zip_with_its_own_environment_packages_and_account(
+    hello: Hello, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/home/me/key.json")
+    secret = {"secret": f"projects/{PROJECT}/secrets/password", "secretData": "s3cret"}
+    hello.cloud.register("gcp:secretmanager/secretVersion:SecretVersion", "version", secret, False)
+    hello.service["secretEnvironmentVariables"] = [{"key": "PASSWORD", "secret": "password", "version": "1"}]
+
+    said = requests.post(hello.deploy(), json={}, timeout=30).json()
+
+    env = said["env"]
+    assert (env["GREETING"], env["PASSWORD"]) == ("hello", "s3cret")
+    assert (env["K_SERVICE"], env["FUNCTION_TARGET"]) == ("hello", "hello")
+    assert env["GCE_METADATA_HOST"].endswith(f"/metadata/{EMAIL}")
+    assert env["BIGQUERY_EMULATOR_HOST"] == hello.cloud.bigquery_url
+    assert not env.keys() & {"GOOGLE_APPLICATION_CREDENTIALS", "VIRTUAL_ENV", "PYTHONPATH", "USER"}
+    assert "/workloads/" in said["prefix"]
+    assert said["cwd"].startswith(str(hello.cloud.home.directory / "functions"))
+
+
+def test_only_a_change_starts_it_anew_at_the_same_address(hello: Hello) -> None:
+    url, pid = hello.deploy(), hello.pid
+    assert (hello.deploy(), hello.pid) == (url, pid)
+
+    assert hello.deploy(MAIN.replace("WORDS", "other words")) == url
+    assert hello.pid != pid
+    assert requests.post(url, json={}, timeout=30).json()["words"] == "other words"
+
+    pid = hello.pid
+    hello.service["environmentVariables"] = {"GREETING": "good evening"}
+    hello.deploy(MAIN.replace("WORDS", "other words"))
+    assert hello.pid != pid
+
+
+def test_it_is_stopped_when_the_program_leaves_it_out(hello: Hello) -> None:
+    hello.deploy()
+    Cloud(hello.cloud.home, PROJECT, "europe-west1").take_down_unregistered()
+    assert "hello" not in hello.cloud.processes.running()
+
+
+@pytest.mark.parametrize(
+    ("main", "complaint"),
+    [
+        ("import pandas\n", "No module named 'pandas'"),
+        ("import pulumi\n", "No module named 'pulumi'"),  # ours is not its own
+        ("def other(request): return ''\n", "hello"),
+        ("def hello(request:\n", "SyntaxError|was never closed"),
+    ],
+    ids=["missing package", "a package of ours", "missing entry point", "no Python"],
+)
+def test_one_that_cannot_start_is_told_with_the_cause(hello: Hello, main: str, complaint: str) -> None:
+    with pytest.raises(LaptopError, match=rf"Function hello-function: hello ended .*({complaint}).*omnipipe logs"):
+        hello.deploy(main)
+
+
+def test_what_google_would_refuse_is_refused(hello: Hello) -> None:
+    hello.service["secretEnvironmentVariables"] = [{"key": "PASSWORD", "secret": "password", "version": "9"}]
+    with pytest.raises(LaptopError, match="no version 9 of the secret 'password'"):
+        hello.deploy()
+
+    hello.service["secretEnvironmentVariables"] = []
+    hello.build["runtime"] = "nodejs22"
+    with pytest.raises(LaptopError, match="hello wants nodejs22: the laptop runs Python functions only"):
+        hello.deploy()
+    assert hello.cloud.processes.running() == {}
+
+
+def test_packages_that_cannot_be_installed_are_told(hello: Hello) -> None:
+    with pytest.raises(LaptopError, match=r"the packages of .*requirements\.txt cannot be installed"):
+        hello.deploy(requirements="not a requirement !\n")
