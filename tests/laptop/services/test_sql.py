@@ -15,6 +15,7 @@ INSTANCE, DATABASE, USER = (
     "gcp:sql/database:Database",
     "gcp:sql/user:User",
 )
+FIRST = "first"
 
 
 class Oltp:
@@ -23,7 +24,7 @@ class Oltp:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def up(self, flags: dict[str, str], password: str = "first", **inputs: Any) -> dict[str, Any]:
+    def up(self, flags: dict[str, str], password: str = FIRST, **inputs: Any) -> dict[str, Any]:
         """Register all three; the instance's outputs."""
         cloud = Cloud(self._home, PROJECT, "europe-west1")
         settings = {"databaseFlags": [{"name": name, "value": value} for name, value in flags.items()]}
@@ -48,7 +49,7 @@ def setting(connection: psycopg.Connection, name: str) -> str:
 def test_an_instance_follows_its_flags_and_keeps_its_data(cloud: Cloud) -> None:
     oltp = Oltp(cloud.home)
     first = oltp.up({})
-    with connect(first, "first") as connection:
+    with connect(first, FIRST) as connection:
         assert setting(connection, "wal_level") == "replica"  # as on Cloud SQL, until it is asked for
         assert setting(connection, "is_superuser") == "off"
         connection.execute("CREATE TABLE kept (n int)")
@@ -58,7 +59,7 @@ def test_an_instance_follows_its_flags_and_keeps_its_data(cloud: Cloud) -> None:
         assert (setting(connection, "wal_level"), setting(connection, "max_connections")) == ("logical", "42")
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        connect(second, "first")
+        connect(second, FIRST)
 
     pid = cloud.processes.running()["postgres-oltp"].pid
     oltp.up({"cloudsql.logical_decoding": "on", "max_connections": "42"}, password="second")

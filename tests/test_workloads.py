@@ -1,0 +1,80 @@
+"""Each function and job starts with the packages of its own requirements.txt, and with no others.
+
+The functions are taken from their zips and the jobs from their images, as they are deployed.
+"""
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components.packaging import ROOT, package_function
+from omnipipe.laptop.environments import environment
+from omnipipe.laptop.images import build
+
+FUNCTIONS = {"weather": "weather", "reverse_sync": "reverse_sync"}  # folder -> entry point
+JOBS = ("migrate", "dbt", "dvt")
+# What the project itself is made with; a job may list one as its own.
+OURS = ("pulumi", "pulumi_gcp", "duckdb", "bqemulator", "psycopg", "typer", "sqlglot", "components", "seed")
+OWN = {"migrate": {"psycopg"}}
+
+
+def python(packages: Path, folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as the workload's interpreter does: its packages, its folder, nothing of this environment."""
+    return subprocess.run(
+        [str(packages / "bin" / "python"), "-c", code],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def not_importable(packages: Path, folder: Path) -> set[str]:
+    code = f"import importlib.util as u; print(*(n for n in {OURS} if u.find_spec(n) is None))"
+    done = python(packages, folder, code)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_every_workload_is_tested_here() -> None:
+    assert {path.parent.name for path in ROOT.glob("functions/*/main.py")} == set(FUNCTIONS)
+    assert {path.parent.name for path in ROOT.glob("jobs/*/main.py")} == set(JOBS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_packaged_function_has_its_entry_point_with_its_own_packages_alone(
+    function: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(package_function(ROOT / "functions" / function).path) as archive:
+        archive.extractall(tmp_path)
+    packages = environment(tmp_path / "requirements.txt")
+
+    # Logging is configured at import, as on Google: what it says goes to stdout, so the answer is the exit code.
+    done = python(packages, tmp_path, f"import main; assert callable(main.{FUNCTIONS[function]})")
+    assert done.returncode == 0, done.stderr
+    assert not_importable(packages, tmp_path) == set(OURS)
+    assert (packages / "bin" / "functions-framework").is_file()
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_s_image_has_its_program_with_its_own_packages_alone(job: str, tmp_path: Path) -> None:
+    image = build(ROOT, ROOT / "jobs" / job / "Dockerfile", tmp_path)
+    packages, folder = Path(image.environment), Path(image.root) / image.workdir.lstrip("/")
+
+    assert image.entrypoint[:2] == ["python", "main.py"]
+    done = python(packages, folder, "import main; assert callable(main.main)")
+    assert done.returncode == 0, done.stderr
+    assert not_importable(packages, folder) == set(OURS) - OWN.get(job, set())
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_s_image_holds_no_more_than_it_needs(job: str, tmp_path: Path) -> None:
+    image = build(ROOT, ROOT / "jobs" / job / "Dockerfile", tmp_path)
+
+    names = [path.relative_to(image.root).as_posix() for path in Path(image.root).rglob("*") if path.is_file()]
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".env"))]
+    assert not [name for name in names if name.startswith(("app/target", "app/logs", "app/dbt/target"))]
