@@ -67,7 +67,8 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
         # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
         result = client.query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
     except GoogleAPICallError as error:
-        raise LaptopError(f"BigQuery refused the query: {error.message}") from error
+        reason = error.errors[0]["message"] if error.errors else str(error.message)
+        raise LaptopError(f"BigQuery refused the query: {reason.splitlines()[0]}") from error
     return [field.name for field in result.schema], [list(row.values()) for row in result]
 
 
