@@ -30,6 +30,8 @@ _UNSEEN_S = 0.5
 _MACHINE = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _MACHINE += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
+_LAST_WORDS = 500  # characters
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -113,11 +115,13 @@ class Processes:
             pause = min(pause * 1.5, 0.2)
 
     def last_words(self, name: str) -> str:
-        """The last line that a process wrote."""
+        """The last line that a process wrote; of a structured one, its message."""
         with contextlib.suppress(FileNotFoundError):
             lines = self._logs(name).read_text(errors="replace").strip().splitlines()
             if lines:
-                return lines[-1][-300:]
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    return str(json.loads(lines[-1])["message"])[:_LAST_WORDS]
+                return lines[-1][-_LAST_WORDS:]
         return "it wrote nothing"
 
     def stop(self, names: Sequence[str] | None = None, grace_s: float = 15) -> None:

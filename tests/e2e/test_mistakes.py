@@ -1,0 +1,257 @@
+"""A mistake of each kind, made in a copy of the project, fails on the laptop with a message that names it.
+
+The tests of this module share one laptop cloud. Those of the first half run before it has ever been whole.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from omnipipe.laptop.home import PROJECT_ROOT
+from tests.e2e.conftest import Laptop, free_ports
+
+pytestmark = pytest.mark.e2e
+
+PARTS = ("components", "dbt", "functions", "jobs", "omnipipe", "seed", "stacks")
+COMMAND = "from omnipipe.cli import main; main()"
+
+
+@dataclass
+class Copy(Laptop):
+    """A laptop cloud of a copy of the project."""
+
+    tree: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The copy's code comes before the project's own."""
+        return {**super().environment, "PYTHONPATH": str(self.tree)}
+
+    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run the copy's `omnipipe` with arguments, whatever comes of it."""
+        command = [sys.executable, "-c", COMMAND, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.tree,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def refused(self, *arguments: str) -> str:
+        """Run `omnipipe` with arguments; it must fail as the command does. Returns its one line."""
+        done = self.run(*arguments)
+        assert done.returncode == 1, done.stdout
+        assert done.stderr.startswith("error: "), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    @contextmanager
+    def mistake(self, file: str, right: str, wrong: str) -> Iterator[None]:
+        """The project with one text of one file replaced."""
+        path = self.tree / file
+        text = path.read_text()
+        assert text.count(right) == 1, f"{right!r} is {text.count(right)} times in {file}"
+        path.write_text(text.replace(right, wrong))
+        try:
+            yield
+        finally:
+            path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy of the project, and a home that was never up."""
+    tree = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        shutil.copytree(PROJECT_ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
+    for file in PROJECT_ROOT.glob("Pulumi*.yaml"):
+        shutil.copy(file, tree)
+    made = Copy(tmp_path_factory.mktemp("home"), free_ports(), tree)
+    yield made
+    made.run("down", "--purge")
+
+
+@pytest.fixture(scope="module")
+def whole(copy: Copy) -> Copy:
+    """The cloud, up without a mistake: what a failed `up` has left is no hindrance."""
+    copy.ok("up")
+    return copy
+
+
+OLTP = "components/oltp_database.py"
+PLATFORM = "components/platform.py"
+
+
+def test_logical_decoding_that_is_off(copy: Copy) -> None:
+    with copy.mistake(OLTP, '"cloudsql.logical_decoding", "value": "on"', '"max_connections", "value": "50"'):
+        said = copy.refused("up")
+    assert "the job migrate, which runs at deployment, failed" in said
+    assert "set the flag cloudsql.logical_decoding=on" in said
+
+
+def test_a_missing_forwarding_rule(copy: Copy) -> None:
+    text = (copy.tree / OLTP).read_text()
+    rule = text[text.index("        endpoint = gcp") : text.index("        database = gcp")]
+    with (
+        copy.mistake(OLTP, rule, ""),
+        copy.mistake("jobs/migrate/main.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1"),
+    ):
+        # Another address: to the one of the test before a rule already leads, until a whole `up` takes it down.
+        path = copy.tree / OLTP
+        path.write_text(path.read_text().replace("[endpoint, ", "[").replace("-address", "-other-address"))
+        said = copy.refused("up")
+    assert "the job migrate, which runs at deployment, failed" in said
+    assert "no connection within 1 s" in said
+    assert "oltp-other-address" in said
+
+
+def test_a_dockerfile_that_forgets_a_file(copy: Copy) -> None:
+    with copy.mistake("jobs/migrate/Dockerfile", "COPY seed/schema.sql ./\n", ""):
+        said = copy.refused("up")
+    assert "the job migrate, which runs at deployment, failed" in said
+    assert "schema.sql" in said
+
+
+def test_a_dockerignore_that_leaves_a_file_out(copy: Copy) -> None:
+    with copy.mistake("jobs/migrate/Dockerfile.dockerignore", "!seed/schema.sql\n", ""):
+        said = copy.refused("up")
+    assert (
+        "jobs/migrate/Dockerfile: COPY seed/schema.sql ./: seed/schema.sql is not in the build's context" in said
+    )
+
+
+# file, what is right, what is wrong, what the message must name
+AT_UP = {
+    "a dataset that is missing": (
+        "omnipipe/contracts/tables.py",
+        '    "staging": "Typed, the latest version of each key.",\n',
+        "",
+        ["KeyError: 'staging'"],
+    ),
+    "a table in a dataset that is missing": (
+        "omnipipe/contracts/tables.py",
+        '    "ops": "Runs, steps, validation results, deliveries, dead letters.",\n',
+        "",
+        ["KeyError: 'ops'"],
+    ),
+    "a resource type that the laptop does not know": (
+        "stacks/__main__.py",
+        "platform = ",
+        'import pulumi_gcp\npulumi_gcp.pubsub.Topic("events")\nplatform = ',
+        ["does not know gcp:pubsub/topic:Topic (events)"],
+    ),
+    "an impossible cron line": (
+        "Pulumi.dev.yaml",
+        "  omnipipe:schedulePaused: true\n",
+        '  omnipipe:schedulePaused: true\n  omnipipe:schedule: "0 25 * * *"\n',
+        ["the schedule daily has an impossible cron line: '0 25 * * *'"],
+    ),
+    "a setting without a value": (
+        "Pulumi.dev.yaml",
+        "  omnipipe:webhookUrl: https://hooks.example.com/omnipipe-dev\n",
+        "",
+        ["Pulumi.dev.yaml does not set omnipipe:webhookUrl"],
+    ),
+    "a workflow that jumps to a missing step": (
+        "components/daily_workflow.yaml",
+        "            - dbt:\n                call: run_job\n",
+        "            - dbt:\n                next: finsh\n                call: run_job\n",
+        ["the workflow daily is refused", "daily.yaml:", "'dbt'", "'finsh'"],
+    ),
+    "a workflow that calls a missing function": (
+        "components/daily_workflow.yaml",
+        "${text.substring(time.format(sys.now()), 0, 10)}",
+        "${text.substr(time.format(sys.now()), 0, 10)}",
+        ["the workflow daily is refused", "daily.yaml:", "'read_settings'", "text.substr"],
+    ),
+    "a secret version that does not exist": (
+        "components/function_service.py",
+        '"version": secret.version,',
+        '"version": "9",',
+        ["reverse-sync-function", "there is no version 9 of the secret 'webhook-secret'"],
+    ),
+    "an entry point that does not exist": (
+        PLATFORM,
+        'entry_point="weather"',
+        'entry_point="wether"',
+        ["weather ended as soon as it was started", "wether"],
+    ),
+    "another type for the columns of tables that are there": (
+        "omnipipe/contracts/schema.py",
+        '"STRING"',
+        '"BYTES"',
+        ["bigquery.Table", "cannot change or go in place, as on Google"],
+    ),
+    "a program that is no Python": (
+        PLATFORM,
+        "class Platform(",
+        "class Platform((",
+        ["SyntaxError", "platform.py"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", AT_UP)
+def test_a_mistake_that_stops_up(copy: Copy, mistake: str) -> None:
+    file, right, wrong, named = AT_UP[mistake]
+    with copy.mistake(file, right, wrong):
+        said = copy.refused("up")
+    for words in named:
+        assert words in said
+
+
+def test_a_package_that_is_missing(copy: Copy) -> None:
+    requirements = (copy.tree / "functions/reverse_sync/requirements.txt").read_text()
+    start = requirements.index("standardwebhooks==")
+    end = next(
+        i for i in range(start, len(requirements)) if requirements[i] == "\n" and requirements[i - 1] != "\\"
+    )
+    with copy.mistake("functions/reverse_sync/requirements.txt", requirements[start : end + 1], ""):
+        said = copy.refused("up")
+    assert "reverse-sync ended as soon as it was started" in said
+    assert "No module named 'standardwebhooks'" in said
+
+
+# The same, for what nobody can see before it runs.
+AT_RUN = {
+    "a wrong name of a function's variable": (
+        PLATFORM,
+        '                    "BIGQUERY_LOCATION": args.bigquery_location,\n                    "WEATHER_API_URL"',
+        '                    "BIGQUERY_LOCATON": args.bigquery_location,\n                    "WEATHER_API_URL"',
+        "the environment variable BIGQUERY_LOCATION is not set: the function's component must give it",
+    ),
+    "a wrong name of a workflow's variable": (
+        PLATFORM,
+        '"WEATHER_FUNCTION_URL": weather.uri',
+        '"WEATHER_FUNCTON_URL": weather.uri',
+        "WEATHER_FUNCTION_URL",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", AT_RUN)
+def test_a_mistake_that_fails_the_run(whole: Copy, mistake: str) -> None:
+    file, right, wrong, named = AT_RUN[mistake]
+    with whole.mistake(file, right, wrong):
+        whole.ok("up")
+        done = whole.run("run", "--json")
+
+    assert done.returncode == 1, done.stdout
+    result = json.loads(done.stdout)
+    assert result["status"] == "failed"
+    assert named in json.dumps(result)
+    ((status, error),) = whole.rows(
+        f"SELECT status, error FROM ops.pipeline_runs WHERE run_id = '{result['run_id']}'"
+    )
+    assert status == "failed"
+    assert named in error
