@@ -69,10 +69,19 @@ def home_root() -> Path:
 
 
 def current() -> Home | None:
-    """The home of the stack that was brought up last, or None before the first ``omnipipe up``."""
-    with contextlib.suppress(FileNotFoundError):
-        return Home(home_root(), (home_root() / "current").read_text().strip())
-    return None
+    """The home of the stack that was brought up last, or None before the first ``omnipipe up``.
+
+    Raises LaptopError when the folder cannot be read.
+    """
+    root = home_root()
+    try:
+        return Home(root, (root / "current").read_text().strip())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LaptopError(
+            f"cannot read {root} ({error.strerror}): make it readable, or name another folder with OMNIPIPE_HOME"
+        ) from error
 
 
 def make_current(home: Home) -> None:
