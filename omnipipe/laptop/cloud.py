@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,12 +183,3 @@ def answers(url: str) -> bool:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
         return False
-
-
-def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
-    """Wait until a condition holds; LaptopError that says what was waited for after ``timeout_s`` seconds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise LaptopError(f"waited {timeout_s:.0f} s in vain for {what}")
-        time.sleep(0.05)

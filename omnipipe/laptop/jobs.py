@@ -121,8 +121,7 @@ class Jobs:
         name = job.inputs["name"]
         with self._cloud.home.log_file(name).open("ab") as log:
             return subprocess.Popen(
-                # `python` of an image is the one of its environment, first on its PATH.
-                [str(Path(image.environment) / "bin" / argv[0]) if argv[0] == "python" else argv[0], *argv[1:]],
+                argv,  # looked up on its own PATH, where its environment comes first
                 env={**environment, **self._cloud.processes.marker(name)},
                 cwd=Path(image.root) / image.workdir.lstrip("/"),
                 stdin=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud, answers
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current, write_json
+from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
 from omnipipe.laptop.ports import configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.registry import Resource
@@ -74,7 +74,6 @@ def up(
             outputs = program.run(dataclasses.replace(project, config=config), cloud)
             cloud.take_down_unregistered()
             outside_world.start_webhook(cloud)
-            write_json(home.directory / "outputs.json", outputs)
     return Up(stack, changes, outputs, time.monotonic() - began)
 
 
