@@ -34,7 +34,10 @@ lock: ## Resolve the dependencies again and write the lock files
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt); done
 
 lint: install ## Lint, check the types, check the dbt SQL as BigQuery SQL
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/python -m pytest tests/dbt/test_sql_is_bigquery.py
 
 clean: ## Remove the environment and the laptop cloud's state
 	rm -rf $(VENV) .omnipipe

@@ -84,9 +84,13 @@ class Cloud:
     def bigquery(self) -> str:
         """Address of BigQuery's REST API, as soon as it answers."""
         if not self._bigquery_ready.is_set():
-            self.processes.wait_ready(BIGQUERY, lambda: answers(f"{self.bigquery_url}/healthz"))
+            self.processes.wait_ready(BIGQUERY, lambda: _answers(f"{self.bigquery_url}/healthz"))
             self._bigquery_ready.set()
         return self.bigquery_url
+
+    def wait_for_google(self) -> None:
+        """Wait until Google's control services answer."""
+        self.processes.wait_ready(GOOGLE, lambda: _answers(f"{self.google}/healthz"))
 
     def endpoints(self) -> dict[str, str]:
         """Google's hosts, and who answers for each here."""
@@ -169,6 +173,7 @@ class Cloud:
 
     def run_job(self, job_id: str) -> str | None:
         """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message."""
+        self.wait_for_google()
         operation = requests.post(f"{self.google}/v2/{job_id}:run", json={}, timeout=30)
         operation.raise_for_status()
         body = operation.json()
@@ -177,7 +182,7 @@ class Cloud:
         return body["error"]["message"] if "error" in body else None
 
 
-def answers(url: str) -> bool:
+def _answers(url: str) -> bool:
     """Whether something answers there with success."""
     try:
         return requests.get(url, timeout=2).ok

@@ -14,7 +14,7 @@ from typing import Any
 
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.bigquery import argv as bigquery_argv
-from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud, answers
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
 from omnipipe.laptop.ports import configured_base
@@ -74,6 +74,7 @@ def up(
             outputs = program.run(dataclasses.replace(project, config=config), cloud)
             cloud.take_down_unregistered()
             outside_world.start_webhook(cloud)
+            cloud.wait_for_google()
     return Up(stack, changes, outputs, time.monotonic() - began)
 
 
@@ -135,7 +136,7 @@ def _refuse_another_stack(home: Home) -> None:
 
 
 def _start_own_processes(cloud: Cloud) -> None:
-    """Start what stands for Google itself: BigQuery, and the control services."""
+    """Start what stands for Google itself: BigQuery, and the control services. Who needs one waits for it."""
     if GOOGLE not in cloud.processes.running():
         # Tasks of jobs that a killed server has left behind are nobody's any more.
         cloud.processes.stop([job.inputs["name"] for job in cloud.registry.of_type(JOB)])
@@ -146,4 +147,3 @@ def _start_own_processes(cloud: Cloud) -> None:
     )
     argv = [sys.executable, "-m", "omnipipe.laptop.server", str(cloud.home.root), cloud.home.stack]
     cloud.start(Spec(GOOGLE, argv, clean_environment()), port_name=GOOGLE)
-    cloud.processes.wait_ready(GOOGLE, lambda: answers(f"{cloud.google}/healthz"))

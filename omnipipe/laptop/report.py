@@ -33,7 +33,9 @@ def status() -> dict[str, Any]:
         "up": lifecycle.is_whole(cloud),
         "processes": _processes(cloud),
         "kinds": [
-            {"kind": kind, "effect": effect, "count": count} for (kind, effect), count in sorted(counts.items()) if effect
+            {"kind": kind, "effect": effect, "count": count}
+            for (kind, effect), count in sorted(counts.items())
+            if effect
         ],
         "without_effect": sorted(f"{kind} ({count})" for (kind, effect), count in counts.items() if not effect),
         "outside_world": _outside_world(cloud),

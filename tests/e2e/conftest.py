@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ import requests
 
 from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.home import Home
+from omnipipe.laptop.home import PROJECT_ROOT, Home
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
 PORTS_OF_A_CLOUD = 20
+PARTS = ("components", "dbt", "functions", "jobs", "omnipipe", "seed", "stacks")
 
 
 @dataclass
@@ -119,5 +122,74 @@ def _is_free(port: int) -> bool:
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A laptop cloud that is not up yet; it is taken down at the end of the module."""
     made = Laptop(tmp_path_factory.mktemp("home"), free_ports())
+    yield made
+    made.run("down", "--purge")
+
+
+@dataclass
+class Copy(Laptop):
+    """A laptop cloud of a copy of the project."""
+
+    tree: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The copy's code comes before the project's own."""
+        return {**super().environment, "PYTHONPATH": str(self.tree)}
+
+    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run the copy's `omnipipe` with arguments, whatever comes of it."""
+        command = [sys.executable, "-c", "from omnipipe.cli import main; main()", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.tree,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def refused(self, *arguments: str) -> str:
+        """Run `omnipipe` with arguments; it must fail as the command does. Returns its one line."""
+        done = self.run(*arguments)
+        assert done.returncode == 1, done.stdout
+        assert done.stderr.startswith("error: "), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    @contextmanager
+    def added(self, file: str, text: str) -> Iterator[None]:
+        """The project with a text at the end of one file."""
+        path = self.tree / file
+        before = path.read_text()
+        path.write_text(before + text)
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    @contextmanager
+    def mistake(self, file: str, right: str, wrong: str) -> Iterator[None]:
+        """The project with one text of one file replaced."""
+        path = self.tree / file
+        text = path.read_text()
+        assert text.count(right) == 1, f"{right!r} is {text.count(right)} times in {file}"
+        path.write_text(text.replace(right, wrong))
+        try:
+            yield
+        finally:
+            path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy of the project, and a home that was never up."""
+    tree = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        shutil.copytree(PROJECT_ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
+    for file in PROJECT_ROOT.glob("Pulumi*.yaml"):
+        shutil.copy(file, tree)
+    made = Copy(tmp_path_factory.mktemp("home"), free_ports(), tree)
     yield made
     made.run("down", "--purge")

@@ -4,81 +4,12 @@ The tests of this module share one laptop cloud. Those of the first half run bef
 """
 
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from omnipipe.laptop.home import PROJECT_ROOT
-from tests.e2e.conftest import Laptop, free_ports
+from tests.e2e.conftest import Copy
 
 pytestmark = pytest.mark.e2e
-
-PARTS = ("components", "dbt", "functions", "jobs", "omnipipe", "seed", "stacks")
-COMMAND = "from omnipipe.cli import main; main()"
-
-
-@dataclass
-class Copy(Laptop):
-    """A laptop cloud of a copy of the project."""
-
-    tree: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The copy's code comes before the project's own."""
-        return {**super().environment, "PYTHONPATH": str(self.tree)}
-
-    def run(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run the copy's `omnipipe` with arguments, whatever comes of it."""
-        command = [sys.executable, "-c", COMMAND, *arguments]
-        return subprocess.run(
-            command,
-            cwd=self.tree,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-
-    def refused(self, *arguments: str) -> str:
-        """Run `omnipipe` with arguments; it must fail as the command does. Returns its one line."""
-        done = self.run(*arguments)
-        assert done.returncode == 1, done.stdout
-        assert done.stderr.startswith("error: "), done.stderr
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr
-
-    @contextmanager
-    def mistake(self, file: str, right: str, wrong: str) -> Iterator[None]:
-        """The project with one text of one file replaced."""
-        path = self.tree / file
-        text = path.read_text()
-        assert text.count(right) == 1, f"{right!r} is {text.count(right)} times in {file}"
-        path.write_text(text.replace(right, wrong))
-        try:
-            yield
-        finally:
-            path.write_text(text)
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """A copy of the project, and a home that was never up."""
-    tree = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        shutil.copytree(PROJECT_ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
-    for file in PROJECT_ROOT.glob("Pulumi*.yaml"):
-        shutil.copy(file, tree)
-    made = Copy(tmp_path_factory.mktemp("home"), free_ports(), tree)
-    yield made
-    made.run("down", "--purge")
 
 
 @pytest.fixture(scope="module")

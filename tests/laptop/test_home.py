@@ -15,7 +15,7 @@ from omnipipe.laptop.home import Home
 def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(LaptopError, match="cannot write to .*file/dev .*OMNIPIPE_HOME"):
+    with pytest.raises(LaptopError, match=r"cannot write to .*file/dev .*OMNIPIPE_HOME"):
         Home(tmp_path / "file", "dev").prepare()
 
 

@@ -88,7 +88,7 @@ def test_the_first_failure_is_the_one_that_is_told_and_nothing_follows_it(root: 
 first = random.RandomPassword("first", length=8)
 random.RandomPassword("second", length=8, opts=pulumi.ResourceOptions(depends_on=[first]))
 """
-    with pytest.raises(LaptopError, match="^first cannot be made$"):
+    with pytest.raises(LaptopError, match=r"^first cannot be made$"):
         run(program(root, source), cloud)
     assert cloud.names == []
 

@@ -23,7 +23,7 @@ GOOD = Settings(
 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(
-        ValueError, match="databaseAvailability is 'BOTH'.*schedule is 'daily'.*webhookUrl is 'hooks'"
+        ValueError, match=r"databaseAvailability is 'BOTH'.*schedule is 'daily'.*webhookUrl is 'hooks'"
     ):
         dataclasses.replace(GOOD, database_availability="BOTH", schedule="daily", webhook_url="hooks")
 

@@ -27,6 +27,8 @@ class Workflow(Kind):
             parse(resource.inputs["sourceContents"], f"{name}.yaml")
         except WorkflowRefused as error:
             raise LaptopError(f"the workflow {name} is refused: {error}") from error
+        if not resource.inputs.get("serviceAccount"):
+            raise LaptopError("it has no service_account: name the identity that it runs as")
         resource.id = f"projects/{cloud.project}/locations/{resource.inputs['region']}/workflows/{name}"
         resource.outputs = {**resource.inputs, "state": "ACTIVE"}
 
