@@ -16,6 +16,7 @@ from google.cloud import bigquery
 from ledger import Ledger, Pending
 
 from omnipipe.runtime import audit, function, log, warehouse
+from omnipipe.runtime.run import Run
 
 log.configure("reverse_sync")
 
@@ -42,7 +43,7 @@ def reverse_sync(request: flask.Request) -> tuple[dict[str, Any], int]:
     return function.answer(request.get_json(silent=True), "reverse_sync", _update)
 
 
-def _update(client: bigquery.Client, run: function.Run, step: audit.Step) -> None:
+def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
     destination = Destination(
         function.environment("WEBHOOK_URL"), function.environment("WEBHOOK_SECRET"), _PARALLEL
     )

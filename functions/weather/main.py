@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from omnipipe.contracts.cities import CITIES
 from omnipipe.contracts.tables import WEATHER, WeatherHour
 from omnipipe.runtime import audit, function, log, warehouse
+from omnipipe.runtime.run import Run
 
 log.configure("weather")
 
@@ -41,7 +42,7 @@ def weather(request: flask.Request) -> tuple[dict[str, Any], int]:
     return function.answer(request.get_json(silent=True), "weather", _update)
 
 
-def _update(client: bigquery.Client, run: function.Run, step: audit.Step) -> None:
+def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
     stored = _stored(client, run.run_date)
     first = _first_day(stored, run.run_date)
     fetched_at = datetime.now(UTC)

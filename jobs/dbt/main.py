@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from google.cloud import bigquery
 
 from omnipipe.contracts.tables import STEP_RUNS
 from omnipipe.runtime import audit, log
+from omnipipe.runtime.run import Run
 
 STEP = "dbt"
 PROJECT = Path(__file__).resolve().parent / "project"
@@ -31,25 +32,22 @@ class BuildFailed(Exception):
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure(STEP)
-    run_id, day = os.environ.get("RUN_ID", ""), os.environ.get("RUN_DATE", "")
     try:
-        run_date = date.fromisoformat(day)
-    except ValueError:
-        run_date = None
-    if not run_id or not run_date:
-        _log.error("RUN_ID is %r and RUN_DATE is %r: set an id, and a day as YYYY-MM-DD", run_id, day)
+        run = Run.from_environment()
+    except ValueError as error:
+        _log.error("%s", error)
         return 1
     client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
     # Taken before the step begins, so that the next run's `since`, the beginning of this step, is later than the
     # stamp of all rows that this run writes.
     loaded_at = datetime.now(UTC)
     try:
-        with audit.step(client, run_id, STEP) as step:
+        with audit.step(client, run.run_id, STEP) as step:
             since = last_success(client)
-            _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run_id})
+            _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run.run_id})
             variables = {
-                "run_id": run_id,
-                "run_date": run_date.isoformat(),
+                "run_id": run.run_id,
+                "run_date": run.run_date.isoformat(),
                 "since": since.isoformat() if since else "",
                 "loaded_at": loaded_at.isoformat(),
             }

@@ -8,7 +8,6 @@ each takes its share of the tables.
 import logging
 import os
 import sys
-from datetime import date
 from pathlib import Path
 
 from declarations import BadChecks, load
@@ -18,6 +17,7 @@ from validation import Validation
 
 from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
 from omnipipe.runtime import audit, log, warehouse
+from omnipipe.runtime.run import Run
 
 STEP = "validate"
 CHECKS = Path(__file__).resolve().parent / "checks"
@@ -31,18 +31,15 @@ class ChecksFailed(Exception):
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure(STEP)
-    run_id, day = os.environ.get("RUN_ID", ""), os.environ.get("RUN_DATE", "")
     try:
-        run_date = date.fromisoformat(day)
-    except ValueError:
-        run_date = None
-    if not run_id or not run_date:
-        _log.error("RUN_ID is %r and RUN_DATE is %r: set an id, and a day as YYYY-MM-DD", run_id, day)
+        run = Run.from_environment()
+    except ValueError as error:
+        _log.error("%s", error)
         return 1
     client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
     try:
-        with audit.step(client, run_id, STEP) as step:
-            step.rows, results = validate(client, run_id, run_date)
+        with audit.step(client, run.run_id, STEP) as step:
+            step.rows, results = validate(client, run)
             step.message = summary(results)
             if any(result.severity == "error" and result.status != "passed" for result in results):
                 raise ChecksFailed(step.message)
@@ -51,14 +48,14 @@ def main() -> int:
     return 0
 
 
-def validate(client: bigquery.Client, run_id: str, run_date: date) -> tuple[int, list[ValidationResult]]:
+def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationResult]]:
     """Check this task's tables and record the results; return how many rows were read, and the results.
 
     Raises BadChecks for declarations that cannot be used.
     """
     tables = load(CHECKS, {name: kind.options for name, kind in KINDS.items()})
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
-    validation = Validation(client, run_id, run_date)
+    validation = Validation(client, run.run_id, run.run_date)
     rows, results = 0, []
     for table in tables[index::count]:
         read, found = validation.run(table)
@@ -68,7 +65,9 @@ def validate(client: bigquery.Client, run_id: str, run_date: date) -> tuple[int,
     for result in results:
         if result.status != "passed":
             level = logging.ERROR if result.severity == "error" else logging.WARNING
-            _log.log(level, "%s %s: %s", result.check_id, result.status, result.message, extra={"run_id": run_id})
+            _log.log(
+                level, "%s %s: %s", result.check_id, result.status, result.message, extra={"run_id": run.run_id}
+            )
     return rows, results
 
 

@@ -3,21 +3,12 @@
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from google.cloud import bigquery
 
 from omnipipe.runtime import audit
-
-
-@dataclass(frozen=True)
-class Run:
-    """The run that calls the step, and the day that it is for."""
-
-    run_id: str
-    run_date: date
+from omnipipe.runtime.run import Run
 
 
 def environment(name: str) -> str:
@@ -58,12 +49,4 @@ def _client(location: str) -> bigquery.Client:
 def _run(body: Any) -> Run:
     if not isinstance(body, dict):
         raise ValueError('the body must be JSON: {"run_id": "…", "run_date": "YYYY-MM-DD"}')
-    run_id, day = body.get("run_id"), body.get("run_date")
-    if not isinstance(run_id, str) or not run_id:
-        raise ValueError("run_id must be the id of the run, a string")
-    if not isinstance(day, str):
-        raise ValueError("run_date must be a day as YYYY-MM-DD")
-    try:
-        return Run(run_id, date.fromisoformat(day))
-    except ValueError:
-        raise ValueError(f"run_date must be a day as YYYY-MM-DD, not {day!r}") from None
+    return Run.parse(body.get("run_id"), body.get("run_date"))

@@ -117,4 +117,5 @@ def test_without_its_overrides_it_says_what_to_set(
 ) -> None:
     code, (entry,) = run(image, warehouse, **({"RUN_DATE": ""} | environment))
     assert code == 1
-    assert "set an id, and a day as YYYY-MM-DD" in entry["message"]
+    assert "run_date must be a day as YYYY-MM-DD" in entry["message"]
+    assert "RUN_DATE" in entry["message"]
