@@ -38,10 +38,15 @@ def running_cloud() -> Cloud:
     Raises LaptopError when one is missing.
     """
     cloud = current_cloud()
+    require_whole(cloud)
+    return cloud
+
+
+def require_whole(cloud: Cloud) -> None:
+    """Raise LaptopError, naming it, when a process of a cloud is not running."""
     missing = sorted(set(lifecycle.expected_processes(cloud)) - set(cloud.processes.running()))
     if missing:
-        raise LaptopError(f"not running: {', '.join(missing)}. Run `omnipipe up`")
-    return cloud
+        raise LaptopError(f"not running: {', '.join(missing)}. `omnipipe up` brings it back")
 
 
 def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
@@ -69,6 +74,8 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     except GoogleAPICallError as error:
         reason = error.errors[0]["message"] if error.errors else str(error.message)
         raise LaptopError(f"BigQuery refused the query: {reason.splitlines()[0]}") from error
+    except requests.ConnectionError as error:
+        raise LaptopError("BigQuery does not answer: `omnipipe up` brings it back") from error
     return [field.name for field in result.schema], [list(row.values()) for row in result]
 
 
@@ -94,14 +101,25 @@ def connection_string(cloud: Cloud) -> str:
 def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
     """Wait until every change that is committed now is in BigQuery.
 
-    Raises LaptopError when a stream does not get there in time.
+    Raises LaptopError when a stream fails, does not get there in time, or waits for a process that is gone.
     """
-    from omnipipe.laptop.datastream.status import wait_caught_up
+    from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 
-    with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
-        row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+    try:
+        with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
+            row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+    except psycopg.OperationalError as error:
+        raise LaptopError("the database does not answer: `omnipipe up` brings it back") from error
+    deadline = time.monotonic() + timeout_s
     for stream in cloud.registry.of_type(datastream.STREAM):
-        wait_caught_up(datastream.state_dir(cloud, stream), str(row and row[0]), timeout_s)
+        while True:
+            try:
+                wait_caught_up(datastream.state_dir(cloud, stream), str(row and row[0]), timeout_s=1)
+                break
+            except StillBehind:
+                require_whole(cloud)
+                if time.monotonic() > deadline:
+                    raise
 
 
 def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]) -> dict[str, Any]:

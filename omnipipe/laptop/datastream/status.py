@@ -33,12 +33,16 @@ def read(state_dir: Path) -> Status | None:
         return None
 
 
+class StillBehind(LaptopError):
+    """The stream has not come to the position in time."""
+
+
 def wait_caught_up(state_dir: Path, lsn: str, timeout_s: float) -> None:
     """Wait until all that was committed before a position of the log is in BigQuery.
 
     ``lsn`` is what ``SELECT pg_current_wal_lsn()`` says after the commit.
 
-    Raises LaptopError after ``timeout_s`` seconds, or as soon as the stream has failed, saying why.
+    Raises StillBehind after ``timeout_s`` seconds, and LaptopError as soon as the stream has failed, saying why.
     """
     wanted = parse_lsn(lsn)
     deadline = time.monotonic() + timeout_s
@@ -51,7 +55,7 @@ def wait_caught_up(state_dir: Path, lsn: str, timeout_s: float) -> None:
         if time.monotonic() > deadline:
             far = f"is {status.state} at {status.confirmed_lsn}" if status else "has not started"
             why = f" ({status.error})" if status and status.error else ""
-            raise LaptopError(f"the stream has not come to {lsn} within {timeout_s:.0f} s: it {far}{why}")
+            raise StillBehind(f"the stream has not come to {lsn} within {timeout_s:.0f} s: it {far}{why}")
         time.sleep(0.05)
 
 
