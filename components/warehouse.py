@@ -50,7 +50,7 @@ class Warehouse(pulumi.ComponentResource):
             table.id: gcp.bigquery.Table(
                 f"{name}-{table.dataset}-{table.name}",
                 project=args.project,
-                dataset_id=self._datasets[table.dataset].dataset_id,
+                dataset_id=self.dataset_id(table.dataset),
                 table_id=table.name,
                 description=table.description,
                 schema=json.dumps(table.schema()),
@@ -65,7 +65,9 @@ class Warehouse(pulumi.ComponentResource):
         self.register_outputs({"datasets": [dataset.dataset_id for dataset in self._datasets.values()]})
 
     def dataset_id(self, dataset: str) -> pulumi.Output[str]:
-        """The id of a dataset; KeyError for one that was not declared."""
+        """The id of a dataset. Raises ValueError for one that was not declared."""
+        if dataset not in self._datasets:
+            raise ValueError(f"the warehouse has no dataset {dataset!r}: declare it among its datasets")
         return self._datasets[dataset].dataset_id
 
     def grant(self, dataset: str, role: str, who: str, member: pulumi.Input[str]) -> pulumi.Resource:

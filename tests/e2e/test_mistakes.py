@@ -67,13 +67,13 @@ AT_UP = {
         "omnipipe/contracts/tables.py",
         '    "staging": "Typed, the latest version of each key.",\n',
         "",
-        ["KeyError: 'staging'"],
+        ["the warehouse has no dataset 'staging'"],
     ),
     "a table in a dataset that is missing": (
         "omnipipe/contracts/tables.py",
         '    "ops": "Runs, steps, validation results, deliveries, dead letters.",\n',
         "",
-        ["KeyError: 'ops'"],
+        ["the warehouse has no dataset 'ops'"],
     ),
     "a resource type that the laptop does not know": (
         "stacks/__main__.py",
