@@ -1,12 +1,10 @@
-"""The laptop cloud of one stack: where its parts are, and what turns a registered resource into a real one."""
+"""The laptop cloud of one stack: where its parts are, and how they reach each other."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -15,7 +13,7 @@ from omnipipe.laptop.home import Home, write_json
 from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
 from omnipipe.laptop.postgres import socket_dir_for
 from omnipipe.laptop.processes import Processes, Spec, clean_environment
-from omnipipe.laptop.registry import Registry, Resource
+from omnipipe.laptop.registry import Registry
 
 BIGQUERY = "bigquery"
 GOOGLE = "google"
@@ -24,8 +22,7 @@ GOOGLE = "google"
 class Cloud:
     """One stack on this machine.
 
-    ``real_weather`` leaves the weather API's address alone. ``report`` is told of each resource that was created,
-    changed, found unchanged or removed.
+    ``real_weather`` leaves the weather API's address alone; ``base_port`` is the first of its ports.
     """
 
     def __init__(
@@ -36,7 +33,6 @@ class Cloud:
         *,
         real_weather: bool = False,
         base_port: int = DEFAULT_BASE,
-        report: Callable[[str, Resource], None] = lambda *_: None,
     ) -> None:
         self.home = home
         self.project = project
@@ -46,8 +42,6 @@ class Cloud:
         self.processes = Processes(home.directory, home.log_file)
         self.ports = Ports(home.directory / "ports.json", base_port)
         self._stack = {"project": project, "region": region, "real_weather": real_weather, "base_port": base_port}
-        self._report = report
-        self._registered: list[str] = []
         self._bigquery_ready = threading.Event()
 
     @staticmethod
@@ -121,55 +115,6 @@ class Cloud:
             self.processes.stop([spec.name])  # what a killed one left behind may still listen
             self.ports.require_free(port_name)
         self.processes.ensure(spec)
-
-    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
-        """Make a resource of the program real; see ``omnipipe.laptop.program.Cloud``."""
-        from omnipipe.laptop.services import KINDS
-
-        kind = KINDS.get(type_)
-        if type_ == "pulumi:providers:gcp":
-            return name, inputs
-        if kind is None:
-            raise LaptopError(
-                f"the laptop cloud does not know {type_} ({name}): "
-                "add it to omnipipe/laptop/services, as something real or as `Recorded`"
-            )
-        resource = Resource(type_, name, inputs, protect=protect)
-        previous = self.registry.get(resource.key)
-        try:
-            kind.apply(self, resource, previous)
-            if previous is not None and previous.id != resource.id:
-                kind.remove(self, previous)  # replaced, as Google replaces what gets another name
-        except (LaptopError, OSError) as error:
-            raise LaptopError(f"{resource.kind} {name}: {error}") from error
-        except KeyError as error:
-            raise LaptopError(f"{resource.kind} {name}: the program does not set {error}") from error
-        self._registered.append(resource.key)
-        if previous != resource:
-            self.registry.put(resource)
-            self._report("changed" if previous else "created", resource)
-        else:
-            self._report("unchanged", resource)
-        return resource.id, resource.outputs
-
-    def take_down_unregistered(self) -> None:
-        """Take down what an earlier program registered and this one did not, the dependent ones first.
-
-        Raises LaptopError for a resource that is protected, before anything is taken down.
-        """
-        from omnipipe.laptop.services import KINDS
-
-        gone = [resource for resource in self.registry if resource.key not in self._registered]
-        for resource in gone:
-            if resource.protect:
-                raise LaptopError(
-                    f"{resource.kind} {resource.name} is protected, and the program no longer registers it: "
-                    "register it again, or take `protect` away first"
-                )
-        for resource in reversed(gone):
-            KINDS[resource.type].remove(self, resource)
-            self.registry.remove(resource)
-            self._report("removed", resource)
 
     def run_job(self, job_id: str) -> str | None:
         """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message."""

@@ -15,6 +15,7 @@ from typing import Any
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
 from omnipipe.laptop.ports import configured_base
@@ -63,7 +64,6 @@ def up(
             project.config["gcp:region"],
             real_weather=real_weather,
             base_port=configured_base(),
-            report=count,
         )
         cloud.remember()
         make_current(home)
@@ -71,8 +71,9 @@ def up(
             _start_own_processes(cloud)
             outside_world.start_weather_api(cloud)
             config = project.config | outside_world.replaced(cloud)
-            outputs = program.run(dataclasses.replace(project, config=config), cloud)
-            cloud.take_down_unregistered()
+            deployment = Deployment(cloud, count)
+            outputs = program.run(dataclasses.replace(project, config=config), deployment)
+            deployment.take_down_unregistered()
             outside_world.start_webhook(cloud)
             cloud.wait_for_google()
     return Up(stack, changes, outputs, time.monotonic() - began)

@@ -56,7 +56,7 @@ class Project:
         return Project(project["name"], root / project["main"], stack, config)
 
 
-class Cloud(Protocol):
+class Deployment(Protocol):
     """What makes resources real."""
 
     def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
@@ -64,12 +64,12 @@ class Cloud(Protocol):
         ...
 
 
-def run(project: Project, cloud: Cloud) -> dict[str, Any]:
-    """Run the program against a cloud; returns the stack's outputs.
+def run(project: Project, deployment: Deployment) -> dict[str, Any]:
+    """Run the program against a deployment; returns the stack's outputs.
 
-    Raises what ``cloud.register`` raised first, or LaptopError for an error of the program itself.
+    Raises what ``deployment.register`` raised first, or LaptopError for an error of the program itself.
     """
-    monitor = _Monitor(cloud)
+    monitor = _Monitor(deployment)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     reset_options()  # what an earlier run in this process has left open is not waited for
@@ -103,9 +103,9 @@ def run(project: Project, cloud: Cloud) -> dict[str, Any]:
 class _Monitor(mocks.MockMonitor, mocks.Mocks):
     """Hands each registration to the cloud, and keeps the first failure, which is the one that matters."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         mocks.MockMonitor.__init__(self, self)
-        self._cloud = cloud
+        self._deployment = deployment
         self._request = threading.local()
         self._failing = threading.Lock()
         self.failure: Exception | None = None
@@ -120,7 +120,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
         if self.failure is not None:
             raise self.failure
         try:
-            return self._cloud.register(args.typ, args.name, _plain(args.inputs), self._request.protect)
+            return self._deployment.register(args.typ, args.name, _plain(args.inputs), self._request.protect)
         except Exception as error:
             with self._failing:
                 self.failure = self.failure or error

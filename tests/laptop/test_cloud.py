@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.registry import Resource
@@ -23,13 +24,14 @@ class Reports:
 
     def __init__(self, home: Home) -> None:
         self.told: list[tuple[str, str]] = []
-        self.cloud = Cloud(home, "omnipipe-test", "europe-west1", report=self._report)
+        self.cloud = Cloud(home, "omnipipe-test", "europe-west1")
+        self.deployment = Deployment(self.cloud, self._report)
 
     def _report(self, what: str, resource: Resource) -> None:
         self.told.append((what, resource.name))
 
     def register(self, type_: str, resource: str, *, protect: bool = False, **inputs: Any) -> dict[str, Any]:
-        return self.cloud.register(type_, resource, inputs, protect)[1]
+        return self.deployment.register(type_, resource, inputs, protect)[1]
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_what_is_no_longer_registered_is_taken_down_the_dependent_first(first: R
 
     second = Reports(first.cloud.home)
     second.register(NETWORK, "kept")
-    second.cloud.take_down_unregistered()
+    second.deployment.take_down_unregistered()
 
     assert second.told == [
         ("unchanged", "kept"),
@@ -89,7 +91,7 @@ def test_what_is_taken_down_is_gone(first: Reports) -> None:
     folders = [first.cloud.home.directory / "storage/sources", first.cloud.home.directory / "secrets/password"]
     assert all(folder.is_dir() for folder in folders)
 
-    Reports(first.cloud.home).cloud.take_down_unregistered()
+    Reports(first.cloud.home).deployment.take_down_unregistered()
 
     assert not any(folder.exists() for folder in folders)
 
@@ -100,12 +102,12 @@ def test_a_protected_resource_stops_the_taking_down_before_it_begins(first: Repo
 
     second = Reports(first.cloud.home)
     with pytest.raises(LaptopError, match=r"compute.Network before is protected.*take `protect` away"):
-        second.cloud.take_down_unregistered()
+        second.deployment.take_down_unregistered()
     assert recorded(first.cloud) == ["before", "after"]
 
     # As Pulumi: the program registers it again without protection, and may then leave it out.
     Reports(first.cloud.home).register(NETWORK, "before")
-    Reports(first.cloud.home).cloud.take_down_unregistered()
+    Reports(first.cloud.home).deployment.take_down_unregistered()
     assert recorded(first.cloud) == []
 
 
@@ -116,7 +118,7 @@ def test_a_kind_that_refuses_its_removal_stays_recorded(first: Reports) -> None:
 
     second = Reports(first.cloud.home)
     with pytest.raises(LaptopError, match="the bucket sources is not empty, and has no forceDestroy"):
-        second.cloud.take_down_unregistered()
+        second.deployment.take_down_unregistered()
     assert recorded(first.cloud) == ["network", "sources"]
 
 

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from omnipipe.laptop import server
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import write_json
 from omnipipe.laptop.metadata import Tokens
 from tests.laptop.conftest import PROJECT, serving
@@ -47,7 +48,7 @@ def deploy(cloud: Cloud, source: str, **environment: str) -> str:
     """Deploy a workflow; the path of its executions."""
     inputs = {"name": "daily", "region": "europe-west1", "sourceContents": source}
     more = {"serviceAccount": f"projects/-/serviceAccounts/{ACCOUNT}", "userEnvVars": environment}
-    id_, _ = cloud.register(WORKFLOW, "daily-workflow", inputs | more, False)
+    id_, _ = Deployment(cloud).register(WORKFLOW, "daily-workflow", inputs | more, False)
     return f"/v1/{id_}/executions"
 
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.metadata import Tokens
 from omnipipe.laptop.registry import Resource
@@ -236,7 +237,9 @@ def _is_gone(pid: int) -> bool:
 def test_secrets_come_from_secret_manager_by_version(hello: Hello, cloud: Cloud) -> None:
     for version, data in enumerate(("old", "new"), start=1):
         inputs = {"secret": "projects/omnipipe-test/secrets/password", "secretData": data}
-        _, outputs = cloud.register("gcp:secretmanager/secretVersion:SecretVersion", f"v{version}", inputs, False)
+        _, outputs = Deployment(cloud).register(
+            "gcp:secretmanager/secretVersion:SecretVersion", f"v{version}", inputs, False
+        )
         assert outputs["version"] == str(version)
     for name, version in (("FIRST", "1"), ("LATEST", "latest")):
         source = {"secretKeyRef": {"secret": "password", "version": version}}

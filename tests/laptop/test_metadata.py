@@ -11,6 +11,7 @@ import requests
 
 from omnipipe.laptop import server
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.metadata import TOKEN_LIFETIME_S, Tokens
 from tests.laptop.conftest import PROJECT, serving
 
@@ -43,7 +44,7 @@ def tokens(cloud: Cloud) -> Tokens:
 def address(cloud: Cloud, tokens: Tokens) -> Iterator[str]:
     """A metadata server that knows two accounts."""
     for account in ("weather", "dbt"):
-        cloud.register(ACCOUNT, account, {"accountId": account}, False)
+        Deployment(cloud).register(ACCOUNT, account, {"accountId": account}, False)
     with serving(server.application(cloud, tokens)) as url:
         yield f"{url}/metadata"
 
@@ -88,7 +89,7 @@ def test_a_token_says_whose_it_is_for_what_and_until_when(address: str, cloud: C
 def test_an_account_that_the_program_does_not_register_has_no_token(address: str, cloud: Cloud) -> None:
     assert requests.get(f"{address}/{email('wether')}/{PATH}/token", timeout=5).status_code == 404
     # It counts from the moment that it is registered, while the server runs.
-    cloud.register(ACCOUNT, "late", {"accountId": "wether"}, False)
+    Deployment(cloud).register(ACCOUNT, "late", {"accountId": "wether"}, False)
     assert requests.get(f"{address}/{email('wether')}/{PATH}/token", timeout=5).status_code == 200
 
 

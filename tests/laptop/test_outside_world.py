@@ -5,6 +5,7 @@ import requests
 
 from omnipipe.laptop import outside_world
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.program import Project
@@ -44,7 +45,7 @@ def test_the_weather_simulator_runs_until_the_real_weather_is_asked_for(cloud: C
 def test_the_webhook_gets_the_secret_of_secret_manager_in_a_file_of_its_owners(cloud: Cloud) -> None:
     with pytest.raises(LaptopError, match="'webhook-secret'"):
         outside_world.start_webhook(cloud)
-    cloud.register("gcp:secretmanager/secretVersion:SecretVersion", "version", SECRET, False)
+    Deployment(cloud).register("gcp:secretmanager/secretVersion:SecretVersion", "version", SECRET, False)
 
     outside_world.start_webhook(cloud)
 

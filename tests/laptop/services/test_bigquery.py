@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
 from tests.laptop.conftest import PROJECT, Emulator
@@ -35,8 +36,9 @@ class Warehouse:
     def up(self, schema: list[dict[str, Any]] | None, location: str = "EU", *, protect: bool = False) -> Cloud:
         """Register the dataset and, with a schema, the table; take down the rest."""
         cloud = Cloud(self._home, PROJECT, "europe-west1", base_port=self.emulated.rest_port - 1)
+        deployment = Deployment(cloud)
         dataset = {"datasetId": "ops_test", "location": location, "deleteContentsOnDestroy": True}
-        cloud.register(DATASET, "ops", dataset, False)
+        deployment.register(DATASET, "ops", dataset, False)
         if schema is not None:
             inputs = {
                 "datasetId": "ops_test",
@@ -44,8 +46,8 @@ class Warehouse:
                 "schema": json.dumps(schema),
                 "deletionProtection": protect,
             }
-            cloud.register(TABLE, "runs", inputs, False)
-        cloud.take_down_unregistered()
+            deployment.register(TABLE, "runs", inputs, False)
+        deployment.take_down_unregistered()
         return cloud
 
     def columns(self) -> dict[str, tuple[str, str]]:

@@ -6,20 +6,21 @@ from typing import Any
 import pytest
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.services.storage import object_path
 
 
 def connect(cloud: Cloud, target: Path) -> Path:
     """Register an address and a rule to a target; the address."""
-    _, address = cloud.register("gcp:compute/address:Address", "oltp-address", {"region": "r"}, False)
+    _, address = Deployment(cloud).register("gcp:compute/address:Address", "oltp-address", {"region": "r"}, False)
     rule: dict[str, Any] = {"ipAddress": address["selfLink"], "target": str(target)}
-    cloud.register("gcp:compute/forwardingRule:ForwardingRule", "oltp-endpoint", rule, False)
+    Deployment(cloud).register("gcp:compute/forwardingRule:ForwardingRule", "oltp-endpoint", rule, False)
     return Path(address["address"])
 
 
 def test_an_address_leads_nowhere_without_a_rule(cloud: Cloud) -> None:
-    _, address = cloud.register("gcp:compute/address:Address", "oltp-address", {"region": "r"}, False)
+    _, address = Deployment(cloud).register("gcp:compute/address:Address", "oltp-address", {"region": "r"}, False)
     assert not Path(address["address"]).exists()
 
 
@@ -39,7 +40,7 @@ def test_an_address_is_dead_again_without_its_rule(cloud: Cloud, tmp_path: Path)
     address = connect(cloud, tmp_path)
     assert address.exists()
 
-    later = Cloud(cloud.home, cloud.project, cloud.region)
+    later = Deployment(Cloud(cloud.home, cloud.project, cloud.region))
     later.register("gcp:compute/address:Address", "oltp-address", {"region": "r"}, False)
     later.take_down_unregistered()
 
@@ -48,9 +49,11 @@ def test_an_address_is_dead_again_without_its_rule(cloud: Cloud, tmp_path: Path)
 
 
 def upload(cloud: Cloud, source: Path, name: str = "functions/code-1.zip") -> Path:
-    cloud.register("gcp:storage/bucket:Bucket", "sources", {"name": "sources", "forceDestroy": True}, False)
+    Deployment(cloud).register(
+        "gcp:storage/bucket:Bucket", "sources", {"name": "sources", "forceDestroy": True}, False
+    )
     inputs = {"bucket": "sources", "name": name, "source": str(source)}
-    cloud.register("gcp:storage/bucketObject:BucketObject", "code", inputs, False)
+    Deployment(cloud).register("gcp:storage/bucketObject:BucketObject", "code", inputs, False)
     return object_path(cloud, "sources", name)
 
 

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from tests.laptop.conftest import PROJECT
@@ -45,16 +46,16 @@ class Hello:
             file.writestr("main.py", main)
             file.writestr("requirements.txt", requirements)
         name = f"functions/{archive.name}"
-        self.cloud.register("gcp:storage/bucket:Bucket", "sources", {"name": "sources"}, False)
+        Deployment(self.cloud).register("gcp:storage/bucket:Bucket", "sources", {"name": "sources"}, False)
         uploaded = {"bucket": "sources", "name": name, "source": str(archive)}
-        self.cloud.register("gcp:storage/bucketObject:BucketObject", "source", uploaded, False)
+        Deployment(self.cloud).register("gcp:storage/bucketObject:BucketObject", "source", uploaded, False)
         inputs = {
             "name": "hello",
             "buildConfig": self.build | {"source": {"storageSource": {"bucket": "sources", "object": name}}},
             "serviceConfig": self.service,
         }
         function = "gcp:cloudfunctionsv2/function:Function"
-        return self.cloud.register(function, "hello-function", inputs, False)[1]["url"]
+        return Deployment(self.cloud).register(function, "hello-function", inputs, False)[1]["url"]
 
     @property
     def pid(self) -> int:
@@ -71,7 +72,7 @@ def test_it_serves_its_zip_with_its_own_environment_packages_and_account(
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/home/me/key.json")
     secret = {"secret": f"projects/{PROJECT}/secrets/password", "secretData": "s3cret"}
-    hello.cloud.register("gcp:secretmanager/secretVersion:SecretVersion", "version", secret, False)
+    Deployment(hello.cloud).register("gcp:secretmanager/secretVersion:SecretVersion", "version", secret, False)
     hello.service["secretEnvironmentVariables"] = [{"key": "PASSWORD", "secret": "password", "version": "1"}]
 
     said = requests.post(hello.deploy(), json={}, timeout=30).json()
@@ -102,7 +103,7 @@ def test_only_a_change_starts_it_anew_at_the_same_address(hello: Hello) -> None:
 
 def test_it_is_stopped_when_the_program_leaves_it_out(hello: Hello) -> None:
     hello.deploy()
-    Cloud(hello.cloud.home, PROJECT, "europe-west1").take_down_unregistered()
+    Deployment(Cloud(hello.cloud.home, PROJECT, "europe-west1")).take_down_unregistered()
     assert "hello" not in hello.cloud.processes.running()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.services import secretmanager
 
@@ -11,9 +12,11 @@ SECRET = "projects/omnipipe-test/secrets/password"
 
 def put(cloud: Cloud, data: str) -> str:
     """Register the program's version of the secret; its number."""
-    cloud.register("gcp:secretmanager/secret:Secret", "secret", {"secretId": "password"}, False)
+    Deployment(cloud).register("gcp:secretmanager/secret:Secret", "secret", {"secretId": "password"}, False)
     inputs = {"secret": SECRET, "secretData": data}
-    id_, outputs = cloud.register("gcp:secretmanager/secretVersion:SecretVersion", "version", inputs, False)
+    id_, outputs = Deployment(cloud).register(
+        "gcp:secretmanager/secretVersion:SecretVersion", "version", inputs, False
+    )
     assert id_ == f"{SECRET}/versions/{outputs['version']}"
     return outputs["version"]
 

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
 from tests.laptop.conftest import PROJECT
@@ -29,9 +30,12 @@ class Oltp:
         cloud = Cloud(self._home, PROJECT, "europe-west1")
         settings = {"databaseFlags": [{"name": name, "value": value} for name, value in flags.items()]}
         given = {"settings": settings, "deletionProtection": False} | inputs
-        _, outputs = cloud.register(INSTANCE, "oltp", given, False)
-        cloud.register(DATABASE, "mobility", {"instance": outputs["name"], "name": "mobility"}, False)
-        cloud.register(USER, "app", {"instance": outputs["name"], "name": "app", "password": password}, False)
+        deployment = Deployment(cloud)
+        _, outputs = deployment.register(INSTANCE, "oltp", given, False)
+        deployment.register(DATABASE, "mobility", {"instance": outputs["name"], "name": "mobility"}, False)
+        Deployment(cloud).register(
+            USER, "app", {"instance": outputs["name"], "name": "app", "password": password}, False
+        )
         return outputs
 
 
@@ -91,17 +95,17 @@ def test_an_instance_that_is_protected_stays(cloud: Cloud) -> None:
     oltp = Oltp(cloud.home)
     oltp.up({}, deletionProtection=True)
     with pytest.raises(LaptopError, match="the database instance oltp is protected from deletion"):
-        Cloud(cloud.home, PROJECT, "europe-west1").take_down_unregistered()
+        Deployment(Cloud(cloud.home, PROJECT, "europe-west1")).take_down_unregistered()
     assert "postgres-oltp" in cloud.processes.running()
 
     with pytest.raises(LaptopError, match="the instance oltp cannot become other with its data"):
         oltp.up({}, name="other")
 
     oltp.up({}, deletionProtection=False)
-    Cloud(cloud.home, PROJECT, "europe-west1").take_down_unregistered()
+    Deployment(Cloud(cloud.home, PROJECT, "europe-west1")).take_down_unregistered()
     assert cloud.processes.running() == {}
 
 
 def test_a_database_of_an_instance_that_is_not_registered_is_told(cloud: Cloud) -> None:
     with pytest.raises(LaptopError, match="'oltp-instance' is not a DatabaseInstance that the program registered"):
-        cloud.register(DATABASE, "mobility", {"instance": "oltp-instance", "name": "mobility"}, False)
+        Deployment(cloud).register(DATABASE, "mobility", {"instance": "oltp-instance", "name": "mobility"}, False)
