@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -126,6 +127,8 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
     """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
 
     ``on_step`` is told of each step as it begins. Ctrl-C cancels the execution.
+
+    Raises LaptopError when a process of the laptop cloud ends on the way.
     """
     workflow = cloud.registry.of_type(WORKFLOW)[0]
     argument = json.dumps({"run_date": run_date} if run_date else {})
@@ -133,15 +136,20 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
     url = f"{cloud.google}/v1/{execution['name']}"
     seen = None
     try:
+        checked = time.monotonic()
         while execution["state"] == "ACTIVE":
             time.sleep(0.1)
+            if time.monotonic() - checked > 1:
+                require_whole(cloud)  # clients wait minutes for a service that is gone
+                checked = time.monotonic()
             execution = _call("GET", url)
             steps = execution["status"]["currentSteps"]
             if steps and steps[0]["step"] != seen:
                 seen = steps[0]["step"]
                 on_step(seen)
-    except KeyboardInterrupt:
-        _call("POST", f"{url}:cancel")
+    except (KeyboardInterrupt, LaptopError):
+        with suppress(LaptopError):  # the service that would cancel may be the one that is gone
+            _call("POST", f"{url}:cancel")
         raise
     return execution
 

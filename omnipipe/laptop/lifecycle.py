@@ -138,9 +138,9 @@ def _refuse_another_stack(home: Home) -> None:
 
 def _start_own_processes(cloud: Cloud) -> None:
     """Start what stands for Google itself: BigQuery, and the control services. Who needs one waits for it."""
-    if GOOGLE not in cloud.processes.running():
-        # Tasks of jobs that a killed server has left behind are nobody's any more.
-        cloud.processes.stop([job.inputs["name"] for job in cloud.registry.of_type(JOB)])
+    if not is_whole(cloud):
+        # An execution that lost a service under it, and tasks that lost their server, must not go on beside the next.
+        cloud.processes.stop([GOOGLE, *(job.inputs["name"] for job in cloud.registry.of_type(JOB))])
     data = cloud.home.path("bigquery")
     ports = cloud.ports.of(BIGQUERY), cloud.ports.of(f"{BIGQUERY}-storage")
     cloud.start(
