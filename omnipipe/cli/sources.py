@@ -39,9 +39,7 @@ def traffic(
     if as_json:
         print_json(done)
     else:
-        console.print(
-            f"{sum(done.values()):,} rows changed: {', '.join(f'{n:,} {kind}' for kind, n in done.items())}."
-        )
+        console.print(f"{sum(done.values()):,} rows changed: {in_words(done)}.")
 
 
 def fill(trips: int) -> dict[str, Any]:

@@ -45,8 +45,7 @@ def running_cloud() -> Cloud:
 
 def require_whole(cloud: Cloud) -> None:
     """Raise LaptopError, naming it, when a process of a cloud is not running."""
-    missing = sorted(set(lifecycle.expected_processes(cloud)) - set(cloud.processes.running()))
-    if missing:
+    if missing := lifecycle.missing_processes(cloud):
         raise LaptopError(f"not running: {', '.join(missing)}. `omnipipe up` brings it back")
 
 

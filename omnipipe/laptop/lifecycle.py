@@ -108,7 +108,12 @@ def ending_everything_on_interrupt(cloud: Cloud) -> Iterator[None]:
 
 def is_whole(cloud: Cloud) -> bool:
     """Whether every process that ``up`` started still runs."""
-    return set(expected_processes(cloud)) <= set(cloud.processes.running())
+    return not missing_processes(cloud)
+
+
+def missing_processes(cloud: Cloud) -> list[str]:
+    """The processes that ``up`` started and that no longer run, by name."""
+    return sorted(set(expected_processes(cloud)) - set(cloud.processes.running()))
 
 
 def expected_processes(cloud: Cloud) -> list[str]:
