@@ -5,7 +5,7 @@ import pulumi
 from components.platform import Platform
 from stacks.settings import Settings
 
-platform = Platform("omnipipe", Settings.load().platform())
+platform = Platform("omnipipe", Settings.load())
 
 pulumi.export("workflow", platform.workflow.id)
 pulumi.export("database", platform.database.connection)

@@ -9,20 +9,8 @@ from components.platform import PlatformArgs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """One stack's settings, as Pulumi.STACK.yaml says."""
-
-    project: str
-    region: str
-    bigquery_location: str
-    database_tier: str
-    database_availability: str
-    protect_data: bool
-    schedule: str
-    time_zone: str
-    schedule_paused: bool
-    weather_api_url: str
-    webhook_url: str
+class Settings(PlatformArgs):
+    """What the platform takes, as Pulumi.STACK.yaml says."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -58,7 +46,3 @@ class Settings:
             weather_api_url=own.require("weatherApiUrl"),
             webhook_url=own.require("webhookUrl"),
         )
-
-    def platform(self) -> PlatformArgs:
-        """The settings in the shape that the platform takes."""
-        return PlatformArgs(**vars(self))

@@ -1,12 +1,10 @@
 """`up`, `down` and `status`: the laptop cloud itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import console, print_json, table
+from omnipipe.cli.console import console, print_json, progress, table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.lifecycle import Up
@@ -41,10 +39,10 @@ def bring_up(stack: str, *, real_weather: bool = False, quiet: bool = False) -> 
     """``up`` with a line for what is being made. On Ctrl-C everything that runs is ended again."""
     from omnipipe.laptop import lifecycle
 
-    with console.status(f"Starting the stack {stack}") if not quiet else _silence() as line:
+    with progress(f"Starting the stack {stack}", quiet=quiet) as line:
 
         def report(what: str, resource: Any) -> None:
-            if line is not None and what != "unchanged":
+            if what != "unchanged":
                 line.update(f"{what} {resource.kind} {resource.name}")
 
         return lifecycle.up(stack, real_weather=real_weather, report=report)
@@ -104,8 +102,3 @@ def status(as_json: Json = False) -> None:
 
 def _counted(changes: dict[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in changes.items()) + " resources"
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    yield None

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 # A pipe has no width: what is read by a program or kept in a file is not folded.
@@ -19,6 +20,11 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Say in one line what is wrong, and end."""
     errors.print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
     sys.exit(code)
+
+
+def progress(text: str, *, quiet: bool) -> Status:
+    """A line that says what is being waited for; none when a machine reads."""
+    return (Console(quiet=True) if quiet else console).status(text)
 
 
 def print_json(value: Any) -> None:

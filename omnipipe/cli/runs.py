@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import console, errors, print_json, table
+from omnipipe.cli.console import console, errors, print_json, progress, table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -50,7 +50,7 @@ def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = Fals
     from omnipipe.laptop import access
 
     began = time.monotonic()
-    with console.status("Waiting until every change is in BigQuery") if not quiet else _Quiet() as line:
+    with progress("Waiting until every change is in BigQuery", quiet=quiet) as line:
         access.wait_for_streams(cloud)
 
         def on_step(step: str) -> None:
@@ -89,16 +89,3 @@ def show(result: dict[str, Any]) -> None:
         errors.print(cause, markup=False, soft_wrap=True)
         if not any(step["step"] == "reverse_sync" for step in result["steps"]):
             errors.print("Nothing was sent. `omnipipe logs SERVICE` shows what a step has written.")
-
-
-class _Quiet:
-    """Stands in for the progress line when a machine reads."""
-
-    def __enter__(self) -> "_Quiet":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, text: str) -> None:
-        """Say nothing."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.services import secretmanager
 from omnipipe.laptop.services.artifacts import image_of
 from omnipipe.laptop.services.run import JOB
@@ -41,6 +42,9 @@ class Jobs:
         self._cloud = cloud
         self._operations: dict[str, dict[str, Any]] = {}
         self._ended: dict[str, threading.Event] = {}
+        self._attempts: set[subprocess.Popen[bytes]] = set()
+        self._starting = threading.Lock()
+        self._closed = False
 
     def start(self, job: Resource, overrides: dict[str, Any]) -> dict[str, Any]:
         """Start an execution; returns the long-running operation."""
@@ -58,6 +62,14 @@ class Jobs:
             return None
         self._ended[operation].wait(timeout_s)
         return self._operations[operation]
+
+    def close(self) -> None:
+        """End every task, and start no other attempt: a task must not outlive the process that tries it again."""
+        with self._starting:
+            self._closed = True
+            attempts = list(self._attempts)
+        for attempt in attempts:
+            _end(attempt)
 
     def _execute(self, job: Resource, overrides: dict[str, Any], execution: str, operation: str) -> None:
         template = job.inputs["template"]
@@ -110,17 +122,18 @@ class Jobs:
             except subprocess.TimeoutExpired:
                 self._log(job, f"the task was ended after its timeout of {timeout_s:.0f} s")
             finally:
-                with suppress(ProcessLookupError):  # what it started ends with the container
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                _end(process)
+                self._attempts.discard(process)
         return False
 
     def _start(
         self, job: Resource, argv: list[str], image: Any, environment: dict[str, str]
     ) -> subprocess.Popen[bytes]:
         name = job.inputs["name"]
-        with self._cloud.home.log_file(name).open("ab") as log:
-            return subprocess.Popen(
+        with self._starting, self._cloud.home.log_file(name).open("ab") as log:
+            if self._closed:
+                raise LaptopError("the laptop cloud is being taken down")
+            attempt = subprocess.Popen(
                 argv,  # looked up on its own PATH, where its environment comes first
                 env={**environment, **self._cloud.processes.marker(name)},
                 cwd=Path(image.root) / image.workdir.lstrip("/"),
@@ -129,6 +142,8 @@ class Jobs:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self._attempts.add(attempt)
+        return attempt
 
     def _variables(self, entries: list[dict[str, Any]]) -> dict[str, str]:
         variables = {}
@@ -144,6 +159,12 @@ class Jobs:
     def _log(self, job: Resource, message: str) -> None:
         with self._cloud.home.log_file(job.inputs["name"]).open("a") as log:
             log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {message}\n")
+
+
+def _end(attempt: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # what it started ends with the container
+        os.killpg(attempt.pid, signal.SIGKILL)
+    attempt.wait()
 
 
 def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:

@@ -19,11 +19,11 @@ from omnipipe.laptop.home import Home
 from omnipipe.laptop.ports import HOST
 
 
-def application(cloud: Cloud, tokens: metadata.Tokens) -> Flask:
+def application(cloud: Cloud, tokens: metadata.Tokens, running: jobs.Jobs) -> Flask:
     """All routes of the laptop's control services."""
     app = Flask("omnipipe")
     app.register_blueprint(metadata.blueprint(cloud.project, tokens, cloud.registry))
-    app.register_blueprint(jobs.blueprint(jobs.Jobs(cloud), cloud))
+    app.register_blueprint(jobs.blueprint(running, cloud))
     app.register_blueprint(executions.blueprint(executions.Executions(cloud, tokens), cloud))
 
     @app.get("/healthz")
@@ -54,20 +54,20 @@ def main() -> None:
     home = Home(Path(sys.argv[1]), sys.argv[2])
     cloud = Cloud.open(home)
     tokens = metadata.Tokens(home.directory / "token-key")
-    server = make_server(
-        HOST, cloud.ports.of(GOOGLE), application(cloud, tokens), threaded=True, request_handler=_Quiet
-    )
+    running = jobs.Jobs(cloud)
+    app = application(cloud, tokens, running)
+    server = make_server(HOST, cloud.ports.of(GOOGLE), app, threaded=True, request_handler=_Quiet)
     stop = threading.Event()
     threading.Thread(target=scheduler.run, args=(cloud, tokens, stop), daemon=True).start()
 
     def end(*_: object) -> None:
         stop.set()
-        threading.Thread(
-            target=server.shutdown
-        ).start()  # shutdown waits for the loop that this handler interrupts
+        # In a thread, because it waits for the loop that this handler interrupts.
+        threading.Thread(target=server.shutdown).start()
 
     signal.signal(signal.SIGTERM, end)
     server.serve_forever()
+    running.close()
 
 
 if __name__ == "__main__":

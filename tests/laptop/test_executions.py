@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from omnipipe.laptop import server
+from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import write_json
@@ -38,10 +38,15 @@ main:
 """
 
 
+def started(cloud: Cloud) -> FlaskClient:
+    """A service as it is after a start."""
+    tokens = Tokens(cloud.home.directory / "token-key")
+    return server.application(cloud, tokens, jobs.Jobs(cloud)).test_client()
+
+
 @pytest.fixture
 def client(cloud: Cloud) -> FlaskClient:
-    """A service as it is after a start."""
-    return server.application(cloud, Tokens(cloud.home.directory / "token-key")).test_client()
+    return started(cloud)
 
 
 def deploy(cloud: Cloud, source: str, **environment: str) -> str:
@@ -151,7 +156,7 @@ def test_an_execution_that_a_restart_cut_off_is_failed_and_an_ended_one_kept(
     del cut_off["result"], cut_off["endTime"]
     write_json(cloud.home.path("executions") / f"{cut_off['name'].rpartition('/')[2]}.json", cut_off)
 
-    restarted = server.application(cloud, Tokens(cloud.home.directory / "token-key")).test_client()
+    restarted = started(cloud)
 
     assert restarted.get(f"/v1/{ended['name']}").get_json() == ended
     found = restarted.get(f"/v1/{cut_off['name']}").get_json()

@@ -56,7 +56,7 @@ class Hello:
 
     def __init__(self, cloud: Cloud, image: Image) -> None:
         self._cloud = cloud
-        self._jobs = jobs.Jobs(cloud)
+        self.jobs = jobs.Jobs(cloud)
         self.container: dict[str, Any] = {"image": f"repository/hello:latest@{image.digest}", "envs": []}
         self.task: dict[str, Any] = {"serviceAccount": EMAIL, "maxRetries": 0, "containers": [self.container]}
         self.template: dict[str, Any] = {"template": self.task}
@@ -70,17 +70,22 @@ class Hello:
         """Give the job's container an environment variable."""
         self.container["envs"].append({"name": name, "value": value})
 
+    def start(self) -> str:
+        """Start the job; the operation's name."""
+        return self.jobs.start(self.resource, {})["name"]
+
     def run(self, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the job to its end; the operation."""
-        started = self._jobs.start(self.resource, overrides or {})
-        ended = self._jobs.wait(started["name"], 30)
+        started = self.jobs.start(self.resource, overrides or {})
+        ended = self.jobs.wait(started["name"], 30)
         assert ended is not None
         assert ended["done"], ended
         return ended
 
     @property
     def log(self) -> str:
-        return self._cloud.home.log_file("hello").read_text()
+        file = self._cloud.home.log_file("hello")
+        return file.read_text() if file.exists() else ""
 
     @property
     def said(self) -> list[dict[str, Any]]:
@@ -234,6 +239,21 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
+def test_closing_ends_the_tasks_and_tries_none_again(hello: Hello) -> None:
+    hello.task["maxRetries"] = 3
+    hello.set("PROGRAM", "import time; print(os.getpid(), flush=True); time.sleep(60)")
+    operation = hello.start()
+    _until(lambda: any(line.isdigit() for line in hello.log.splitlines()))
+
+    hello.jobs.close()
+
+    (task,) = [int(line) for line in hello.log.splitlines() if line.isdigit()]
+    assert _is_gone(task)
+    assert "error" in (hello.jobs.wait(operation, 10) or {})
+    assert len(hello.said) == 1
+    assert "the laptop cloud is being taken down" in hello.log
+
+
 def test_secrets_come_from_secret_manager_by_version(hello: Hello, cloud: Cloud) -> None:
     for version, data in enumerate(("old", "new"), start=1):
         inputs = {"secret": "projects/omnipipe-test/secrets/password", "secretData": data}
@@ -275,7 +295,8 @@ def test_an_image_that_is_not_there_fails_the_execution_and_says_so(hello: Hello
 
 @pytest.fixture
 def client(cloud: Cloud) -> FlaskClient:
-    return server.application(cloud, Tokens(cloud.home.directory / "token-key")).test_client()
+    tokens = Tokens(cloud.home.directory / "token-key")
+    return server.application(cloud, tokens, jobs.Jobs(cloud)).test_client()
 
 
 def test_the_api_starts_a_job_and_a_poll_waits_for_its_end(
@@ -288,7 +309,7 @@ def test_the_api_starts_a_job_and_a_poll_waits_for_its_end(
 
     operation = client.post(f"/v2/{JOB_ID}:run", json=body).get_json()
     assert operation["done"] is False
-    _until(lambda: bool(cloud.home.log_file("hello").exists() and hello.said))
+    _until(lambda: bool(hello.said))
     go.touch()
     ended = client.get(f"/v2/{operation['name']}").get_json()
 

@@ -9,7 +9,7 @@ import jwt
 import pytest
 import requests
 
-from omnipipe.laptop import server
+from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.metadata import TOKEN_LIFETIME_S, Tokens
@@ -45,7 +45,7 @@ def address(cloud: Cloud, tokens: Tokens) -> Iterator[str]:
     """A metadata server that knows two accounts."""
     for account in ("weather", "dbt"):
         Deployment(cloud).register(ACCOUNT, account, {"accountId": account}, False)
-    with serving(server.application(cloud, tokens)) as url:
+    with serving(server.application(cloud, tokens, jobs.Jobs(cloud))) as url:
         yield f"{url}/metadata"
 
 

@@ -26,7 +26,3 @@ def test_all_problems_are_told_at_once() -> None:
         ValueError, match=r"databaseAvailability is 'BOTH'.*schedule is 'daily'.*webhookUrl is 'hooks'"
     ):
         dataclasses.replace(GOOD, database_availability="BOTH", schedule="daily", webhook_url="hooks")
-
-
-def test_the_platform_gets_every_setting() -> None:
-    assert vars(GOOD.platform()) == vars(GOOD)

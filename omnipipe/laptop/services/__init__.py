@@ -17,21 +17,19 @@ from omnipipe.laptop.services import (
 )
 from omnipipe.laptop.services.base import Kind
 
-_MODULES = (
-    artifacts,
-    bigquery,
-    compute,
-    datastream,
-    functions,
-    iam,
-    random,
-    run,
-    scheduler,
-    secretmanager,
-    sql,
-    storage,
-    workflows,
-)
-
 # Every resource type that the laptop knows. Any other stops `up` by its name.
-KINDS: dict[str, Kind] = {type_: kind for module in _MODULES for type_, kind in module.KINDS.items()}
+KINDS: dict[str, Kind] = (
+    artifacts.KINDS
+    | bigquery.KINDS
+    | compute.KINDS
+    | datastream.KINDS
+    | functions.KINDS
+    | iam.KINDS
+    | random.KINDS
+    | run.KINDS
+    | scheduler.KINDS
+    | secretmanager.KINDS
+    | sql.KINDS
+    | storage.KINDS
+    | workflows.KINDS
+)
