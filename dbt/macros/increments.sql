@@ -15,8 +15,8 @@
   {{- return("timestamp '" ~ (var('loaded_at') or run_started_at.isoformat()) ~ "'") -}}
 {% endmacro %}
 
-{#- Rows of our own tables that were merged after the last successful run began. A run that failed half way leaves
-    rows that the next one takes up here. -#}
+{#- Rows of our own tables that were merged after the last successful run, whose own rows carry the moment that it
+    began. A run that failed half way leaves rows that the next one takes up here. -#}
 {% macro loaded_since(column='loaded_at') %}
   {{- return(column ~ " > timestamp '" ~ var('since') ~ "'" if var('since') else 'true') -}}
 {% endmacro %}

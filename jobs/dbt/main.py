@@ -7,17 +7,17 @@ details. What dbt itself needs is in ``project/profiles.yml``.
 import gc
 import json
 import logging
-import os
 import sys
 import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import STEP_RUNS
-from omnipipe.runtime import audit, log
+from omnipipe.runtime import audit
+from omnipipe.runtime.job import StepFailed, run_step
 from omnipipe.runtime.run import Run
 
 STEP = "dbt"
@@ -25,36 +25,22 @@ PROJECT = Path(__file__).resolve().parent / "project"
 _log = logging.getLogger(STEP)
 
 
-class BuildFailed(Exception):
+class BuildFailed(StepFailed):
     """Models or tests failed, or dbt could not start; the text names them with their messages."""
 
 
-def main() -> int:
-    """Run the job and return its exit code."""
-    log.configure(STEP)
-    try:
-        run = Run.from_environment()
-    except ValueError as error:
-        _log.error("%s", error)
-        return 1
-    client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
-    # Taken before the step begins, so that the next run's `since`, the beginning of this step, is later than the
-    # stamp of all rows that this run writes.
-    loaded_at = datetime.now(UTC)
-    try:
-        with audit.step(client, run.run_id, STEP) as step:
-            since = last_success(client)
-            _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run.run_id})
-            variables = {
-                "run_id": run.run_id,
-                "run_date": run.run_date.isoformat(),
-                "since": since.isoformat() if since else "",
-                "loaded_at": loaded_at.isoformat(),
-            }
-            step.rows = build(variables)
-    except BuildFailed:
-        return 1
-    return 0
+def build_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
+    """Build what changed since the last success. Raises BuildFailed as ``build``."""
+    since = last_success(client)
+    _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run.run_id})
+    variables = {
+        "run_id": run.run_id,
+        "run_date": run.run_date.isoformat(),
+        "since": since.isoformat() if since else "",
+        # The stamp of all rows that this run writes: for the next one's `since`, which is the same, they are old.
+        "loaded_at": step.started_at.isoformat(),
+    }
+    step.rows = build(variables)
 
 
 def last_success(client: bigquery.Client) -> datetime | None:
@@ -110,4 +96,4 @@ def _one_line(message: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_step(STEP, build_day))

@@ -21,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from omnipipe.runtime.job import StepFailed
+
 DIMENSIONS = ("completeness", "uniqueness", "validity", "consistency", "timeliness", "volume")
 SEVERITIES = ("error", "warn")
 
@@ -29,7 +31,7 @@ _TABLE = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 _COMMON = {"id", "kind", "dimension", "severity"}
 
 
-class BadChecks(ValueError):
+class BadChecks(StepFailed):
     """The declarations cannot be used; each line of the text names file, check and what to do."""
 
 

@@ -10,13 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-from declarations import BadChecks, load
+from declarations import load
 from google.cloud import bigquery
 from kinds import KINDS
 from validation import Validation
 
 from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
-from omnipipe.runtime import audit, log, warehouse
+from omnipipe.runtime import audit, warehouse
+from omnipipe.runtime.job import StepFailed, run_step
 from omnipipe.runtime.run import Run
 
 STEP = "validate"
@@ -24,28 +25,16 @@ CHECKS = Path(__file__).resolve().parent / "checks"
 _log = logging.getLogger(STEP)
 
 
-class ChecksFailed(Exception):
+class ChecksFailed(StepFailed):
     """Checks of severity error did not pass; the text names them."""
 
 
-def main() -> int:
-    """Run the job and return its exit code."""
-    log.configure(STEP)
-    try:
-        run = Run.from_environment()
-    except ValueError as error:
-        _log.error("%s", error)
-        return 1
-    client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
-    try:
-        with audit.step(client, run.run_id, STEP) as step:
-            step.rows, results = validate(client, run)
-            step.message = summary(results)
-            if any(result.severity == "error" and result.status != "passed" for result in results):
-                raise ChecksFailed(step.message)
-    except (BadChecks, ChecksFailed):
-        return 1  # recorded and logged by the step
-    return 0
+def validate_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
+    """Check this task's tables. Raises ChecksFailed, and BadChecks as ``validate``."""
+    step.rows, results = validate(client, run)
+    step.message = summary(results)
+    if any(result.severity == "error" and result.status != "passed" for result in results):
+        raise ChecksFailed(step.message)
 
 
 def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationResult]]:
@@ -81,4 +70,4 @@ def summary(results: list[ValidationResult]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_step(STEP, validate_day))

@@ -16,8 +16,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Step:
-    """What a step says of itself; set these while it runs."""
+    """What a step says of itself: it sets rows and message while it runs."""
 
+    started_at: datetime
     rows: int | None = None  # rows written, checked or sent
     message: str | None = None
 
@@ -28,8 +29,7 @@ def step(client: bigquery.Client, run_id: str, name: str) -> Iterator[Step]:
 
     An exception that leaves the block is recorded and passes through.
     """
-    started_at = datetime.now(UTC)
-    current = Step()
+    current = Step(datetime.now(UTC))
 
     def record(status: str, message: str | None) -> None:
         finished = StepRun(
@@ -37,7 +37,7 @@ def step(client: bigquery.Client, run_id: str, name: str) -> Iterator[Step]:
             step=name,
             status=status,
             rows=current.rows,
-            started_at=started_at,
+            started_at=current.started_at,
             finished_at=datetime.now(UTC),
             message=message,
         )
