@@ -14,7 +14,7 @@ run: install ## Install, then show a whole day on this machine (omnipipe demo)
 	@$(BIN)/omnipipe demo
 
 test: install ## Install, then run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist loadscope
 
 install: $(VENV)/.installed ## Make .venv from requirements.lock, and an environment for each function and job
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import Laptop, free_ports
+from tests.e2e.conftest import PORTS_OF_A_CLOUD, Laptop
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -54,7 +55,7 @@ def test_make_targets_are_there() -> None:
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A laptop cloud with a little data, where a reader of the README stands after the first command."""
-    laptop = Laptop(tmp_path_factory.mktemp("home"), free_ports())
+    laptop = Laptop(tmp_path_factory.mktemp("home"), free_ports(PORTS_OF_A_CLOUD))
     laptop.ok("up")
     laptop.ok("seed", "--trips", "1000")
     laptop.ok("run")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from omnipipe.contracts.schema import Table
@@ -29,8 +29,8 @@ from omnipipe.contracts.tables import (
     Trip,
     WeatherHour,
 )
-from omnipipe.laptop import bigquery as emulator
 from omnipipe.runtime import warehouse
+from tests.runtime import emulator
 
 PROJECT = "omnipipe-test"
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,14 +58,6 @@ class _Metadata(BaseHTTPRequestHandler):
         """Not on the test's output."""
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 class Warehouse:
     """A running BigQuery. ``environment`` is what a program that is to use it gets."""
 
@@ -80,7 +72,7 @@ class Warehouse:
             "GOOGLE_CLOUD_PROJECT": PROJECT,
         }
         self.client = bigquery.Client(
-            PROJECT, _anonymous(), client_options={"api_endpoint": address}, location="EU"
+            PROJECT, AnonymousCredentials(), client_options={"api_endpoint": address}, location="EU"
         )
 
     def reset(self) -> None:
@@ -111,26 +103,15 @@ class Warehouse:
         return sorted(self.rows(f"SELECT {chosen} FROM {table}"), key=repr)
 
 
-def _anonymous() -> Any:
-    from google.auth.credentials import AnonymousCredentials
-
-    return AnonymousCredentials()
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[Warehouse]:
     """Run an emulator with its data in ``folder``, and a metadata server."""
-    rest, grpc = _free_ports(2)
     metadata = ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
     threading.Thread(target=metadata.serve_forever, daemon=True).start()
-    with (folder / "bigquery.log").open("w") as log:
-        process = subprocess.Popen(emulator.argv(folder, rest, grpc, PROJECT), stdout=log, stderr=log)
     try:
-        emulator.wait_ready(rest, 30)
-        yield Warehouse(f"http://127.0.0.1:{rest}", f"127.0.0.1:{metadata.server_address[1]}")
+        with emulator.running(folder) as address:
+            yield Warehouse(address, f"127.0.0.1:{metadata.server_address[1]}")
     finally:
-        process.terminate()
-        process.wait(timeout=20)
         metadata.shutdown()
 
 

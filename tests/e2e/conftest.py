@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import requests
 from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import PROJECT_ROOT, Home
+from tests.ports import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
 PORTS_OF_A_CLOUD = 20
@@ -101,29 +101,10 @@ class Laptop:
             os.kill(running[name].pid, signal.SIGKILL)
 
 
-def free_ports() -> int:
-    """The first of a row of free ports, below those that a system gives to outgoing connections (32768 on Linux)."""
-    rows = list(range(20000, 32000, PORTS_OF_A_CLOUD))
-    begin = os.getpid() % len(rows)  # two test runs at a time look in different places
-    for base in rows[begin:] + rows[:begin]:
-        if all(_is_free(port) for port in range(base, base + PORTS_OF_A_CLOUD)):
-            return base
-    raise RuntimeError("no row of free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A laptop cloud that is not up yet; it is taken down at the end of the module."""
-    made = Laptop(tmp_path_factory.mktemp("home"), free_ports())
+    made = Laptop(tmp_path_factory.mktemp("home"), free_ports(PORTS_OF_A_CLOUD))
     yield made
     made.run("down", "--purge")
 
@@ -192,6 +173,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         shutil.copytree(PROJECT_ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
     for file in PROJECT_ROOT.glob("Pulumi*.yaml"):
         shutil.copy(file, tree)
-    made = Copy(tmp_path_factory.mktemp("home"), free_ports(), tree)
+    made = Copy(tmp_path_factory.mktemp("home"), free_ports(PORTS_OF_A_CLOUD), tree)
     yield made
     made.run("down", "--purge")

@@ -11,7 +11,8 @@ import pytest
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.processes import Processes
-from tests.e2e.conftest import COMMAND, Laptop, free_ports
+from tests.e2e.conftest import COMMAND, PORTS_OF_A_CLOUD, Laptop
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.e2e
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Laptop]:
     """A laptop cloud of one test's own, not up yet."""
-    made = Laptop(tmp_path / "home", free_ports())
+    made = Laptop(tmp_path / "home", free_ports(PORTS_OF_A_CLOUD))
     yield made
     made.run("down", "--purge")
 

@@ -20,12 +20,6 @@ from tests.runtime import emulator
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 
-@pytest.fixture(scope="session")
-def bigquery_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with emulator.running(tmp_path_factory.mktemp("bigquery")) as address:
-        yield address
-
-
 @pytest.fixture
 def client(bigquery_address: str, monkeypatch: pytest.MonkeyPatch) -> bigquery.Client:
     """A client of an emulator whose declared tables are empty; the functions find the same emulator."""

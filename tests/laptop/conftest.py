@@ -1,7 +1,6 @@
 """A real PostgreSQL and a real BigQuery emulator, one of each for the whole session, as processes."""
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from omnipipe.laptop import bigquery as emulator
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
+from tests.ports import free_ports
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
 PROJECT = "omnipipe-test"
@@ -63,7 +63,7 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self.data_dir = folder / "bigquery"
-        self.rest_port, self._grpc_port = free_port(), free_port()
+        self.rest_port = free_ports(2)
         self.endpoint = f"http://{emulator.HOST}:{self.rest_port}"
         self.log = folder / "bigquery.log"
         self.client = bigquery.Client(
@@ -74,7 +74,7 @@ class Emulator:
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
-            command = emulator.argv(self.data_dir, self.rest_port, self._grpc_port, PROJECT)
+            command = emulator.argv(self.data_dir, self.rest_port, self.rest_port + 1, PROJECT)
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         emulator.wait_ready(self.rest_port, 30)
 
@@ -91,13 +91,6 @@ class Emulator:
     def rows(self, query: str) -> list[tuple]:
         """The rows of a query."""
         return [tuple(row.values()) for row in self.client.query_and_wait(query)]
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +117,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A laptop cloud in which nothing runs yet; what a test starts in it is ended."""
-    made = Cloud(Home(tmp_path / "home", "dev"), PROJECT, "europe-west1", base_port=free_port())
+    made = Cloud(Home(tmp_path / "home", "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
     made.home.prepare()
     assert made.ports.of(GOOGLE) + 1 == made.ports.of(BIGQUERY)
     yield made

@@ -18,7 +18,8 @@ from google.cloud import bigquery
 
 from omnipipe.laptop import bigquery as module
 from omnipipe.laptop.errors import LaptopError
-from tests.laptop.conftest import PROJECT, Emulator, free_port
+from tests.laptop.conftest import PROJECT, Emulator
+from tests.ports import free_ports
 
 
 @pytest.fixture
@@ -100,8 +101,8 @@ def test_writes_do_not_copy_the_table(own: Emulator):
 
 
 def test_it_needs_neither_home_nor_network_and_takes_any_location(tmp_path: Path):
-    port = free_port()
-    command = module.argv(tmp_path / "data", port, free_port(), PROJECT)
+    port = free_ports(2)
+    command = module.argv(tmp_path / "data", port, port + 1, PROJECT)
     process = subprocess.Popen(command, env={"PATH": "/usr/bin:/bin"})
     try:
         module.wait_ready(port, 30)

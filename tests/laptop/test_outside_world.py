@@ -9,13 +9,14 @@ from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.program import Project
-from tests.laptop.conftest import PROJECT, free_port
+from tests.laptop.conftest import PROJECT
+from tests.ports import free_ports
 
 SECRET = {"secret": f"projects/{PROJECT}/secrets/webhook-secret", "secretData": "whsec_" + "c2VjcmV0" * 4}
 
 
 def cloud_of(cloud: Cloud, *, real_weather: bool) -> Cloud:
-    return Cloud(cloud.home, PROJECT, "europe-west1", real_weather=real_weather, base_port=free_port())
+    return Cloud(cloud.home, PROJECT, "europe-west1", real_weather=real_weather, base_port=free_ports(20))
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])

@@ -1,17 +1,9 @@
 """BigQuery for the runtime's tests."""
 
-from collections.abc import Iterator
-
 import pytest
 from google.cloud import bigquery
 
 from tests.runtime import emulator
-
-
-@pytest.fixture(scope="session")
-def bigquery_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with emulator.running(tmp_path_factory.mktemp("bigquery")) as address:
-        yield address
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A BigQuery emulator process for tests, with the tables that the program declares."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from google.cloud import bigquery
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
 from omnipipe.laptop import bigquery as laptop
+from tests.ports import free_ports
 
 PROJECT = "omnipipe-test"
 TABLES = (*DECLARED_TABLES, KPIS)
@@ -21,22 +21,16 @@ TABLES = (*DECLARED_TABLES, KPIS)
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Run the laptop's BigQuery, its data and its log in ``folder``, and yield its address."""
-    rest_port, grpc_port = _free_port(), _free_port()
+    port = free_ports(2)
     with (folder / "log").open("w") as log:
-        command = laptop.argv(folder / "data", rest_port, grpc_port, PROJECT)
+        command = laptop.argv(folder / "data", port, port + 1, PROJECT)
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        laptop.wait_ready(rest_port, 30)
-        yield f"http://{laptop.HOST}:{rest_port}"
+        laptop.wait_ready(port, 30)
+        yield f"http://{laptop.HOST}:{port}"
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((laptop.HOST, 0))
-        return probe.getsockname()[1]
 
 
 def client() -> bigquery.Client:
