@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import functions_framework
@@ -31,19 +32,28 @@ def client(bigquery_address: str, monkeypatch: pytest.MonkeyPatch) -> bigquery.C
     return created
 
 
+@dataclass
+class Patience:
+    """How long the functions wait for an answer, in seconds; None for as long as they do on Google."""
+
+    read_timeout_s: float | None = None
+
+
 @pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The retries of the functions, with a hundredth of their waits."""
-    session = http.session
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """The retries of the functions, with a hundredth of the waits between them."""
+    session, mine = http.session, Patience()
 
     def quick(*, timeout_s: tuple[float, float], budget_s: float, **options: int) -> object:
-        created = session(timeout_s=(1, timeout_s[1] / 20), budget_s=budget_s / 10, **options)
+        timeout_s = timeout_s[0], mine.read_timeout_s or timeout_s[1]
+        created = session(timeout_s=timeout_s, budget_s=budget_s / 10, **options)
         for adapter in created.adapters.values():
             adapter.max_retries.backoff_factor /= 100  # type: ignore[attr-defined]  # of HTTPAdapter
             adapter.max_retries.backoff_jitter /= 100  # type: ignore[attr-defined]  # of HTTPAdapter
         return created
 
     monkeypatch.setattr(http, "session", quick)
+    return mine
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from google.cloud import bigquery
 from omnipipe.contracts.tables import KPIS, Kpi
 from omnipipe.runtime import warehouse
 from seed import webhook
-from tests.functions.conftest import function_client, serving
+from tests.functions.conftest import Patience, function_client, serving
 from tests.runtime.emulator import rows
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -84,7 +84,7 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiv
 
 
 @pytest.fixture
-def sync(client: bigquery.Client, quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def sync(client: bigquery.Client, patience: Patience, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     return function_client("reverse_sync")
 
@@ -244,12 +244,14 @@ def test_gone_stops_the_destination_until_it_is_changed(
 
 @pytest.mark.parametrize("fault", [{"mode": "status", "status": 500}, {"mode": "hang", "seconds": 2}])
 def test_a_receiver_in_trouble_is_given_up_soon(
-    receiver: Receiver, sync: FlaskClient, client: bigquery.Client, fault: dict[str, Any]
+    receiver: Receiver, sync: FlaskClient, client: bigquery.Client, patience: Patience, fault: dict[str, Any]
 ) -> None:
     put(client, *(kpi(number) for number in range(250)))
     receiver.fault(**fault)
+    patience.read_timeout_s = 0.5 if fault["mode"] == "hang" else None
     began = time.monotonic()
     code, answer = call(sync)
+    patience.read_timeout_s = None
     assert code == 500
     assert "nothing more was sent: 5 messages in a row failed" in answer["error"]
     assert time.monotonic() - began < 20

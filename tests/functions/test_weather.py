@@ -12,7 +12,7 @@ from google.cloud import bigquery
 
 from omnipipe.contracts.cities import CITIES
 from seed import weather_api
-from tests.functions.conftest import function_client, serving
+from tests.functions.conftest import Patience, function_client, serving
 from tests.runtime.emulator import rows
 
 TODAY = datetime.now(UTC).date()
@@ -28,7 +28,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def weather(client: bigquery.Client, quick_retries: None) -> FlaskClient:
+def weather(client: bigquery.Client, patience: Patience) -> FlaskClient:
     return function_client("weather")
 
 
@@ -131,10 +131,17 @@ EVERY_CITY = ", ".join(city.name for city in CITIES)
     ],
 )
 def test_a_fault_of_the_api_fails_the_step_and_the_next_run_repairs_it(
-    api: str, weather: FlaskClient, client: bigquery.Client, fault: dict[str, Any], message: str
+    api: str,
+    weather: FlaskClient,
+    client: bigquery.Client,
+    patience: Patience,
+    fault: dict[str, Any],
+    message: str,
 ) -> None:
     requests.put(f"{api}/_faults", json=fault, timeout=5).raise_for_status()
+    patience.read_timeout_s = 0.25 if fault["mode"] == "hang" else None
     status, answer = call(weather)
+    patience.read_timeout_s = None
     assert status == 500
     assert message in answer["error"]
     assert count(client) == 0
