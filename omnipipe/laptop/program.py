@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import runpy
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -67,7 +68,8 @@ class Deployment(Protocol):
 def run(project: Project, deployment: Deployment) -> dict[str, Any]:
     """Run the program against a deployment; returns the stack's outputs.
 
-    Raises what ``deployment.register`` raised first, or LaptopError for an error of the program itself.
+    Raises what ``deployment.register`` raised first, or LaptopError for an error of the program itself;
+    KeyboardInterrupt on Ctrl-C, without waiting for the resources that are being made.
     """
     monitor = _Monitor(deployment)
     loop = asyncio.new_event_loop()
@@ -86,10 +88,13 @@ def run(project: Project, deployment: Deployment) -> dict[str, Any]:
         outputs.update(exported or {})
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the first error is reported; its echoes are not
-    with _as_the_engine_runs_it(project.main):
+    interrupted = threading.Event()
+    with _as_the_engine_runs_it(project.main), _stopped_by_ctrl_c(loop, interrupted):
         try:
             loop.run_until_complete(run_pulumi_func(program))
         except Exception as error:
+            if interrupted.is_set():
+                raise KeyboardInterrupt from None
             if monitor.failure is not None:
                 raise monitor.failure from None
             if isinstance(error, LaptopError):
@@ -144,6 +149,21 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str:
     """A value of a stack's file, as Pulumi hands it to the program."""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+@contextlib.contextmanager
+def _stopped_by_ctrl_c(loop: asyncio.AbstractEventLoop, interrupted: threading.Event) -> Iterator[None]:
+    """Ctrl-C ends the loop from outside: the SDK catches a KeyboardInterrupt, and then waits for every resource."""
+
+    def stop() -> None:
+        interrupted.set()
+        loop.stop()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The program's files are read as Pulumi reads them, and its errors reach the user."""
 
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,20 @@ config:
 
 
 class Remembering:
-    """A cloud that gives back what it was asked for, or fails on one name."""
+    """A cloud that gives back what it was asked for, fails on one name, and takes its time for another."""
 
-    def __init__(self, failing: str = "") -> None:
+    def __init__(self, failing: str = "", slow: str = "") -> None:
         self.names: list[str] = []
-        self._failing = failing
+        self.go_on = threading.Event()
+        self._failing, self._slow = failing, slow
         self._lock = threading.Lock()
 
     def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
         """Remember a name, or fail."""
         if name == self._failing:
             raise LaptopError(f"{name} cannot be made")
+        if name == self._slow:
+            self.go_on.wait(30)
         with self._lock:
             self.names.append(name)
         return name, inputs
@@ -68,6 +72,23 @@ def test_a_setting_without_a_default_must_be_set(root: Path) -> None:
 def test_an_unknown_stack_is_told_with_those_that_there_are(root: Path) -> None:
     with pytest.raises(LaptopError, match="no stack 'test': choose one of dev, prod"):
         Project.load(root, "test")
+
+
+@pytest.mark.parametrize("when", ["while the program runs", "while it waits for a resource"])
+def test_ctrl_c_ends_it_at_once_whatever_is_being_made(root: Path, when: str) -> None:
+    ctrl_c = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    waits = f"first.length.apply(lambda _: exec({ctrl_c!r}))\n"
+    cloud = Remembering(slow="second")
+    source = f"""
+first = random.RandomPassword("first", length=8)
+second = random.RandomPassword("second", length=8)
+{ctrl_c if when == "while the program runs" else waits}
+"""
+    with pytest.raises(KeyboardInterrupt):
+        run(program(root, source), cloud)
+    assert "second" not in cloud.names
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    cloud.go_on.set()
 
 
 def test_resources_are_made_in_the_order_of_their_dependencies_with_resolved_inputs(root: Path) -> None:
