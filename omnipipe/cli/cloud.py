@@ -97,7 +97,7 @@ def status(as_json: Json = False) -> None:
             ("stream", "state", "lag in bytes", "error"),
             [(s["name"], s["state"], s["lag_bytes"], s["error"]) for s in state["streams"]],
         )
-    console.print(f"\nPostgres: {state['psql']}")
+    console.print(f"\nPostgres: {state['psql']}", soft_wrap=True)  # to be copied as one line
 
 
 def _counted(changes: dict[str, int]) -> str:

@@ -98,6 +98,18 @@ def connection_string(cloud: Cloud) -> str:
     )
 
 
+def log_position(cloud: Cloud) -> str:
+    """Where the database's write-ahead log ends now, in PostgreSQL's notation.
+
+    Raises LaptopError when the database does not answer.
+    """
+    try:
+        with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
+            return connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()[0][0]
+    except psycopg.OperationalError as error:
+        raise LaptopError("the database does not answer: `omnipipe up` brings it back") from error
+
+
 def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
     """Wait until every change that is committed now is in BigQuery.
 
@@ -105,16 +117,12 @@ def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
     """
     from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 
-    try:
-        with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
-            row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
-    except psycopg.OperationalError as error:
-        raise LaptopError("the database does not answer: `omnipipe up` brings it back") from error
+    position = log_position(cloud)
     deadline = time.monotonic() + timeout_s
     for stream in cloud.registry.of_type(datastream.STREAM):
         while True:
             try:
-                wait_caught_up(datastream.state_dir(cloud, stream), str(row and row[0]), timeout_s=1)
+                wait_caught_up(datastream.state_dir(cloud, stream), position, timeout_s=1)
                 break
             except StillBehind:
                 require_whole(cloud)

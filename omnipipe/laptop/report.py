@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -11,6 +10,8 @@ import psutil
 
 from omnipipe.laptop import access, lifecycle, outside_world
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
+from omnipipe.laptop.datastream import status as progress
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.postgres import psql_path
@@ -94,12 +95,14 @@ def _address(cloud: Cloud, name: str) -> str:
 
 
 def _stream(cloud: Cloud, stream: Any) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    with suppress(FileNotFoundError):
-        said = json.loads((datastream.state_dir(cloud, stream) / "status.json").read_text())
+    said = progress.read(datastream.state_dir(cloud, stream))
+    lag = None
+    with suppress(LaptopError):  # it is not up: the processes above say so
+        written = progress.parse_lsn(said.confirmed_lsn) if said else 0
+        lag = max(0, progress.parse_lsn(access.log_position(cloud)) - written)
     return {
         "name": datastream.process_name(stream),
-        "state": said.get("state", "unknown"),
-        "lag_bytes": said.get("lag_bytes"),
-        "error": said.get("error"),
+        "state": said.state if said else "unknown",
+        "lag_bytes": lag,
+        "error": said.error if said else None,
     }

@@ -73,6 +73,10 @@ class Laptop:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def wait_for_streams(self) -> None:
+        """Wait until every change that is committed now is in BigQuery."""
+        access.wait_for_streams(self.cloud)
+
     def address(self, service: str) -> str:
         """Address of a service, by the name of its process."""
         processes = json.loads(self.ok("status", "--json"))["processes"]

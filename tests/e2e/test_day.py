@@ -108,6 +108,22 @@ def test_up_again_leaves_everything_as_it_is(laptop: Laptop) -> None:
     assert {name: process.pid for name, process in laptop.processes().items()} == before
 
 
+def test_status_tells_how_far_capture_is_behind(laptop: Laptop) -> None:
+    def lag() -> int:
+        (stream,) = json.loads(laptop.ok("status", "--json"))["streams"]
+        return stream["lag_bytes"]
+
+    worker = laptop.processes()["datastream-cdc"]
+    worker.suspend()
+    try:
+        laptop.postgres("UPDATE trips SET fare = fare + 1 WHERE trip_id < 1000")
+        assert lag() > 10_000
+    finally:
+        worker.resume()
+    laptop.wait_for_streams()
+    assert lag() < 10_000
+
+
 def test_after_traffic_the_kpis_are_the_sources_again(laptop: Laptop) -> None:
     laptop.ok("traffic", "--seconds", "3", "--rate", "80")
     assert kpis(laptop) != truth(laptop)

@@ -208,7 +208,6 @@ class ChangeStream:
 
     def __init__(self, connection: PGconn) -> None:
         self._connection = connection
-        self.sent_lsn = 0  # how far the server had come when it last said so
 
     def available(self) -> Iterator[bytes | int]:
         """What has arrived: a message (bytes), or the position up to which there is nothing more (int).
@@ -229,8 +228,7 @@ class ChangeStream:
             if raw[0] == 0x77:  # w
                 yield raw[_DATA_HEADER_BYTES:]
             elif raw[0] == 0x6B:  # k
-                self.sent_lsn = _KEEPALIVE(raw)[0]
-                yield self.sent_lsn
+                yield _KEEPALIVE(raw)[0]
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until something arrives, at most ``timeout_s`` seconds; whether it did."""

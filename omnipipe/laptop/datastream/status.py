@@ -15,7 +15,6 @@ class Status:
 
     state: str = "STARTING"  # STARTING, BACKFILL, RUNNING, RETRYING, PAUSED, NOT_STARTED, FAILED, STOPPED
     confirmed_lsn: str = "0/0"  # everything before it is in BigQuery
-    lag_bytes: int = 0  # of the log that the server has sent, how much is not in BigQuery yet
     tables: dict[str, int] = field(default_factory=dict)  # rows written by this process, by BigQuery table
     error: str | None = None
 

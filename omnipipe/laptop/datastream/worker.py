@@ -175,7 +175,6 @@ class Worker:
             self._confirmed_lsn = self._received_lsn
             stream.confirm(self._confirmed_lsn)
             self._status.confirmed_lsn = format_lsn(self._confirmed_lsn)
-        self._status.lag_bytes = max(0, stream.sent_lsn - self._confirmed_lsn)
         self._status.error = None
         self._report("RUNNING")
 
