@@ -219,6 +219,7 @@ def test_a_failed_check_sends_nothing(laptop: Laptop) -> None:
         "weather",
         "reverse-sync",
         "webhook",
+        "weather-api",
         "all",
     ],
 )
