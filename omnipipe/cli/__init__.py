@@ -29,7 +29,7 @@ def main() -> None:
     """Run the command. What a user can mend is told in one line, with exit code 1."""
     from omnipipe.laptop.errors import LaptopError
 
-    # The Pulumi SDK makes a million objects that live until the end: with Python's own thresholds, looking for
+    # The Pulumi SDK makes very many objects that live until the end: with Python's own thresholds, looking for
     # garbage among them takes a third of `up`.
     gc.set_threshold(100_000, 50, 1000)
     try:
