@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from omnipipe.laptop.workflows.environment import Environment
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
-from omnipipe.laptop.workflows.values import a_type, is_number, jsonable
+from omnipipe.laptop.workflows.values import a_type, is_number, jsonable, scalar_text
 
 if TYPE_CHECKING:
     import requests
@@ -95,11 +95,10 @@ def _encode(body: Any, headers: dict[str, str]) -> bytes | None:
 
 
 def _scalar(value: Any) -> str:
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is str or is_number(value):
-        return str(value)
-    raise failure("TypeError", f"a query value is a string, number or boolean, not {a_type(value)}")
+    text = scalar_text(value)
+    if text is None:
+        raise failure("TypeError", f"a query value is a string, number or boolean, not {a_type(value)}")
+    return text
 
 
 def _query(query: Any) -> Iterator[tuple[str, str]]:

@@ -84,6 +84,13 @@ def is_number(value: Any) -> bool:
     return type(value) is int or type(value) is float
 
 
+def scalar_text(value: Any) -> str | None:
+    """The text of a string, number or boolean; None for anything else."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return str(value) if type(value) is str or is_number(value) else None
+
+
 def jsonable(value: Any, what: str) -> Any:
     """Return `value` if JSON can hold it.
 

@@ -10,7 +10,7 @@ from typing import Any
 from omnipipe.laptop.workflows.errors import failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need
-from omnipipe.laptop.workflows.values import a_type, is_number, type_name
+from omnipipe.laptop.workflows.values import a_type, is_number, scalar_text, type_name
 
 # Python's own int() and float() would also take "1_000", " 1 ", "inf" and other scripts' digits
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -54,11 +54,10 @@ def integer(value: Any) -> int:
 @define("string")
 def string(value: Any) -> str:
     """The text of a number, boolean or string."""
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is str or is_number(value):
-        return str(value)
-    raise failure("TypeError", f"cannot convert {a_type(value)} to a string: use json.encode_to_string")
+    text = scalar_text(value)
+    if text is None:
+        raise failure("TypeError", f"cannot convert {a_type(value)} to a string: use json.encode_to_string")
+    return text
 
 
 @define("keys")
