@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
 from omnipipe.laptop.services import datastream, sql
@@ -115,8 +116,6 @@ def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
 
     Raises LaptopError when a stream fails, does not get there in time, or waits for a process that is gone.
     """
-    from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
-
     position = log_position(cloud)
     deadline = time.monotonic() + timeout_s
     for stream in cloud.registry.of_type(datastream.STREAM):

@@ -21,6 +21,7 @@ from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, m
 from omnipipe.laptop.ports import configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services import datastream, functions, sql
 from omnipipe.laptop.services.run import JOB
 
 
@@ -118,8 +119,6 @@ def missing_processes(cloud: Cloud) -> list[str]:
 
 def expected_processes(cloud: Cloud) -> list[str]:
     """The processes of a cloud that is up."""
-    from omnipipe.laptop.services import datastream, functions, sql
-
     registry = cloud.registry
     return [
         GOOGLE,

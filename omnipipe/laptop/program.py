@@ -88,13 +88,10 @@ def run(project: Project, deployment: Deployment) -> dict[str, Any]:
         outputs.update(exported or {})
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the first error is reported; its echoes are not
-    interrupted = threading.Event()
-    with _as_the_engine_runs_it(project.main), _stopped_by_ctrl_c(loop, interrupted):
+    with _as_the_engine_runs_it(project.main), _stopped_by_ctrl_c(loop):
         try:
             loop.run_until_complete(run_pulumi_func(program))
         except Exception as error:
-            if interrupted.is_set():
-                raise KeyboardInterrupt from None
             if monitor.failure is not None:
                 raise monitor.failure from None
             if isinstance(error, LaptopError):
@@ -152,11 +149,13 @@ def _text(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def _stopped_by_ctrl_c(loop: asyncio.AbstractEventLoop, interrupted: threading.Event) -> Iterator[None]:
+def _stopped_by_ctrl_c(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """Ctrl-C ends the loop from outside: the SDK catches a KeyboardInterrupt, and then waits for every resource."""
+    interrupted = False
 
     def stop() -> None:
-        interrupted.set()
+        nonlocal interrupted
+        interrupted = True
         loop.stop()
 
     loop.add_signal_handler(signal.SIGINT, stop)
@@ -164,6 +163,8 @@ def _stopped_by_ctrl_c(loop: asyncio.AbstractEventLoop, interrupted: threading.E
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+        if interrupted:  # whatever became of the program meanwhile
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
