@@ -16,7 +16,7 @@ from omnipipe.laptop import home
 from omnipipe.laptop.home import PROJECT_ROOT
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
-COMMANDS = sorted(name for name, _ in typer.main.get_command(app).commands.items())  # type: ignore[attr-defined]  # of a group
+COMMANDS = sorted(typer.main.get_group(app).commands)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
