@@ -84,4 +84,5 @@ def test_a_run_a_failed_one_and_its_repair(warehouse: Warehouse, image: Image) -
 def test_without_its_overrides_it_says_what_to_set(warehouse: Warehouse, image: Image) -> None:
     code, (entry,) = run(image, warehouse, "")
     assert code == 1
-    assert "RUN_ID and RUN_DATE" in entry["message"]
+    assert "run_id must be the id of the run, not ''" in entry["message"]
+    assert "the job takes them from RUN_ID and RUN_DATE" in entry["message"]

@@ -33,9 +33,8 @@ class Oltp:
         deployment = Deployment(cloud)
         _, outputs = deployment.register(INSTANCE, "oltp", given, False)
         deployment.register(DATABASE, "mobility", {"instance": outputs["name"], "name": "mobility"}, False)
-        Deployment(cloud).register(
-            USER, "app", {"instance": outputs["name"], "name": "app", "password": password}, False
-        )
+        user = {"instance": outputs["name"], "name": "app", "password": password}
+        deployment.register(USER, "app", user, False)
         return outputs
 
 
