@@ -3,6 +3,8 @@
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
+
 APIS = (
     "artifactregistry",
     "bigquery",
@@ -27,12 +29,12 @@ class ApiServices(pulumi.ComponentResource):
     Creates a ``projects.Service`` for each API. Let what needs them ``depends_on`` this component.
     """
 
-    def __init__(self, name: str, project: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:ApiServices", name, {}, opts)
         for api in APIS:
             gcp.projects.Service(
                 f"{name}-{api}",
-                project=project,
+                project=place.project,
                 service=f"{api}.googleapis.com",
                 disable_on_destroy=False,
                 opts=pulumi.ResourceOptions(parent=self),

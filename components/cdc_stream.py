@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
+
 
 @dataclass(frozen=True)
 class SourceTable:
@@ -25,8 +27,7 @@ class CdcStreamArgs:
     host; ``dataset`` is where the tables land, as ``project:dataset``.
     """
 
-    project: str
-    region: str
+    place: Place
     host: pulumi.Input[str]
     port: int
     database: pulumi.Input[str]
@@ -53,8 +54,8 @@ class CdcStream(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         private = gcp.datastream.PrivateConnection(
             f"{name}-private",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             private_connection_id=f"{name}-private",
             display_name=f"{name}: into the network",
             psc_interface_config={"network_attachment": args.attachment_id},
@@ -63,8 +64,8 @@ class CdcStream(pulumi.ComponentResource):
         )
         source = gcp.datastream.ConnectionProfile(
             f"{name}-source",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             connection_profile_id=f"{name}-source",
             display_name=f"{name}: Postgres",
             postgresql_profile={
@@ -79,8 +80,8 @@ class CdcStream(pulumi.ComponentResource):
         )
         destination = gcp.datastream.ConnectionProfile(
             f"{name}-destination",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             connection_profile_id=f"{name}-destination",
             display_name=f"{name}: BigQuery",
             bigquery_profile={},
@@ -89,8 +90,8 @@ class CdcStream(pulumi.ComponentResource):
         schemas = sorted({table.schema for table in args.tables})
         stream = gcp.datastream.Stream(
             f"{name}-stream",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             stream_id=name,
             display_name=f"{name}: Postgres to BigQuery",
             desired_state="RUNNING",

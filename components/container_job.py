@@ -10,7 +10,8 @@ import pulumi_docker_build as docker_build
 import pulumi_gcp as gcp
 
 from components.packaging import ROOT
-from components.secrets import GeneratedSecret
+from components.place import Place
+from components.secrets import Secret
 from components.workload import Workload
 
 
@@ -33,14 +34,13 @@ class ContainerJobArgs:
     depends on this component. ``runners`` (who -> member) may run it with overrides.
     """
 
-    project: str
-    region: str
+    place: Place
     folder: Path
     repository: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
     timeout_s: int
     max_retries: int
-    secrets: Mapping[str, GeneratedSecret] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
     network: JobNetwork | None = None
     run_after_deploy: bool = False
     runners: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class ContainerJob(pulumi.ComponentResource):
     def __init__(self, name: str, args: ContainerJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:ContainerJob", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.workload = Workload(f"{name}-job", args.project, f"Job {name}", opts=child)
+        self.workload = Workload(f"{name}-job", args.place, f"Job {name}", opts=child)
         image = docker_build.Image(
             f"{name}-image",
             context={"location": str(ROOT)},
@@ -82,8 +82,8 @@ class ContainerJob(pulumi.ComponentResource):
         token = pulumi.Output.json_dumps([image.digest, environment]).apply(_token)
         self.job = gcp.cloudrunv2.Job(
             f"{name}-job",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             name=name,
             deletion_protection=False,
             run_execution_token=token if args.run_after_deploy else None,
@@ -115,8 +115,8 @@ class ContainerJob(pulumi.ComponentResource):
         for who, member in args.runners.items():
             gcp.cloudrunv2.JobIamMember(
                 f"{name}-runner-{who}",
-                project=args.project,
-                location=args.region,
+                project=args.place.project,
+                location=args.place.region,
                 name=self.job.name,
                 role="roles/run.developer",
                 member=member,

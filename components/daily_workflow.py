@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
 from components.workload import Workload
 
 SOURCE = Path(__file__).with_suffix(".yaml")
@@ -21,8 +22,7 @@ class DailyWorkflowArgs:
     ``environment`` is what its source reads by ``sys.get_env``; ``schedule`` is a cron line in ``time_zone``.
     """
 
-    project: str
-    region: str
+    place: Place
     workload: Workload
     environment: Mapping[str, pulumi.Input[str]]
     schedule: str
@@ -44,8 +44,8 @@ class DailyWorkflow(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         workflow = gcp.workflows.Workflow(
             f"{name}-workflow",
-            project=args.project,
-            region=args.region,
+            project=args.place.project,
+            region=args.place.region,
             name=name,
             description="Fetch, transform, validate, and only then push the KPIs out.",
             service_account=args.workload.email,
@@ -55,12 +55,12 @@ class DailyWorkflow(pulumi.ComponentResource):
             deletion_protection=False,
             opts=child,
         )
-        scheduler = Workload(f"{name}-schedule", args.project, f"Starts the workflow {name}", opts=child)
+        scheduler = Workload(f"{name}-schedule", args.place, f"Starts the workflow {name}", opts=child)
         invoker = scheduler.grant_project("roles/workflows.invoker")
         gcp.cloudscheduler.Job(
             f"{name}-schedule",
-            project=args.project,
-            region=args.region,
+            project=args.place.project,
+            region=args.place.region,
             name=name,
             description=f"Starts the workflow {name}.",
             schedule=args.schedule,

@@ -8,7 +8,8 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.packaging import package_function
-from components.secrets import GeneratedSecret
+from components.place import Place
+from components.secrets import Secret
 from components.workload import Workload
 
 
@@ -21,15 +22,14 @@ class FunctionServiceArgs:
     ``invokers`` (who -> member) may call it.
     """
 
-    project: str
-    region: str
+    place: Place
     folder: Path
     entry_point: str
     bucket: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
     invokers: Mapping[str, pulumi.Input[str]]
     timeout_s: int
-    secrets: Mapping[str, GeneratedSecret] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 class FunctionService(pulumi.ComponentResource):
@@ -45,7 +45,7 @@ class FunctionService(pulumi.ComponentResource):
     def __init__(self, name: str, args: FunctionServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:FunctionService", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.workload = Workload(f"{name}-function", args.project, f"Function {name}", opts=child)
+        self.workload = Workload(f"{name}-function", args.place, f"Function {name}", opts=child)
         package = package_function(args.folder)
         source = gcp.storage.BucketObject(
             f"{name}-source",
@@ -57,8 +57,8 @@ class FunctionService(pulumi.ComponentResource):
         access = [secret.grant_access(name, self.workload.member) for secret in args.secrets.values()]
         function = gcp.cloudfunctionsv2.Function(
             f"{name}-function",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             name=name,
             build_config={
                 "runtime": "python312",
@@ -76,7 +76,7 @@ class FunctionService(pulumi.ComponentResource):
                 "secret_environment_variables": [
                     {
                         "key": variable,
-                        "project_id": args.project,
+                        "project_id": args.place.project,
                         "secret": secret.secret_id,
                         "version": secret.version,
                     }
@@ -88,8 +88,8 @@ class FunctionService(pulumi.ComponentResource):
         for who, member in args.invokers.items():
             gcp.cloudrunv2.ServiceIamMember(
                 f"{name}-invoker-{who}",
-                project=args.project,
-                location=args.region,
+                project=args.place.project,
+                location=args.place.region,
                 name=function.name,
                 role="roles/run.invoker",
                 member=member,

@@ -3,6 +3,8 @@
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
+
 
 class Network(pulumi.ComponentResource):
     """A VPC with one subnet, and an attachment through which Datastream reaches into it.
@@ -11,14 +13,16 @@ class Network(pulumi.ComponentResource):
     Private Service Connect: VPC peering would not reach Cloud SQL, because peering is not transitive).
     """
 
-    def __init__(self, name: str, project: str, region: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Network", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        network = gcp.compute.Network(f"{name}-vpc", project=project, auto_create_subnetworks=False, opts=child)
+        network = gcp.compute.Network(
+            f"{name}-vpc", project=place.project, auto_create_subnetworks=False, opts=child
+        )
         subnet = gcp.compute.Subnetwork(
             f"{name}-subnet",
-            project=project,
-            region=region,
+            project=place.project,
+            region=place.region,
             network=network.id,
             ip_cidr_range="10.20.0.0/24",
             private_ip_google_access=True,
@@ -26,8 +30,8 @@ class Network(pulumi.ComponentResource):
         )
         attachment = gcp.compute.NetworkAttachment(
             f"{name}-datastream",
-            project=project,
-            region=region,
+            project=place.project,
+            region=place.region,
             subnetworks=[subnet.id],
             connection_preference="ACCEPT_AUTOMATIC",
             opts=child,

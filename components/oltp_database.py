@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.secrets import GeneratedSecret
+from components.place import Place
+from components.secrets import Secret, Secrets
 
 PORT = 5432
 
@@ -16,11 +17,11 @@ class OltpDatabaseArgs:
 
     ``network_id`` and ``subnet_id`` are where its private address is; ``tier`` its machine type;
     ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted and keeps backups with
-    point-in-time recovery; ``database`` is the name of the database; ``users`` are logins beside the admin.
+    point-in-time recovery; ``database`` is the name of the database; ``users`` are logins beside the admin;
+    ``secrets`` keeps their passwords.
     """
 
-    project: str
-    region: str
+    place: Place
     network_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     tier: str
@@ -28,6 +29,7 @@ class OltpDatabaseArgs:
     protect: bool
     database: str
     users: tuple[str, ...]
+    secrets: Secrets
 
 
 class OltpDatabase(pulumi.ComponentResource):
@@ -37,7 +39,7 @@ class OltpDatabase(pulumi.ComponentResource):
     admin login and one login for each of ``users``, each with a password in Secret Manager.
 
     Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``, and
-    ``passwords``, a ``GeneratedSecret`` by login; ``ready`` lists what must exist before somebody connects.
+    ``passwords``, a ``Secret`` by login; ``ready`` lists what must exist before somebody connects.
     """
 
     ADMIN = "platform_admin"
@@ -47,8 +49,8 @@ class OltpDatabase(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         instance = gcp.sql.DatabaseInstance(
             f"{name}-instance",
-            project=args.project,
-            region=args.region,
+            project=args.place.project,
+            region=args.place.region,
             database_version="POSTGRES_17",
             deletion_protection=args.protect,
             settings={
@@ -60,23 +62,23 @@ class OltpDatabase(pulumi.ComponentResource):
                 "backup_configuration": {"enabled": args.protect, "point_in_time_recovery_enabled": args.protect},
                 "ip_configuration": {
                     "ipv4_enabled": False,
-                    "psc_configs": [{"psc_enabled": True, "allowed_consumer_projects": [args.project]}],
+                    "psc_configs": [{"psc_enabled": True, "allowed_consumer_projects": [args.place.project]}],
                 },
             },
             opts=child,
         )
         address = gcp.compute.Address(
             f"{name}-address",
-            project=args.project,
-            region=args.region,
+            project=args.place.project,
+            region=args.place.region,
             subnetwork=args.subnet_id,
             address_type="INTERNAL",
             opts=child,
         )
         endpoint = gcp.compute.ForwardingRule(
             f"{name}-endpoint",
-            project=args.project,
-            region=args.region,
+            project=args.place.project,
+            region=args.place.region,
             network=args.network_id,
             ip_address=address.self_link,
             target=instance.psc_service_attachment_link,
@@ -84,17 +86,17 @@ class OltpDatabase(pulumi.ComponentResource):
             opts=child,
         )
         database = gcp.sql.Database(
-            f"{name}-database", project=args.project, instance=instance.name, name=args.database, opts=child
+            f"{name}-database", project=args.place.project, instance=instance.name, name=args.database, opts=child
         )
-        self.passwords: dict[str, GeneratedSecret] = {}
+        self.passwords: dict[str, Secret] = {}
         users = []
         for login in (self.ADMIN, *args.users):
-            secret = GeneratedSecret(f"{name}-{login.replace('_', '-')}", args.project, opts=child)
+            secret = args.secrets.password(f"{name}-{login.replace('_', '-')}")
             self.passwords[login] = secret
             users.append(
                 gcp.sql.User(
                     f"{name}-{login}",
-                    project=args.project,
+                    project=args.place.project,
                     instance=instance.name,
                     name=login,
                     password=secret.value,

@@ -13,7 +13,8 @@ from components.function_service import FunctionService, FunctionServiceArgs
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.packaging import ROOT
-from components.secrets import GeneratedSecret
+from components.place import Place
+from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from components.workload import Workload
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
@@ -32,8 +33,7 @@ REPLICATION_USER = "datastream"
 class PlatformArgs:
     """The settings of one environment; ``stacks/settings.py`` reads and checks them."""
 
-    project: str
-    region: str
+    place: Place
     bigquery_location: str
     database_tier: str
     database_availability: str
@@ -53,16 +53,16 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Platform", name, {}, opts)
-        apis = ApiServices("apis", args.project, pulumi.ResourceOptions(parent=self))
+        apis = ApiServices("apis", args.place, pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
 
         # Where data lives.
-        network = Network("network", args.project, args.region, child)
+        secrets = Secrets("secrets", SecretsArgs(place=args.place), child)
+        network = Network("network", args.place, child)
         self.database = OltpDatabase(
             "oltp",
             OltpDatabaseArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 network_id=network.network_id,
                 subnet_id=network.subnet_id,
                 tier=args.database_tier,
@@ -70,13 +70,14 @@ class Platform(pulumi.ComponentResource):
                 protect=args.protect_data,
                 database="mobility",
                 users=(APP_USER,),
+                secrets=secrets,
             ),
             child,
         )
         self.warehouse = Warehouse(
             "warehouse",
             WarehouseArgs(
-                project=args.project,
+                place=args.place,
                 location=args.bigquery_location,
                 protect=args.protect_data,
                 datasets=DATASETS,
@@ -88,9 +89,9 @@ class Platform(pulumi.ComponentResource):
         # Where code is built from.
         sources = gcp.storage.Bucket(
             "sources",
-            project=args.project,
-            name=f"{args.project}-sources",
-            location=args.region,
+            project=args.place.project,
+            name=f"{args.place.project}-sources",
+            location=args.place.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
             force_destroy=True,
@@ -98,22 +99,23 @@ class Platform(pulumi.ComponentResource):
         )
         images = gcp.artifactregistry.Repository(
             "images",
-            project=args.project,
-            location=args.region,
+            project=args.place.project,
+            location=args.place.region,
             repository_id="jobs",
             format="DOCKER",
             description="Images of the Cloud Run jobs.",
             opts=child,
         )
-        repository = pulumi.Output.concat(args.region, "-docker.pkg.dev/", args.project, "/", images.repository_id)
+        repository = pulumi.Output.concat(
+            args.place.region, "-docker.pkg.dev/", args.place.project, "/", images.repository_id
+        )
 
         # Capture: migrate makes the tables, the publication and the slot; the stream reads from them.
-        replication_password = GeneratedSecret("oltp-datastream", args.project, opts=child)
+        replication_password = secrets.password("oltp-datastream")
         migrate = ContainerJob(
             "migrate",
             ContainerJobArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 folder=ROOT / "jobs" / "migrate",
                 repository=repository,
                 environment={
@@ -141,8 +143,7 @@ class Platform(pulumi.ComponentResource):
         CdcStream(
             "cdc",
             CdcStreamArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 host=self.database.host,
                 port=self.database.port,
                 database=self.database.database,
@@ -151,19 +152,18 @@ class Platform(pulumi.ComponentResource):
                 publication=PUBLICATION,
                 slot=SLOT,
                 attachment_id=network.attachment_id,
-                dataset=pulumi.Output.concat(args.project, ":", self.warehouse.dataset_id("raw")),
+                dataset=pulumi.Output.concat(args.place.project, ":", self.warehouse.dataset_id("raw")),
                 tables=CAPTURED,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[apis, migrate.job]),
         )
 
         # The daily steps, each with an identity of its own.
-        daily = Workload("daily-workflow", args.project, "Runs the daily workflow", opts=child)
+        daily = Workload("daily-workflow", args.place, "Runs the daily workflow", opts=child)
         weather = FunctionService(
             "weather",
             FunctionServiceArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 folder=ROOT / "functions" / "weather",
                 entry_point="weather",
                 bucket=sources.name,
@@ -180,12 +180,11 @@ class Platform(pulumi.ComponentResource):
             ContainerJob(
                 job,
                 ContainerJobArgs(
-                    project=args.project,
-                    region=args.region,
+                    place=args.place,
                     folder=ROOT / "jobs" / folder,
                     repository=repository,
                     environment={
-                        "GOOGLE_CLOUD_PROJECT": args.project,
+                        "GOOGLE_CLOUD_PROJECT": args.place.project,
                         "BIGQUERY_LOCATION": args.bigquery_location,
                     },
                     runners={"daily": daily.member},
@@ -199,15 +198,12 @@ class Platform(pulumi.ComponentResource):
         reverse_sync = FunctionService(
             "reverse-sync",
             FunctionServiceArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 folder=ROOT / "functions" / "reverse_sync",
                 entry_point="reverse_sync",
                 bucket=sources.name,
                 environment={"BIGQUERY_LOCATION": args.bigquery_location, "WEBHOOK_URL": args.webhook_url},
-                secrets={
-                    "WEBHOOK_SECRET": GeneratedSecret("webhook-secret", args.project, webhook=True, opts=child)
-                },
+                secrets={"WEBHOOK_SECRET": secrets.signing_key("webhook-secret")},
                 invokers={"daily": daily.member},
                 timeout_s=540,
             ),
@@ -247,8 +243,7 @@ class Platform(pulumi.ComponentResource):
         self.workflow = DailyWorkflow(
             "daily",
             DailyWorkflowArgs(
-                project=args.project,
-                region=args.region,
+                place=args.place,
                 workload=daily,
                 environment={
                     "BIGQUERY_LOCATION": args.bigquery_location,

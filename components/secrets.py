@@ -1,48 +1,90 @@
 """Secrets that the program makes up, so that none has to be typed in or committed."""
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
+from components.place import Place
 
-class GeneratedSecret(pulumi.ComponentResource):
-    """A random value in Secret Manager, with its first version.
 
-    With ``webhook=True`` the value is 32 random bytes in the form of the Standard Webhooks specification
-    (``whsec_`` and base64); otherwise it is a password of 32 letters and digits.
+@dataclass(frozen=True)
+class Secret:
+    """A secret with its first version: ``value`` (a secret output), ``secret_id`` and ``version``."""
 
-    Exposes ``value`` (a secret output), ``secret_id``, ``version``; ``grant_access`` gives
-    ``roles/secretmanager.secretAccessor`` on this secret alone.
-    """
-
-    def __init__(
-        self, name: str, project: str, *, webhook: bool = False, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("omnipipe:components:GeneratedSecret", name, {}, opts)
-        self._name, self._project = name, project
-        child = pulumi.ResourceOptions(parent=self)
-        if webhook:
-            generated = random.RandomBytes(f"{name}-value", length=32, opts=child)
-            self.value = pulumi.Output.secret(pulumi.Output.concat("whsec_", generated.base64))
-        else:
-            self.value = random.RandomPassword(f"{name}-value", length=32, special=False, opts=child).result
-        secret = gcp.secretmanager.Secret(
-            f"{name}-secret", project=project, secret_id=name, replication={"auto": {}}, opts=child
-        )
-        version = gcp.secretmanager.SecretVersion(
-            f"{name}-version", secret=secret.id, secret_data=self.value, opts=child
-        )
-        self.secret_id = secret.secret_id
-        self.version = version.version
-        self.register_outputs({"secret_id": self.secret_id, "version": self.version})
+    name: str
+    place: Place
+    secret_id: pulumi.Output[str]
+    version: pulumi.Output[str]
+    value: pulumi.Output[str]
+    parent: pulumi.Resource
 
     def grant_access(self, who: str, member: pulumi.Input[str]) -> pulumi.Resource:
-        """Let a member read this secret. ``who`` tells one grant from another in the program."""
+        """Let a member read this secret and no other. ``who`` tells one grant from another in the program."""
         return gcp.secretmanager.SecretIamMember(
-            f"{self._name}-{who}",
-            project=self._project,
+            f"{self.name}-{who}",
+            project=self.place.project,
             secret_id=self.secret_id,
             role="roles/secretmanager.secretAccessor",
             member=member,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self.parent),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretsArgs:
+    """What ``Secrets`` need: where they are, and the key that they are encrypted with, if not Google's own."""
+
+    place: Place
+    kms_key: pulumi.Input[str] | None = None
+
+
+class Secrets(pulumi.ComponentResource):
+    """The secrets of an environment in Secret Manager, each with a value from the first ``up`` on.
+
+    ``password`` and ``signing_key`` create a random value, the secret and its first version, and return a ``Secret``,
+    whose ``grant_access`` gives ``roles/secretmanager.secretAccessor`` on it alone. Values are secret in the state.
+
+    Example::
+
+        import pulumi
+        from components.place import Place
+        from components.secrets import Secrets, SecretsArgs
+
+        secrets = Secrets("secrets", SecretsArgs(place=Place("my-project", "europe-west1")))
+        password = secrets.password("shop-database")
+        password.grant_access("shop", "serviceAccount:shop@my-project.iam.gserviceaccount.com")
+    """
+
+    def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("omnipipe:components:Secrets", name, {}, opts)
+        self._args = args
+        self.register_outputs({})
+
+    def password(self, name: str) -> Secret:
+        """A secret of 32 random letters and digits."""
+        generated = random.RandomPassword(
+            f"{name}-value", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+        )
+        return self._secret(name, generated.result)
+
+    def signing_key(self, name: str) -> Secret:
+        """A secret of 32 random bytes in the form of the Standard Webhooks specification: ``whsec_`` and base64."""
+        generated = random.RandomBytes(f"{name}-value", length=32, opts=pulumi.ResourceOptions(parent=self))
+        return self._secret(name, pulumi.Output.secret(pulumi.Output.concat("whsec_", generated.base64)))
+
+    def _secret(self, name: str, value: pulumi.Output[str]) -> Secret:
+        child = pulumi.ResourceOptions(parent=self)
+        key = self._args.kms_key
+        secret = gcp.secretmanager.Secret(
+            f"{name}-secret",
+            project=self._args.place.project,
+            secret_id=name,
+            replication={"auto": {"customer_managed_encryption": {"kms_key_name": key} if key else None}},
+            opts=child,
+        )
+        version = gcp.secretmanager.SecretVersion(
+            f"{name}-version", secret=secret.id, secret_data=value, opts=child
+        )
+        return Secret(name, self._args.place, secret.secret_id, version.version, value, self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
 from omnipipe.contracts.schema import Table
 
 
@@ -14,7 +15,7 @@ from omnipipe.contracts.schema import Table
 class WarehouseArgs:
     """What a ``Warehouse`` needs: where it is, its datasets (name -> description) and its declared tables."""
 
-    project: str
+    place: Place
     location: str
     protect: bool
     datasets: Mapping[str, str]
@@ -32,12 +33,12 @@ class Warehouse(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WarehouseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Warehouse", name, {}, opts)
-        self._name, self._project = name, args.project
+        self._name, self._place = name, args.place
         child = pulumi.ResourceOptions(parent=self)
         self._datasets = {
             dataset: gcp.bigquery.Dataset(
                 f"{name}-{dataset}",
-                project=args.project,
+                project=args.place.project,
                 dataset_id=dataset,
                 location=args.location,
                 description=description,
@@ -49,7 +50,7 @@ class Warehouse(pulumi.ComponentResource):
         tables = {
             table.id: gcp.bigquery.Table(
                 f"{name}-{table.dataset}-{table.name}",
-                project=args.project,
+                project=args.place.project,
                 dataset_id=self.dataset_id(table.dataset),
                 table_id=table.name,
                 description=table.description,
@@ -74,7 +75,7 @@ class Warehouse(pulumi.ComponentResource):
         """Give a member a role on one dataset. ``who`` tells one grant from another in the program."""
         return gcp.bigquery.DatasetIamMember(
             f"{self._name}-{dataset}-{who}-{role.rpartition('.')[2].lower()}",
-            project=self._project,
+            project=self._place.project,
             dataset_id=self.dataset_id(dataset),
             role=role,
             member=member,

@@ -3,6 +3,8 @@
 import pulumi
 import pulumi_gcp as gcp
 
+from components.place import Place
+
 
 class Workload(pulumi.ComponentResource):
     """A service account of one workload's own.
@@ -11,12 +13,12 @@ class Workload(pulumi.ComponentResource):
     that no narrower resource takes, such as running BigQuery jobs.
     """
 
-    def __init__(self, name: str, project: str, purpose: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, place: Place, purpose: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Workload", name, {}, opts)
-        self._name, self._project = name, project
+        self._name, self._place = name, place
         account = gcp.serviceaccount.Account(
             f"{name}-account",
-            project=project,
+            project=place.project,
             account_id=name,
             display_name=purpose,
             opts=pulumi.ResourceOptions(parent=self),
@@ -29,7 +31,7 @@ class Workload(pulumi.ComponentResource):
         """Give the workload a role on the whole project."""
         return gcp.projects.IAMMember(
             f"{self._name}-{role.removeprefix('roles/').replace('.', '-').lower()}",
-            project=self._project,
+            project=self._place.project,
             role=role,
             member=self.member,
             opts=pulumi.ResourceOptions(parent=self),

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from components.place import Place
 from components.platform import PlatformArgs
 
 
@@ -34,8 +35,7 @@ class Settings(PlatformArgs):
         """
         gcp, own = pulumi.Config("gcp"), pulumi.Config("omnipipe")
         return Settings(
-            project=gcp.require("project"),
-            region=gcp.require("region"),
+            place=Place(gcp.require("project"), gcp.require("region")),
             bigquery_location=own.require("bigqueryLocation"),
             database_tier=own.require("databaseTier"),
             database_availability=own.require("databaseAvailability"),

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
+from components.place import Place
 from stacks.settings import Settings
 
 GOOD = Settings(
-    project="p",
-    region="europe-west1",
+    place=Place("some-project", "europe-west1"),
     bigquery_location="EU",
     database_tier="db-f1-micro",
     database_availability="ZONAL",
