@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop.home import write_json
+from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.workflows import WORKFLOW
 from omnipipe.laptop.workflows import Environment, WorkflowError, parse
 
@@ -107,9 +108,26 @@ class Executions:
             # A defect of the interpreter must end the execution, or its caller would wait for ever.
             log.exception("the interpreter failed")
             ended = {"state": FAILED, "error": {"payload": json.dumps({"message": f"interpreter: {error!r}"})}}
+        if ended["state"] == FAILED:
+            self._log_failure(workflow, ended["error"])
         # On disk before anybody can see the end: a restart must not take it back.
         self._write(execution | ended | {"endTime": _now()})
         del self._live[id_], self._cancel[id_]
+
+    def _log_failure(self, workflow: Resource, error: dict[str, str]) -> None:
+        """Log what Workflows logs of an execution that failed: google.cloud.workflows.type.ExecutionsSystemLog."""
+        name, region = workflow.inputs["name"], workflow.inputs["region"]
+        platform_log.write(
+            self._cloud.home,
+            "workflows.googleapis.com/Workflow",
+            {"resource_container": self._cloud.project, "location": region, "workflow_id": name},
+            "ERROR",
+            {
+                "@type": "type.googleapis.com/google.cloud.workflows.type.ExecutionsSystemLog",
+                "state": FAILED,
+                "failure": {"exception": error["payload"], "source": error.get("context", "")},
+            },
+        )
 
     def _write(self, execution: dict[str, Any]) -> None:
         write_json(self._folder / f"{execution['name'].rpartition('/')[2]}.json", execution)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import requests
 from croniter import croniter
 
+from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.scheduler import SCHEDULE
 
 if TYPE_CHECKING:
@@ -48,8 +49,28 @@ def call(cloud: Cloud, tokens: Tokens, job: Resource) -> None:
     try:
         answer = requests.request(target.get("httpMethod", "POST"), url, headers=headers, data=body, timeout=180)
         log.info("%s: %s answered %s", job.inputs["name"], target["uri"], answer.status_code)
+        _log_attempt(cloud, job, answer.status_code)
     except requests.RequestException as error:
         log.error("%s: %s did not answer: %s", job.inputs["name"], target["uri"], error)
+        _log_attempt(cloud, job, None)
+
+
+def _log_attempt(cloud: Cloud, job: Resource, status: int | None) -> None:
+    """Log what Cloud Scheduler logs of an attempt, with the HTTP status, or None when nobody answered."""
+    succeeded = status is not None and status < 300
+    platform_log.write(
+        cloud.home,
+        "cloud_scheduler_job",
+        {"project_id": cloud.project, "location": cloud.region, "job_id": job.inputs["name"]},
+        "INFO" if succeeded else "ERROR",
+        {
+            "@type": "type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished",
+            "jobName": job.id,
+            "targetType": "HTTP",
+            "url": job.inputs["httpTarget"]["uri"],
+            "debugInfo": "" if succeeded else f"HTTP status {status}" if status else "no answer",
+        },
+    )
 
 
 def run(cloud: Cloud, tokens: Tokens, stop: threading.Event) -> None:
