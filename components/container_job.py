@@ -9,6 +9,9 @@ import pulumi
 import pulumi_docker_build as docker_build
 import pulumi_gcp as gcp
 
+from components.checks import require
+from components.code_store import CodeStore
+from components.network import Network
 from components.packaging import ROOT
 from components.place import Place
 from components.secrets import Secret
@@ -16,56 +19,88 @@ from components.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobNetwork:
-    """Where a job's traffic to private addresses leaves from."""
-
-    network_id: pulumi.Input[str]
-    subnet_id: pulumi.Input[str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ContainerJobArgs:
     """What a ``ContainerJob`` needs.
 
     ``folder`` holds the Dockerfile; the build's context is the project's root, less what the
-    ``Dockerfile.dockerignore`` beside it leaves out. ``repository`` is the address of the Artifact Registry
-    repository. ``timeout_s`` is the longest time of one attempt, in seconds; ``max_retries`` counts attempts after
-    the first. ``run_after_deploy`` runs the job whenever its image or environment changed, before anything that
-    depends on this component. ``runners`` (who -> member) may run it with overrides.
+    ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image; ``network`` is
+    where traffic to private addresses leaves from. ``timeout_s`` is the longest time of
+    one attempt, in seconds; ``max_retries`` counts attempts after the first. ``run_after_deploy`` runs the job
+    whenever its image or environment changed, before anything that depends on this component. ``runners`` may run
+    it; with ``overrides``, also with another environment.
+
+    Raises ValueError for a folder without Dockerfile, a timeout over a week or more than ten retries
+    (https://cloud.google.com/run/quotas), and for a variable that is given twice.
     """
 
     place: Place
+    code: CodeStore
     folder: Path
-    repository: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
     timeout_s: int
     max_retries: int
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    network: JobNetwork | None = None
+    network: Network | None = None
     run_after_deploy: bool = False
-    runners: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    runners: tuple[Workload, ...] = ()
+    overrides: bool = False
+    workload: Workload | None = None
     depends_on: Sequence[pulumi.Resource] = ()
+
+    def __post_init__(self) -> None:
+        twice = sorted(self.environment.keys() & self.secrets.keys())
+        require(
+            ((self.folder / "Dockerfile").is_file(), f"{self.folder} has no Dockerfile: name a job's folder"),
+            (1 <= self.timeout_s <= 7 * 86400, f"timeout_s is {self.timeout_s}: give 1 s to 7 days"),
+            (
+                0 <= self.max_retries <= 10,
+                f"max_retries is {self.max_retries}: give 0 to 10",
+            ),
+            (not twice, f"given twice, as environment and as secret: {', '.join(twice)}"),
+        )
 
 
 class ContainerJob(pulumi.ComponentResource):
     """A job with an identity of its own, run from an image by digest.
 
-    Creates the image, the service account, access to its secrets, the job, and the right to run it
-    (``roles/run.developer`` on the job, which overriding its environment needs).
+    Creates the service account, the image (not on a preview), access to its secrets, the job, and the right to run
+    it: ``roles/run.jobsExecutor`` on the job, or ``roles/run.jobsExecutorWithOverrides``.
 
-    Exposes ``job_id`` (``projects/…/jobs/NAME``), ``job`` to depend on, and ``workload``.
+    Exposes ``job_id`` (``projects/…/jobs/NAME``), ``job`` to depend on, ``run_uri``, which a schedule posts to, and
+    ``workload``, whose ``member`` takes further grants. A ``workload`` made before may be given, where something
+    that the job waits for needs its name.
+
+    Example::
+
+        from components.code_store import CodeStore, CodeStoreArgs
+        from components.container_job import ContainerJob, ContainerJobArgs
+        from components.packaging import ROOT
+        from components.place import Place
+
+        place = Place("my-project", "europe-west1")
+        ContainerJob(
+            "validate",
+            ContainerJobArgs(
+                place=place,
+                code=CodeStore("code", CodeStoreArgs(place=place)),
+                folder=ROOT / "jobs" / "dvt",
+                environment={"GOOGLE_CLOUD_PROJECT": "my-project", "BIGQUERY_LOCATION": "EU"},
+                timeout_s=3600,
+                max_retries=1,
+            ),
+        )
     """
 
     def __init__(self, name: str, args: ContainerJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:ContainerJob", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.workload = Workload(f"{name}-job", args.place, f"Job {name}", opts=child)
+        self.workload = args.workload or Workload(f"{name}-job", args.place, f"Job {name}", child)
         image = docker_build.Image(
             f"{name}-image",
             context={"location": str(ROOT)},
             dockerfile={"location": str(args.folder / "Dockerfile")},
             platforms=[docker_build.Platform.LINUX_AMD64],
-            tags=[pulumi.Output.concat(args.repository, "/", name, ":latest")],
+            tags=[pulumi.Output.concat(args.code.registry, "/", name, ":latest")],
             push=True,
             build_on_preview=False,
             opts=child,
@@ -112,17 +147,18 @@ class ContainerJob(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, *args.depends_on]),
         )
-        for who, member in args.runners.items():
+        for runner in args.runners:
             gcp.cloudrunv2.JobIamMember(
-                f"{name}-runner-{who}",
+                f"{name}-runner-{runner.name}",
                 project=args.place.project,
                 location=args.place.region,
                 name=self.job.name,
-                role="roles/run.developer",
-                member=member,
+                role="roles/run.jobsExecutorWithOverrides" if args.overrides else "roles/run.jobsExecutor",
+                member=runner.member,
                 opts=child,
             )
         self.job_id = self.job.id
+        self.run_uri = pulumi.Output.concat("https://run.googleapis.com/v2/", self.job.id, ":run")
         self.register_outputs({"job_id": self.job_id})
 
 

@@ -1,6 +1,6 @@
 """The daily run: a workflow, and the schedule that starts it."""
 
-import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.place import Place
+from components.schedule import Schedule, ScheduleArgs
 from components.workload import Workload
 
 SOURCE = Path(__file__).with_suffix(".yaml")
@@ -34,14 +35,43 @@ class DailyWorkflow(pulumi.ComponentResource):
     """The workflow of ``daily_workflow.yaml``, and a scheduler job that starts it.
 
     Creates the workflow, the scheduler's own identity with the right to start executions in the project
-    (``roles/workflows.invoker``: Workflows takes no grant on a single workflow), and the schedule.
+    (``roles/workflows.invoker``: Workflows takes no grant on a single workflow), and the schedule. The workflow's
+    identity may write its log (``roles/logging.logWriter``) and follow the jobs that it starts
+    (``roles/run.viewer``: their operations belong to the project).
 
     Exposes ``id`` and ``name``.
+
+    Example::
+
+        from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
+        from components.place import Place
+        from components.workload import Workload
+
+        place = Place("my-project", "europe-west1")
+        job = "projects/my-project/locations/europe-west1/jobs/"
+        DailyWorkflow(
+            "daily",
+            DailyWorkflowArgs(
+                place=place,
+                workload=Workload("daily-workflow", place, "Runs the daily workflow"),
+                environment={
+                    "BIGQUERY_LOCATION": "EU",
+                    "WEATHER_FUNCTION_URL": "https://weather.example.com",
+                    "DBT_JOB": f"{job}dbt",
+                    "VALIDATE_JOB": f"{job}validate",
+                    "REVERSE_SYNC_FUNCTION_URL": "https://reverse-sync.example.com",
+                },
+                schedule="0 5 * * *",
+                time_zone="Etc/UTC",
+                paused=False,
+            ),
+        )
     """
 
     def __init__(self, name: str, args: DailyWorkflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:DailyWorkflow", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        rights = [args.workload.grant_project(role) for role in ("roles/logging.logWriter", "roles/run.viewer")]
         workflow = gcp.workflows.Workflow(
             f"{name}-workflow",
             project=args.place.project,
@@ -53,31 +83,26 @@ class DailyWorkflow(pulumi.ComponentResource):
             user_env_vars=dict(args.environment),
             call_log_level="LOG_ERRORS_ONLY",
             deletion_protection=False,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
         )
-        scheduler = Workload(f"{name}-schedule", args.place, f"Starts the workflow {name}", opts=child)
-        invoker = scheduler.grant_project("roles/workflows.invoker")
-        gcp.cloudscheduler.Job(
-            f"{name}-schedule",
-            project=args.place.project,
-            region=args.place.region,
-            name=name,
-            description=f"Starts the workflow {name}.",
-            schedule=args.schedule,
-            time_zone=args.time_zone,
-            paused=args.paused,
-            attempt_deadline="180s",
-            retry_config={"retry_count": 3},
-            http_target={
-                "http_method": "POST",
-                "uri": pulumi.Output.concat(
+        clock = Workload(f"{name}-schedule", args.place, f"Starts the workflow {name}", child)
+        Schedule(
+            name,
+            ScheduleArgs(
+                place=args.place,
+                description=f"Starts the workflow {name}.",
+                cron=args.schedule,
+                time_zone=args.time_zone,
+                paused=args.paused,
+                caller=clock,
+                uri=pulumi.Output.concat(
                     "https://workflowexecutions.googleapis.com/v1/", workflow.id, "/executions"
                 ),
-                "headers": {"Content-Type": "application/json"},
-                "body": base64.b64encode(b'{"argument": "{}"}').decode(),
-                "oauth_token": {"service_account_email": scheduler.email},
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[invoker]),
+                # What a person starts says nothing; `ops.pipeline_runs` tells the two apart.
+                body={"argument": json.dumps({"started_by": "schedule"})},
+                depends_on=[clock.grant_project("roles/workflows.invoker")],
+            ),
+            child,
         )
         self.id = workflow.id
         self.name = workflow.name

@@ -7,6 +7,8 @@ from pathlib import Path
 import pulumi
 import pulumi_gcp as gcp
 
+from components.checks import require
+from components.code_store import CodeStore
 from components.packaging import package_function
 from components.place import Place
 from components.secrets import Secret
@@ -17,19 +19,30 @@ from components.workload import Workload
 class FunctionServiceArgs:
     """What a ``FunctionService`` needs.
 
-    ``folder`` holds main.py, whose ``entry_point`` is called, and requirements.txt; ``bucket`` takes the zip;
-    ``environment`` and ``secrets`` become environment variables; ``timeout_s`` is the longest answer, in seconds;
-    ``invokers`` (who -> member) may call it.
+    ``folder`` holds main.py, whose ``entry_point`` is called, and requirements.txt; ``code`` takes the zip and builds
+    it; ``environment`` and ``secrets`` become environment variables; ``timeout_s`` is the longest answer, in
+    seconds; ``invokers`` may call it.
+
+    Raises ValueError for a timeout over an hour (https://cloud.google.com/functions/quotas) and for a variable that
+    is given twice.
     """
 
     place: Place
+    code: CodeStore
     folder: Path
     entry_point: str
-    bucket: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
-    invokers: Mapping[str, pulumi.Input[str]]
+    invokers: tuple[Workload, ...]
     timeout_s: int
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        twice = sorted(self.environment.keys() & self.secrets.keys())
+        require(
+            (1 <= self.timeout_s <= 3600, f"timeout_s is {self.timeout_s}: a function answers within 1 to 3600 s"),
+            (self.entry_point.isidentifier(), f"entry_point is {self.entry_point!r}: name a function of main.py"),
+            (not twice, f"given twice, as environment and as secret: {', '.join(twice)}"),
+        )
 
 
 class FunctionService(pulumi.ComponentResource):
@@ -40,16 +53,39 @@ class FunctionService(pulumi.ComponentResource):
     (``roles/run.invoker`` on the Cloud Run service beneath).
 
     Exposes ``uri`` and ``workload``, whose ``member`` takes further grants.
+
+    Example::
+
+        from components.code_store import CodeStore, CodeStoreArgs
+        from components.function_service import FunctionService, FunctionServiceArgs
+        from components.packaging import ROOT
+        from components.place import Place
+        from components.workload import Workload
+
+        place = Place("my-project", "europe-west1")
+        caller = Workload("weather-caller", place, "Calls the function")
+        FunctionService(
+            "weather",
+            FunctionServiceArgs(
+                place=place,
+                code=CodeStore("code", CodeStoreArgs(place=place)),
+                folder=ROOT / "functions" / "weather",
+                entry_point="weather",
+                environment={"BIGQUERY_LOCATION": "EU"},
+                invokers=(caller,),
+                timeout_s=120,
+            ),
+        )
     """
 
     def __init__(self, name: str, args: FunctionServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:FunctionService", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.workload = Workload(f"{name}-function", args.place, f"Function {name}", opts=child)
+        self.workload = Workload(f"{name}-function", args.place, f"Function {name}", child)
         package = package_function(args.folder)
         source = gcp.storage.BucketObject(
             f"{name}-source",
-            bucket=args.bucket,
+            bucket=args.code.bucket,
             name=f"functions/{name}-{package.digest}.zip",
             source=pulumi.FileAsset(str(package.path)),
             opts=child,
@@ -63,7 +99,9 @@ class FunctionService(pulumi.ComponentResource):
             build_config={
                 "runtime": "python312",
                 "entry_point": args.entry_point,
-                "source": {"storage_source": {"bucket": args.bucket, "object": source.name}},
+                "service_account": args.code.builder,
+                "docker_repository": args.code.repository_id,
+                "source": {"storage_source": {"bucket": args.code.bucket, "object": source.name}},
             },
             service_config={
                 "service_account_email": self.workload.email,
@@ -83,16 +121,16 @@ class FunctionService(pulumi.ComponentResource):
                     for variable, secret in args.secrets.items()
                 ],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=access),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, *args.code.ready]),
         )
-        for who, member in args.invokers.items():
+        for caller in args.invokers:
             gcp.cloudrunv2.ServiceIamMember(
-                f"{name}-invoker-{who}",
+                f"{name}-invoker-{caller.name}",
                 project=args.place.project,
                 location=args.place.region,
                 name=function.name,
                 role="roles/run.invoker",
-                member=member,
+                member=caller.member,
                 opts=child,
             )
         self.uri = function.url

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from components.checks import require
+
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects (the form of a project's id)
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
@@ -19,13 +21,14 @@ class Place:
     region: str
 
     def __post_init__(self) -> None:
-        problems = []
-        if not _PROJECT.fullmatch(self.project):
-            problems.append(
-                f"project is {self.project!r}: give its id (6 to 30 lower-case letters, digits and hyphens), "
-                "not its name or number"
-            )
-        if not _REGION.fullmatch(self.region):
-            problems.append(f"region is {self.region!r}: give one such as europe-west1, not a zone")
-        if problems:
-            raise ValueError("; ".join(problems))
+        require(
+            (
+                bool(_PROJECT.fullmatch(self.project)),
+                f"project is {self.project!r}: give its id (6 to 30 lower-case letters, digits and hyphens), not its "
+                "name or number",
+            ),
+            (
+                bool(_REGION.fullmatch(self.region)),
+                f"region is {self.region!r}: give one such as europe-west1, not a zone",
+            ),
+        )

@@ -1,21 +1,43 @@
 """The identity of a workload."""
 
+import re
+
 import pulumi
 import pulumi_gcp as gcp
 
+from components.checks import require
 from components.place import Place
+
+# https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/create (accountId)
+_ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
 class Workload(pulumi.ComponentResource):
-    """A service account of one workload's own.
+    """A service account of one workload's own, without keys: Google gives the workload its tokens.
 
     Exposes ``email``, and ``member`` for grants. ``grant_project`` gives a role on the project: only for roles
     that no narrower resource takes, such as running BigQuery jobs.
+
+    Raises ValueError for a name that cannot be an account's id.
+
+    Example::
+
+        from components.place import Place
+        from components.workload import Workload
+
+        report = Workload("report-job", Place("my-project", "europe-west1"), "Writes the weekly report")
+        report.grant_project("roles/bigquery.jobUser")
     """
 
     def __init__(self, name: str, place: Place, purpose: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        require(
+            (
+                bool(_ACCOUNT_ID.fullmatch(name)),
+                f"{name!r} cannot be a service account's id: take 6 to 30 lower-case letters, digits and hyphens",
+            )
+        )
         super().__init__("omnipipe:components:Workload", name, {}, opts)
-        self._name, self._place = name, place
+        self.name, self._place = name, place
         account = gcp.serviceaccount.Account(
             f"{name}-account",
             project=place.project,
@@ -27,12 +49,19 @@ class Workload(pulumi.ComponentResource):
         self.member = account.email.apply(lambda email: f"serviceAccount:{email}")
         self.register_outputs({"email": self.email})
 
-    def grant_project(self, role: str) -> pulumi.Resource:
-        """Give the workload a role on the whole project."""
+    def grant_project(self, role: str, *, only_named: str | None = None) -> pulumi.Resource:
+        """Give the workload a role on the whole project, or on its resources whose names begin with ``only_named``."""
+        short = role.removeprefix("roles/").replace(".", "-").lower()
         return gcp.projects.IAMMember(
-            f"{self._name}-{role.removeprefix('roles/').replace('.', '-').lower()}",
+            f"{self.name}-{short}",
             project=self._place.project,
             role=role,
             member=self.member,
+            condition={
+                "title": f"only {only_named}",
+                "expression": f'resource.name.startsWith("{only_named}")',
+            }
+            if only_named
+            else None,
             opts=pulumi.ResourceOptions(parent=self),
         )

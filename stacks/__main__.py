@@ -7,6 +7,6 @@ from stacks.settings import Settings
 
 platform = Platform("omnipipe", Settings.load())
 
-pulumi.export("workflow", platform.workflow.id)
-pulumi.export("database", platform.database.connection)
+pulumi.export("workflow", platform.pipeline.workflow.id)
+pulumi.export("database", platform.capture.database.connection)
 pulumi.export("raw_dataset", platform.warehouse.dataset_id("raw"))

@@ -53,13 +53,13 @@ def test_the_stream_comes_after_migrate_and_reads_what_migrate_makes(deploy: Dep
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_vault_is_open_to_dbt_alone_and_raw_to_who_writes_or_transforms_it(deploy: Deploy, stack: str) -> None:
+def test_the_vault_is_open_to_dbt_alone_and_raw_to_dbt(deploy: Deploy, stack: str) -> None:
     def members(dataset: str) -> set[str]:
         grants = deploy(stack).of("bigquery.DatasetIamMember")
         return {g.inputs["member"].split("@")[0] for g in grants if g.inputs["datasetId"] == dataset}
 
     assert members("vault") == {"serviceAccount:dbt-job"}
-    assert members("raw") == {"serviceAccount:dbt-job", "serviceAccount:weather-function"}
+    assert members("raw") == {"serviceAccount:dbt-job"}
 
 
 @pytest.mark.parametrize("stack", STACKS)

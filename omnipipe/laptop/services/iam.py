@@ -40,6 +40,9 @@ KINDS: dict[str, Kind] = {
     "gcp:projects/iAMMember:IAMMember": _GRANT,
     "gcp:secretmanager/secretIamMember:SecretIamMember": _GRANT,
     "gcp:bigquery/datasetIamMember:DatasetIamMember": _GRANT,
+    "gcp:bigquery/iamMember:IamMember": _GRANT,
+    "gcp:storage/bucketIAMMember:BucketIAMMember": _GRANT,
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": _GRANT,
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _GRANT,
     "gcp:cloudrunv2/jobIamMember:JobIamMember": _GRANT,
 }

@@ -1,0 +1,114 @@
+"""The operational database, and every change of it in BigQuery."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cdc_stream import CdcStream, CdcStreamArgs, SourceTable
+from components.code_store import CodeStore
+from components.container_job import ContainerJob, ContainerJobArgs
+from components.network import Network
+from components.oltp_database import OltpDatabase, OltpDatabaseArgs
+from components.packaging import ROOT
+from components.place import Place
+from components.secrets import Secrets
+from components.warehouse import Warehouse
+
+CAPTURED = (
+    SourceTable("public", "customers", key=("customer_id",)),
+    SourceTable("public", "trips", key=("trip_id",)),
+)
+DATABASE = "mobility"
+APP_USER = "mobility_app"
+REPLICATION_USER = "datastream"
+PUBLICATION = "omnipipe"
+SLOT = "omnipipe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptureArgs:
+    """What ``Capture`` needs: the components that it stands on, and what its database may differ in."""
+
+    place: Place
+    network: Network
+    secrets: Secrets
+    code: CodeStore
+    warehouse: Warehouse
+    tier: str
+    availability: str
+    protect: bool
+
+
+class Capture(pulumi.ComponentResource):
+    """Postgres, the migrate job, and a stream of every change into the dataset ``raw``.
+
+    The order is the point: migrate makes the tables, the publication and the slot; only then does the stream start.
+
+    Exposes ``database``.
+    """
+
+    def __init__(self, name: str, args: CaptureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("omnipipe:components:Capture", name, {}, opts)
+        place, child = args.place, pulumi.ResourceOptions(parent=self)
+        self.database = database = OltpDatabase(
+            "oltp",
+            OltpDatabaseArgs(
+                place=place,
+                network_id=args.network.network_id,
+                subnet_id=args.network.subnet_id,
+                tier=args.tier,
+                availability=args.availability,
+                protect=args.protect,
+                database=DATABASE,
+                users=(APP_USER,),
+                secrets=args.secrets,
+            ),
+            child,
+        )
+        replication_password = args.secrets.password("oltp-datastream")
+        migrate = ContainerJob(
+            "migrate",
+            ContainerJobArgs(
+                place=place,
+                code=args.code,
+                folder=ROOT / "jobs" / "migrate",
+                environment={
+                    "PGHOST": database.host,
+                    "PGPORT": str(database.port),
+                    "PGDATABASE": database.database,
+                    "PGUSER": OltpDatabase.ADMIN,
+                    "APP_USER": APP_USER,
+                    "REPLICATION_USER": REPLICATION_USER,
+                    "PUBLICATION": PUBLICATION,
+                    "SLOT": SLOT,
+                },
+                secrets={
+                    "PGPASSWORD": database.passwords[OltpDatabase.ADMIN],
+                    "REPLICATION_PASSWORD": replication_password,
+                },
+                network=args.network,
+                run_after_deploy=True,
+                timeout_s=600,
+                max_retries=1,
+                depends_on=database.ready,
+            ),
+            child,
+        )
+        CdcStream(
+            "cdc",
+            CdcStreamArgs(
+                place=place,
+                host=database.host,
+                port=database.port,
+                database=database.database,
+                user=REPLICATION_USER,
+                password=replication_password.value,
+                publication=PUBLICATION,
+                slot=SLOT,
+                attachment_id=args.network.attachment_id,
+                dataset=pulumi.Output.concat(place.project, ":", args.warehouse.dataset_id("raw")),
+                tables=CAPTURED,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[migrate.job]),
+        )
+        self.register_outputs({"database": database.connection})

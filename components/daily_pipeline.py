@@ -1,0 +1,130 @@
+"""The steps of a day, who each of them is, and the workflow that runs them in order."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.code_store import CodeStore
+from components.container_job import ContainerJob, ContainerJobArgs
+from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
+from components.function_service import FunctionService, FunctionServiceArgs
+from components.packaging import ROOT
+from components.place import Place
+from components.secrets import Secrets
+from components.warehouse import Warehouse
+from components.workload import Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyPipelineArgs:
+    """What a ``DailyPipeline`` needs: the components that it stands on, and the settings of its steps."""
+
+    place: Place
+    code: CodeStore
+    secrets: Secrets
+    warehouse: Warehouse
+    bigquery_location: str
+    weather_api_url: str
+    webhook_url: str
+    schedule: str
+    time_zone: str
+    paused: bool
+
+
+class DailyPipeline(pulumi.ComponentResource):
+    """weather -> dbt -> validate -> reverse sync, each with an identity of its own, and the workflow over them.
+
+    Grants each step what it reads and writes, table by table where the platform declares the table:
+
+    - weather writes ``raw.weather``;
+    - dbt reads ``raw`` and writes ``staging``, ``prod``, ``analysis`` and, alone, ``vault``;
+    - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
+    - reverse sync reads ``analysis`` and writes its state and deliveries.
+
+    All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``.
+
+    Exposes ``workflow``.
+    """
+
+    def __init__(self, name: str, args: DailyPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("omnipipe:components:DailyPipeline", name, {}, opts)
+        place, child = args.place, pulumi.ResourceOptions(parent=self)
+        here = {"BIGQUERY_LOCATION": args.bigquery_location}
+        daily = Workload(f"{name}-workflow", place, "Runs the daily workflow", child)
+        weather = FunctionService(
+            "weather",
+            FunctionServiceArgs(
+                place=place,
+                code=args.code,
+                folder=ROOT / "functions" / "weather",
+                entry_point="weather",
+                environment=here | {"WEATHER_API_URL": args.weather_api_url},
+                invokers=(daily,),
+                timeout_s=120,
+            ),
+            child,
+        )
+        dbt, validate = (
+            ContainerJob(
+                job,
+                ContainerJobArgs(
+                    place=place,
+                    code=args.code,
+                    folder=ROOT / "jobs" / folder,
+                    environment=here | {"GOOGLE_CLOUD_PROJECT": place.project},
+                    runners=(daily,),
+                    overrides=True,  # of the run's id and day
+                    timeout_s=3600,
+                    max_retries=1,
+                ),
+                child,
+            )
+            for job, folder in (("dbt", "dbt"), ("validate", "dvt"))
+        )
+        reverse_sync = FunctionService(
+            "reverse-sync",
+            FunctionServiceArgs(
+                place=place,
+                code=args.code,
+                folder=ROOT / "functions" / "reverse_sync",
+                entry_point="reverse_sync",
+                environment=here | {"WEBHOOK_URL": args.webhook_url},
+                secrets={"WEBHOOK_SECRET": args.secrets.signing_key("webhook-secret")},
+                invokers=(daily,),
+                timeout_s=540,
+            ),
+            child,
+        )
+        allow = args.warehouse.allow
+        allow(daily, write=["ops.pipeline_runs"])
+        allow(weather.workload, write=["raw.weather", "ops.step_runs"])
+        allow(dbt.workload, read=["raw"], write=["staging", "prod", "analysis", "vault", "ops.step_runs"])
+        allow(
+            validate.workload,
+            read=["raw.weather", "staging", "prod", "analysis"],
+            write=["ops.validation_results", "ops.step_runs"],
+        )
+        allow(
+            reverse_sync.workload,
+            read=["analysis"],
+            write=["ops.reverse_sync_state", "ops.reverse_sync_deliveries", "ops.step_runs"],
+        )
+        self.workflow = DailyWorkflow(
+            name,
+            DailyWorkflowArgs(
+                place=place,
+                workload=daily,
+                environment=here
+                | {
+                    "WEATHER_FUNCTION_URL": weather.uri,
+                    "DBT_JOB": dbt.job_id,
+                    "VALIDATE_JOB": validate.job_id,
+                    "REVERSE_SYNC_FUNCTION_URL": reverse_sync.uri,
+                },
+                schedule=args.schedule,
+                time_zone=args.time_zone,
+                paused=args.paused,
+            ),
+            child,
+        )
+        self.register_outputs({"workflow": self.workflow.id})
