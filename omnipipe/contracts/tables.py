@@ -106,6 +106,7 @@ class PipelineRun:
     started_at: datetime = column("When the run began.")
     finished_at: datetime | None = column("When it ended.")
     error: str | None = column("Why it failed: the failed step and its message.")
+    started_by: str | None = column("schedule or person; null for runs of before this column was there.")
 
 
 @dataclass(frozen=True, kw_only=True)
