@@ -23,6 +23,7 @@ from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from omnipipe.laptop import lookups
 from omnipipe.laptop.errors import LaptopError
 
 
@@ -129,7 +130,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
             raise
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise LaptopError(f"the program calls {args.token}, which the laptop cloud does not answer")
+        return lookups.answer(args.token, args.args), []
 
 
 def _plain(value: Any) -> Any:

@@ -120,6 +120,28 @@ def test_an_error_of_the_program_itself_is_told_as_such(root: Path) -> None:
 
 
 def test_a_lookup_that_the_laptop_cannot_answer_is_named(root: Path) -> None:
+    source = "import pulumi_gcp as gcp\npulumi.export('n', gcp.storage.get_bucket_output(name='b').location)"
+    with pytest.raises(
+        LaptopError, match="gcp:storage/getBucket:getBucket, which the laptop cloud does not answer"
+    ):
+        run(program(root, source), Remembering())
+
+
+def test_a_lookup_that_the_laptop_knows_is_answered_for_the_project_that_is_asked_about(root: Path) -> None:
+    source = """
+import pulumi_gcp as gcp
+pulumi.export("number", gcp.organizations.get_project_output(project_id="shop-prod").number)
+pulumi.export("bigquery", gcp.bigquery.get_default_service_account_output(project="shop-prod").member)
+pulumi.export("storage", gcp.storage.get_project_service_account_output(project="shop-prod").email_address)
+"""
+    assert run(program(root, source), Remembering()) == {
+        "number": "100000000001",
+        "bigquery": "serviceAccount:bq-100000000001@bigquery-encryption.iam.gserviceaccount.com",
+        "storage": "service-100000000001@gs-project-accounts.iam.gserviceaccount.com",
+    }
+
+
+def test_a_lookup_that_does_not_say_of_which_project_is_told_so(root: Path) -> None:
     source = "import pulumi_gcp as gcp\npulumi.export('n', gcp.organizations.get_project_output().number)"
-    with pytest.raises(LaptopError, match="gcp:organizations/getProject:getProject"):
+    with pytest.raises(LaptopError, match=r"getProject:getProject without 'projectId': say of which project"):
         run(program(root, source), Remembering())

@@ -6,6 +6,7 @@ from omnipipe.laptop.services import (
     compute,
     datastream,
     functions,
+    governance,
     iam,
     random,
     run,
@@ -24,6 +25,7 @@ KINDS: dict[str, Kind] = (
     | compute.KINDS
     | datastream.KINDS
     | functions.KINDS
+    | governance.KINDS
     | iam.KINDS
     | random.KINDS
     | run.KINDS

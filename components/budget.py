@@ -1,0 +1,105 @@
+"""What an environment may cost, and who hears when it costs more."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.checks import require
+from components.place import Place
+
+_BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
+_MOST_CHANNELS = 5  # https://cloud.google.com/billing/docs/reference/budget/rest/v1/billingAccounts.budgets
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetArgs:
+    """What a ``Budget`` needs.
+
+    ``billing_account`` is the account's id, ``XXXXXX-XXXXXX-XXXXXX``; ``monthly_amount`` is in whole units of that
+    account's own currency (Google refuses any other); ``channels`` are ids of notification channels that hear of it,
+    beside the account's administrators.
+
+    Raises ValueError with all problems at once.
+    """
+
+    place: Place
+    billing_account: str
+    monthly_amount: int
+    channels: Sequence[pulumi.Input[str]] = ()
+
+    def __post_init__(self) -> None:
+        require(
+            (
+                bool(_BILLING_ACCOUNT.fullmatch(self.billing_account)),
+                f"billing_account is {self.billing_account!r}: give its id, such as 01AB23-CD45EF-678901 "
+                "(`gcloud billing accounts list`)",
+            ),
+            (
+                type(self.monthly_amount) is int and self.monthly_amount >= 1,
+                f"monthly_amount is {self.monthly_amount!r}: give whole units of the account's currency, at least 1",
+            ),
+            (
+                len(self.channels) <= _MOST_CHANNELS,
+                f"{len(self.channels)} channels are given: a budget tells at most {_MOST_CHANNELS}",
+            ),
+        )
+
+
+class Budget(pulumi.ComponentResource):
+    """A monthly budget of one project: told at 50, 90 and 100 % spent, and when the forecast reaches 100 %.
+
+    Creates the budget, and a provider of its own for it. A budget stops nothing; it only tells. Grants no role. Who
+    deploys it needs ``roles/billing.costsManager`` on the billing account, which nothing in a project can give.
+
+    Exposes ``budget_id``.
+
+    Example::
+
+        from components.budget import Budget, BudgetArgs
+        from components.place import Place
+
+        Budget(
+            "budget",
+            BudgetArgs(
+                place=Place("my-project", "europe-west1"), billing_account="01AB23-CD45EF-678901", monthly_amount=200
+            ),
+        )
+    """
+
+    def __init__(self, name: str, args: BudgetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("omnipipe:components:Budget", name, {}, opts)
+        # The budgets API answers a person's own credentials only with a project to count the request for.
+        provider = gcp.Provider(
+            f"{name}-provider",
+            project=args.place.project,
+            billing_project=args.place.project,
+            user_project_override=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
+        lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=opts.depends_on if opts else None)
+        # Google answers with the number, whatever it is given: the id would be a change at every `up`.
+        number = gcp.organizations.get_project_output(project_id=args.place.project, opts=lookup).number
+        budget = gcp.billing.Budget(
+            f"{name}-budget",
+            billing_account=args.billing_account,
+            display_name=f"{args.place.project}: {name}",
+            budget_filter={
+                "projects": [pulumi.Output.concat("projects/", number)],
+                "calendar_period": "MONTH",
+            },
+            amount={"specified_amount": {"units": str(args.monthly_amount)}},
+            threshold_rules=[
+                {"threshold_percent": 0.5},
+                {"threshold_percent": 0.9},
+                {"threshold_percent": 1.0},
+                {"threshold_percent": 1.0, "spend_basis": "FORECASTED_SPEND"},
+            ],
+            all_updates_rule={"monitoring_notification_channels": list(args.channels)} if args.channels else None,
+            opts=pulumi.ResourceOptions(parent=self, provider=provider),
+        )
+        self.budget_id = budget.id
+        self.register_outputs({"budget_id": self.budget_id})

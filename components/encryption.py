@@ -1,0 +1,117 @@
+"""Keys of one's own (CMEK) for everything that holds data."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.checks import is_bigquery_location, require
+from components.place import Place
+
+ROTATION = "7776000s"  # 90 days; the API takes seconds only
+# Where Cloud KMS keeps the keys of BigQuery's multi-regions: https://cloud.google.com/bigquery/docs/customer-managed-encryption
+_MULTI_REGIONS = {"EU": "europe", "US": "us"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncryptionArgs:
+    """What an ``Encryption`` needs: where everything is, and the location of the datasets.
+
+    Raises ValueError for what is no location.
+    """
+
+    place: Place
+    bigquery_location: str
+
+    def __post_init__(self) -> None:
+        require(
+            (
+                is_bigquery_location(self.bigquery_location),
+                f"bigquery_location is {self.bigquery_location!r}: give EU, US, or a region such as europe-west1",
+            )
+        )
+
+
+class Encryption(pulumi.ComponentResource):
+    """A key for each service that holds data, where that service demands it, rotated every 90 days.
+
+    Creates a key ring in each location, a key a service, and the service agents that Google has not made yet.
+    Grants ``roles/cloudkms.cryptoKeyEncrypterDecrypter`` on each key to its service's agent and to nobody else.
+
+    Exposes ``database_key``, ``bigquery_key``, ``storage_key``, ``secrets_key`` and ``images_key``. What takes one
+    of them waits for the grant too, because the service would refuse a key that it may not use.
+
+    All of it is protected in every stack: a key ring cannot be deleted, and data without its key is lost. Key rings
+    get a name with a random suffix, so that an environment can be made again after all else is gone.
+
+    Example::
+
+        import pulumi_gcp as gcp
+        from components.encryption import Encryption, EncryptionArgs
+        from components.place import Place
+
+        keys = Encryption(
+            "encryption", EncryptionArgs(place=Place("my-project", "europe-west1"), bigquery_location="EU")
+        )
+        gcp.storage.Bucket("files", location="europe-west1", encryption={"default_kms_key_name": keys.storage_key})
+    """
+
+    def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        protected = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True))
+        super().__init__("omnipipe:components:Encryption", name, {}, protected)
+        self._name, self._project = name, args.place.project
+        self._rings: dict[str, gcp.kms.KeyRing] = {}
+        # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
+        lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=protected.depends_on)
+        region = args.place.region
+        bigquery = gcp.bigquery.get_default_service_account_output(project=self._project, opts=lookup)
+        storage = gcp.storage.get_project_service_account_output(project=self._project, opts=lookup)
+        self.database_key = self._key("database", region, self._agent("sqladmin"))
+        self.bigquery_key = self._key(
+            "bigquery", _MULTI_REGIONS.get(args.bigquery_location, args.bigquery_location), bigquery.member
+        )
+        self.storage_key = self._key("storage", region, storage.member)
+        # Secrets that Google replicates where it likes take a global key.
+        self.secrets_key = self._key("secrets", "global", self._agent("secretmanager"))
+        self.images_key = self._key("images", region, self._agent("artifactregistry"))
+        self.register_outputs(
+            {
+                "database_key": self.database_key,
+                "bigquery_key": self.bigquery_key,
+                "storage_key": self.storage_key,
+                "secrets_key": self.secrets_key,
+                "images_key": self.images_key,
+            }
+        )
+
+    def _agent(self, service: str) -> pulumi.Output[str]:
+        """The service's own account in this project; Google makes it at the first use, which would be too late."""
+        return gcp.projects.ServiceIdentity(
+            f"{self._name}-{service}-agent",
+            project=self._project,
+            service=f"{service}.googleapis.com",
+            opts=pulumi.ResourceOptions(parent=self),
+        ).member
+
+    def _key(self, purpose: str, location: str, agent: pulumi.Input[str]) -> pulumi.Output[str]:
+        """A key that an agent may use: its id, known when the grant exists."""
+        child = pulumi.ResourceOptions(parent=self)
+        if location not in self._rings:
+            self._rings[location] = gcp.kms.KeyRing(
+                f"{self._name}-{location}", project=self._project, location=location, opts=child
+            )
+        key = gcp.kms.CryptoKey(
+            f"{self._name}-{purpose}",
+            key_ring=self._rings[location].id,
+            name=purpose,
+            rotation_period=ROTATION,
+            opts=child,
+        )
+        grant = gcp.kms.CryptoKeyIAMMember(
+            f"{self._name}-{purpose}-agent",
+            crypto_key_id=key.id,
+            role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
+            member=agent,
+            opts=child,
+        )
+        return pulumi.Output.all(key.id, grant.id).apply(lambda known: known[0])

@@ -1,0 +1,208 @@
+"""How GitHub deploys: by the identity of a repository's own runs, without a key."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.checks import require
+from components.place import Place
+
+ISSUER = "https://token.actions.githubusercontent.com"
+# What may start a deployment. Other events run on the same branch with what strangers wrote (a pull request's code,
+# an issue's text).
+EVENTS = ("push", "schedule", "workflow_dispatch")
+
+# What deploying the platform takes, all of it on the project: the program makes the resources, and their narrower
+# grants, itself.
+DEPLOYER_ROLES = (
+    "roles/artifactregistry.admin",  # the repository, pushing images, the grants on it
+    "roles/bigquery.dataOwner",  # datasets, tables, masks, and who may use them
+    "roles/cloudfunctions.developer",
+    "roles/cloudkms.admin",  # keys and who may use them; not to encrypt or decrypt
+    "roles/cloudscheduler.admin",
+    "roles/cloudsql.admin",
+    "roles/compute.networkAdmin",
+    "roles/datacatalog.categoryAdmin",  # policy tags and their readers
+    "roles/datastream.admin",
+    "roles/iam.roleViewer",  # an owner makes custom roles: who could change one could grant itself anything
+    "roles/iam.serviceAccountAdmin",
+    # To let functions, jobs, the workflow and the schedule run as their accounts. On the project: who may set the
+    # grants of every account in it, as the role above may, gains nothing by it.
+    "roles/iam.serviceAccountUser",
+    "roles/iam.workloadIdentityPoolViewer",  # an owner decides who deploys
+    "roles/logging.configWriter",  # log-based metrics
+    "roles/monitoring.editor",  # alerts, channels, dashboards
+    "roles/run.admin",  # jobs, and who may call the services and run the jobs
+    "roles/secretmanager.admin",
+    "roles/serviceusage.serviceUsageAdmin",  # enabling APIs
+    "roles/storage.admin",
+    "roles/workflows.editor",
+)
+_NUMBER = re.compile(r"[1-9][0-9]*")
+# https://git-scm.com/docs/git-check-ref-format, less what would need quoting in a condition
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_ROLE = re.compile(r"(projects/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+")
+_ANYTHING = ("roles/owner", "roles/editor", "roles/resourcemanager.projectIamAdmin", "roles/iam.securityAdmin")
+_MOST_GRANTABLE = 10  # as many as a condition's hasOnly() takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadIdentityArgs:
+    """What a ``WorkloadIdentity`` needs.
+
+    ``repository_id`` and ``owner_id`` are GitHub's numbers, as text (``gh api repos/OWNER/NAME --jq
+    '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy.
+    ``grantable_roles`` are the roles that the program gives to its workloads on the project; the deployer may grant
+    these there, and no other.
+
+    Raises ValueError with all problems at once.
+    """
+
+    place: Place
+    repository_id: str
+    owner_id: str
+    grantable_roles: Sequence[str]
+    branch: str = "main"
+
+    def __post_init__(self) -> None:
+        require(
+            *(
+                (
+                    bool(_NUMBER.fullmatch(value)),
+                    f"{argument} is {value!r}: give GitHub's number as text "
+                    "(`gh api repos/OWNER/NAME --jq '.id, .owner.id'`), not a name",
+                )
+                for argument, value in (("repository_id", self.repository_id), ("owner_id", self.owner_id))
+            ),
+            (
+                bool(_BRANCH.fullmatch(self.branch)) and not self.branch.startswith("refs/"),
+                f"branch is {self.branch!r}: give a branch's short name, such as main",
+            ),
+            (
+                1 <= len(self.grantable_roles) <= _MOST_GRANTABLE,
+                f"{len(self.grantable_roles)} grantable_roles: a condition takes 1 to {_MOST_GRANTABLE}",
+            ),
+            *(
+                (bool(_ROLE.fullmatch(role)), f"grantable_roles has {role!r}: write roles/SERVICE.ROLE")
+                for role in self.grantable_roles
+            ),
+            *(
+                (role not in _ANYTHING, f"grantable_roles has {role!r}: whoever may grant it may do anything")
+                for role in self.grantable_roles
+            ),
+        )
+
+
+class WorkloadIdentity(pulumi.ComponentResource):
+    """A deployer's account that runs of one GitHub repository, on one branch, may act as.
+
+    Creates a pool, an OIDC provider that takes tokens of that repository, owner and branch only, and the account.
+    Grants ``roles/iam.workloadIdentityUser`` on the account to the repository, and on the project the
+    ``DEPLOYER_ROLES`` and ``roles/resourcemanager.projectIamAdmin``, the latter for ``grantable_roles`` alone: a
+    deployment cannot widen its own rights. So an owner runs the first ``up`` of an environment, and each one that
+    changes this component or a custom role.
+
+    Exposes ``provider_name`` and ``deployer_email``, which the deploying workflow is told.
+
+    All of it is protected in every stack: Google keeps a deleted pool's id from being used for 30 days, and a
+    deployment that took its own rights away would stop half-way.
+
+    Example::
+
+        from components.place import Place
+        from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+
+        WorkloadIdentity(
+            "github",
+            WorkloadIdentityArgs(
+                place=Place("my-project", "europe-west1"),
+                repository_id="123456789",
+                owner_id="987654",
+                grantable_roles=["roles/bigquery.jobUser"],
+            ),
+        )
+    """
+
+    def __init__(self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        protected = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True))
+        super().__init__("omnipipe:components:WorkloadIdentity", name, {}, protected)
+        child = pulumi.ResourceOptions(parent=self)
+        project = args.place.project
+        pool = gcp.iam.WorkloadIdentityPool(
+            f"{name}-pool",
+            project=project,
+            workload_identity_pool_id=name,
+            display_name=f"Deployments by {name}",
+            opts=child,
+        )
+        provider = gcp.iam.WorkloadIdentityPoolProvider(
+            f"{name}-provider",
+            project=project,
+            workload_identity_pool_id=pool.workload_identity_pool_id,
+            workload_identity_pool_provider_id=f"{name}-oidc",
+            display_name="GitHub Actions",
+            oidc={"issuer_uri": ISSUER},
+            attribute_mapping={
+                "google.subject": "assertion.sub",
+                "attribute.repository_id": "assertion.repository_id",
+            },
+            attribute_condition=" && ".join(
+                (
+                    f"assertion.repository_id == '{args.repository_id}'",
+                    f"assertion.repository_owner_id == '{args.owner_id}'",
+                    f"assertion.ref == 'refs/heads/{args.branch}'",
+                    f"assertion.event_name in {_list(EVENTS)}",
+                )
+            ),
+            opts=child,
+        )
+        deployer = gcp.serviceaccount.Account(
+            f"{name}-deployer",
+            project=project,
+            account_id=f"{name}-deployer",
+            display_name=f"Deploys the platform from {name}",
+            opts=child,
+        )
+        member = deployer.email.apply(lambda email: f"serviceAccount:{email}")
+        gcp.serviceaccount.IAMMember(
+            f"{name}-repository",
+            service_account_id=deployer.name,
+            role="roles/iam.workloadIdentityUser",
+            # The pool's name has the project's number in it, which a principal is written with.
+            member=pulumi.Output.concat(
+                "principalSet://iam.googleapis.com/", pool.name, "/attribute.repository_id/", args.repository_id
+            ),
+            opts=child,
+        )
+        for role in DEPLOYER_ROLES:
+            gcp.projects.IAMMember(
+                f"{name}-{role.removeprefix('roles/').replace('.', '-').lower()}",
+                project=project,
+                role=role,
+                member=member,
+                opts=child,
+            )
+        gcp.projects.IAMMember(
+            f"{name}-resourcemanager-projectiamadmin",
+            project=project,
+            role="roles/resourcemanager.projectIamAdmin",
+            member=member,
+            # https://cloud.google.com/iam/docs/setting-limits-on-granting-roles
+            condition={
+                "title": "Only what workloads get",
+                "expression": "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
+                f".hasOnly({_list(args.grantable_roles)})",
+            },
+            opts=child,
+        )
+        self.provider_name = provider.name
+        self.deployer_email = deployer.email
+        self.register_outputs({"provider_name": self.provider_name, "deployer_email": self.deployer_email})
+
+
+def _list(values: Sequence[str]) -> str:
+    """A list of texts in a condition; none of ours has a quote in it."""
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"

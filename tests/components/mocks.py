@@ -1,0 +1,215 @@
+"""Run a piece of program as Pulumi would, and see each registration: its inputs, its options, what it exposes."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.output import Unknown
+from pulumi.runtime import mocks, rpc, set_all_config
+from pulumi.runtime.settings import get_root_resource, reset_options
+from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from omnipipe.laptop import lookups
+
+# What an input is that nobody knows before `up`. It may be part of a list or a mapping.
+UNKNOWN = "[unknown]"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A resource as the program registered it.
+
+    ``inputs`` and ``outputs`` have Pulumi's camelCase keys; secrets stand in them in clear, and ``secrets`` has the
+    paths of those among the inputs (``postgresqlProfile.password``). Other resources are told by name.
+    ``property_dependencies`` says by key of ``inputs`` what each one comes from.
+    """
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    secrets: frozenset[str]
+    parent: str
+    custom: bool
+    protect: bool
+    dependencies: frozenset[str]
+    property_dependencies: dict[str, frozenset[str]]
+    ignore_changes: tuple[str, ...]
+    delete_before_replace: bool
+    retain_on_delete: bool
+    additional_secret_outputs: tuple[str, ...]
+    custom_timeouts: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Short name, such as ``bigquery.Table``, ``random.RandomPassword`` or ``components.Network``."""
+        package, module, kind = self.type.split(":")
+        return f"{module.split('/')[0] if package in ('gcp', 'omnipipe') else package}.{kind}"
+
+
+@dataclass
+class Recorder:
+    """Every registration of a program, in the order in which it came; what components expose; what is exported."""
+
+    registrations: list[Registration] = field(default_factory=list)
+    exposed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def resources(self) -> list[Registration]:
+        """What becomes something on Google: all but the components."""
+        return [registration for registration in self.registrations if registration.custom]
+
+    @property
+    def components(self) -> list[Registration]:
+        """The components, outer ones first."""
+        return [registration for registration in self.registrations if not registration.custom]
+
+    def named(self, name: str) -> Registration:
+        """The one resource of a name."""
+        (found,) = (resource for resource in self.resources if resource.name == name)
+        return found
+
+    def of(self, kind: str) -> list[Registration]:
+        """All resources of a kind, such as ``bigquery.Table``."""
+        return [resource for resource in self.resources if resource.kind == kind]
+
+
+def record(
+    program: Callable[[], object],
+    *,
+    config: Mapping[str, str] | None = None,
+    stack: str = "test",
+    preview: bool = False,
+) -> Recorder:
+    """Run a program and return what it registered. With ``preview`` nothing exists, so computed values are unknown.
+
+    Each call has an event loop of its own: what an earlier one left open is neither waited for nor seen. Raises
+    what the program raises.
+    """
+    recorder = Recorder()
+    monitor = _Monitor(recorder, preview)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    reset_options()
+    set_all_config(dict(config or {}))
+    mocks.set_mocks(monitor, project="omnipipe", stack=stack, preview=preview, monitor=monitor)
+    root = get_root_resource()
+    assert isinstance(root, Stack)
+
+    async def run() -> None:
+        program()
+        recorder.exports |= await pulumi.Output.from_input(root.outputs).future() or {}
+
+    loop.run_until_complete(run_pulumi_func(run))
+    return recorder
+
+
+class _Monitor(mocks.MockMonitor, mocks.Mocks):
+    """The engine's part: answers registrations, from several threads, and writes them down."""
+
+    def __init__(self, recorder: Recorder, preview: bool) -> None:
+        mocks.MockMonitor.__init__(self, self)
+        self._recorder, self._preview = recorder, preview
+        self._lock = threading.Lock()
+
+    def RegisterResource(self, request: Any) -> Any:
+        if request.type == "pulumi:pulumi:Stack":
+            return super().RegisterResource(request)
+        secrets: set[str] = set()
+        inputs = _plain(rpc.deserialize_properties(request.object, keep_unknowns=True), "", secrets)
+        response = super().RegisterResource(request)
+        registration = Registration(
+            type=request.type,
+            name=request.name,
+            inputs=inputs,
+            outputs=_plain(rpc.deserialize_properties(response.object), "", set()),
+            secrets=frozenset(secrets),
+            parent=_name(request.parent),
+            custom=request.custom,
+            protect=request.protect,
+            dependencies=frozenset(map(_name, request.dependencies)),
+            property_dependencies={
+                key: frozenset(map(_name, of.urns)) for key, of in request.propertyDependencies.items()
+            },
+            ignore_changes=tuple(request.ignoreChanges),
+            delete_before_replace=request.deleteBeforeReplace,
+            retain_on_delete=request.retainOnDelete,
+            additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            custom_timeouts={
+                key: value
+                for key in ("create", "update", "delete")
+                if (value := getattr(request.customTimeouts, key))
+            },
+        )
+        with self._lock:
+            self._recorder.registrations.append(registration)
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        outputs = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True), "", set())
+        with self._lock:
+            self._recorder.exposed[_name(request.urn)] = outputs
+        return super().RegisterResourceOutputs(request)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", {}
+        if self._preview:
+            return "", args.inputs
+        return f"id/{args.name}", {"name": args.name, **args.inputs, **_computed(args.typ, args.name, args.inputs)}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        return lookups.answer(args.token, args.args), []
+
+
+def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What Google would fill in, as far as the program uses it. It shows where a value comes from."""
+    match type_.rpartition(":")[2]:
+        case "Account":
+            return {"email": f"{inputs['accountId']}@{inputs['project']}.iam.gserviceaccount.com"}
+        case "RandomPassword" | "RandomBytes":
+            return {"result": "generated", "base64": "Z2VuZXJhdGVk"}
+        case "Image":
+            return {"digest": f"sha256:{name}", "ref": f"{inputs['tags'][0]}@sha256:{name}"}
+        case "Function":
+            return {"url": f"https://{inputs['name']}.example.run.app"}
+        case "SecretVersion":
+            return {"version": "1"}
+        case "Address":
+            return {"address": "10.20.0.5", "selfLink": f"links/{name}"}
+        case "DatabaseInstance":
+            return {"pscServiceAttachmentLink": f"links/{name}"}
+        case "ServiceIdentity":
+            return {"member": f"serviceAccount:{inputs['service'].partition('.')[0]}@agents.example"}
+        case "WorkloadIdentityPool":
+            return {"name": f"pools/{name}"}
+        case _:
+            return {}
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def _plain(value: Any, path: str, secrets: set[str]) -> Any:
+    """Plain data: secrets without their wrapping, but noted; what is unknown as ``UNKNOWN``; files as paths."""
+    if isinstance(value, dict):
+        if rpc._special_sig_key in value:
+            secrets.add(path)
+            return _plain(value["value"], path, secrets)
+        return {
+            key: _plain(item, f"{path}.{key}" if path else key, secrets)
+            for key, item in value.items()
+            if not key.startswith("__")
+        }
+    if isinstance(value, list):
+        return [_plain(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
+    if isinstance(value, pulumi.FileAsset):
+        return value.path
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    return int(value) if isinstance(value, float) and value.is_integer() else value
