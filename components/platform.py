@@ -1,7 +1,5 @@
 """The whole platform in one screen: what there is, and what stands on what."""
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.api_services import ApiServices
@@ -9,26 +7,10 @@ from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.network import Network
-from components.place import Place
+from components.platform_args import PlatformArgs
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlatformArgs:
-    """The settings of one environment; ``stacks/settings.py`` reads and checks them."""
-
-    place: Place
-    bigquery_location: str
-    database_tier: str
-    database_availability: str
-    protect_data: bool
-    schedule: str
-    time_zone: str
-    schedule_paused: bool
-    weather_api_url: str
-    webhook_url: str
 
 
 class Platform(pulumi.ComponentResource):

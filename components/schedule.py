@@ -39,11 +39,11 @@ class ScheduleArgs:
     def __post_init__(self) -> None:
         require(
             (
-                len(self.cron.split()) == 5 and croniter.is_valid(self.cron),
+                is_cron(self.cron),
                 f"the schedule is {self.cron!r}: write a cron line of five fields, such as '0 5 * * *'",
             ),
             (
-                _is_time_zone(self.time_zone),
+                is_time_zone(self.time_zone),
                 f"the time zone is {self.time_zone!r}: write a name such as Europe/Berlin or Etc/UTC",
             ),
         )
@@ -104,7 +104,13 @@ class Schedule(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _is_time_zone(name: str) -> bool:
+def is_cron(line: str) -> bool:
+    """Whether Cloud Scheduler takes a line: five fields, each possible."""
+    return len(line.split()) == 5 and croniter.is_valid(line)
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether there is a time zone of a name."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

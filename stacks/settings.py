@@ -1,48 +1,221 @@
 """The settings of a stack: what dev and prod may differ in. Pulumi.yaml describes each and has the defaults."""
 
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
 
 from components.place import Place
-from components.platform import PlatformArgs
+from components.platform_args import PlatformArgs
+from components.schedule import is_cron, is_time_zone
+
+PROD = "prod"
+
+# https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of
+_MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
+_MEMBER = re.compile(r"(user|group|serviceAccount|domain):\S+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(PlatformArgs):
-    """What the platform takes, as Pulumi.STACK.yaml says."""
+    """What the platform takes, as Pulumi.STACK.yaml says, and the stack's name.
+
+    Raises ValueError with the words of every rule that is broken.
+    """
+
+    stack: str
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.database_availability not in ("ZONAL", "REGIONAL"):
-            problems.append(f"databaseAvailability is {self.database_availability!r}: choose ZONAL or REGIONAL")
-        if len(self.schedule.split()) != 5:
-            problems.append(
-                f"schedule is {self.schedule!r}: write a cron line of five fields, such as '0 5 * * *'"
-            )
-        for key, url in (("weatherApiUrl", self.weather_api_url), ("webhookUrl", self.webhook_url)):
-            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-                problems.append(f"{key} is {url!r}: write a whole address, such as https://example.com/hook")
-        if problems:
-            raise ValueError("the stack's settings do not fit: " + "; ".join(problems))
+        _refuse(_broken_rules(vars(self)))
 
     @staticmethod
     def load() -> "Settings":
         """Read the settings of the stack that is being deployed.
 
-        Raises ValueError with all problems at once, and pulumi.ConfigMissingError for a missing key.
+        Raises ValueError with everything that is missing, of another type or against a rule, at once.
         """
-        gcp, own = pulumi.Config("gcp"), pulumi.Config("omnipipe")
-        return Settings(
-            place=Place(gcp.require("project"), gcp.require("region")),
-            bigquery_location=own.require("bigqueryLocation"),
-            database_tier=own.require("databaseTier"),
-            database_availability=own.require("databaseAvailability"),
-            protect_data=own.require_bool("protectData"),
-            schedule=own.require("schedule"),
-            time_zone=own.require("timeZone"),
-            schedule_paused=own.require_bool("schedulePaused"),
-            weather_api_url=own.require("weatherApiUrl"),
-            webhook_url=own.require("webhookUrl"),
+        values: dict[str, Any] = {"stack": pulumi.get_stack()}
+        problems = []
+        google, own = pulumi.Config("gcp"), pulumi.Config("omnipipe")
+        project, region = google.get("project"), google.get("region")
+        if project and region:
+            try:
+                values["place"] = Place(project, region)
+            except ValueError as error:
+                problems.append(str(error))
+        else:
+            problems += [
+                f"gcp:{key} is not set: pulumi config set gcp:{key} …"
+                for key, value in (("project", project), ("region", region))
+                if not value
+            ]
+        for field in dataclasses.fields(PlatformArgs):
+            if field.name == "place":
+                continue
+            key = setting_name(field.name)
+            try:
+                value = _READERS[field.type](own, key)
+            except (pulumi.ConfigTypeError, TypeError, ValueError):
+                problems.append(f"{key} is {own.get(key)!r}: it takes {_TYPES[field.type]}")
+                continue
+            if value is None:
+                problems.append(f"{key} is not set: pulumi config set {key} …")
+            else:
+                values[field.name] = value
+        _refuse(problems + _broken_rules(values))
+        return Settings(**values)
+
+
+def setting_name(field: str) -> str:
+    """The key of a field in Pulumi's configuration: ``webhook_url`` is ``webhookUrl``."""
+    first, *others = field.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _names(config: pulumi.Config, key: str) -> tuple[str, ...] | None:
+    value = config.get_object(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise TypeError(key)
+    return tuple(value)
+
+
+_READERS: dict[Any, Callable[[pulumi.Config, str], Any]] = {
+    str: pulumi.Config.get,
+    bool: pulumi.Config.get_bool,
+    int: pulumi.Config.get_int,
+    tuple[str, ...]: _names,
+}
+_TYPES: dict[Any, str] = {bool: "true or false", int: "a whole number", tuple[str, ...]: "a list of texts"}
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What holds between settings: ``holds`` takes the fields' values, and so do the ``words`` when it does not."""
+
+    fields: tuple[str, ...]
+    holds: Callable[..., bool]
+    words: str
+
+
+def _is_address(url: str) -> bool:
+    return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).netloc)
+
+
+def _is_tier(tier: str) -> bool:
+    """Whether Cloud SQL's Enterprise edition has a machine type: https://cloud.google.com/sql/docs/postgres/create-instance."""
+    if tier in ("db-f1-micro", "db-g1-small"):
+        return True
+    custom = re.fullmatch(r"db-custom-(\d+)-(\d+)", tier)
+    if not custom:
+        return False
+    cpus, memory_mb = int(custom[1]), int(custom[2])
+    fits = max(3840, 922 * cpus) <= memory_mb <= 6656 * cpus and memory_mb % 256 == 0
+    return fits and (cpus == 1 or (cpus % 2 == 0 and 2 <= cpus <= 96))
+
+
+def _is_near(location: str, place: Place) -> bool:
+    if location in _MULTI_REGIONS:
+        return place.region.startswith(_MULTI_REGIONS[location])
+    return location == place.region
+
+
+_RULES = (
+    _Rule(
+        ("bigquery_location", "place"),
+        _is_near,
+        "bigqueryLocation {0} and the region {1.region} disagree: data would leave one for the other with every "
+        "change. Choose EU with a region of europe-, US with one of us-, or the region itself",
+    ),
+    _Rule(
+        ("database_tier",),
+        _is_tier,
+        "databaseTier is {0!r}: choose db-f1-micro, db-g1-small or db-custom-CPUS-MEGABYTES (1 or an even number of "
+        "CPUs, 3840 or more megabytes in steps of 256, at most 6656 for each CPU)",
+    ),
+    _Rule(
+        ("database_availability",),
+        lambda value: value in ("ZONAL", "REGIONAL"),
+        "databaseAvailability is {0!r}: choose ZONAL or REGIONAL",
+    ),
+    _Rule(
+        ("stack", "protect_data"),
+        lambda stack, protect: protect or stack != PROD,
+        "prod needs its data protected: set protectData to true",
+    ),
+    _Rule(("schedule",), is_cron, "schedule is {0!r}: write a cron line of five fields, such as '0 5 * * *'"),
+    _Rule(("time_zone",), is_time_zone, "timeZone is {0!r}: write a name such as Europe/Berlin or Etc/UTC"),
+    *(
+        _Rule(
+            (field,),
+            _is_address,
+            f"{setting_name(field)} is {{0!r}}: write a whole address, such as https://{such}",
         )
+        for field, such in (
+            ("weather_api_url", "api.open-meteo.com"),
+            ("webhook_url", "example.com/hook"),
+            ("runbooks_url", "example.com/docs/runbooks"),
+        )
+    ),
+    *(
+        _Rule(
+            (field,),
+            lambda members: all(map(_MEMBER.fullmatch, members)),
+            f"{setting_name(field)} is {{0}}: write members as IAM does, such as group:analysts@example.com",
+        )
+        for field in ("pii_readers", "pii_masked_readers")
+    ),
+    _Rule(
+        ("alert_emails",),
+        lambda emails: all(map(_EMAIL.fullmatch, emails)),
+        "alertEmails is {0}: write e-mail addresses",
+    ),
+    _Rule(
+        ("stack", "alert_emails"),
+        lambda stack, emails: emails or stack != PROD,
+        "prod needs somebody who hears its alerts: set alertEmails",
+    ),
+    _Rule(
+        ("billing_account",),
+        lambda account: not account or bool(_BILLING_ACCOUNT.fullmatch(account)),
+        "billingAccount is {0!r}: write its id, such as 012345-6789AB-CDEF01, or leave it empty for no budget",
+    ),
+    _Rule(
+        ("billing_account", "monthly_budget"),
+        lambda account, amount: not account or amount > 0,
+        "monthlyBudget is {1}: with a billing account, say how much a month may cost",
+    ),
+    _Rule(
+        ("budget_currency",),
+        lambda code: bool(re.fullmatch(r"[A-Z]{3}", code)),
+        "budgetCurrency is {0!r}: write the billing account's currency, such as EUR",
+    ),
+    _Rule(
+        ("github_repository_id", "github_owner_id"),
+        lambda *ids: all(id_.isdigit() for id_ in ids) or not any(ids),
+        "githubRepositoryId {0!r} and githubOwnerId {1!r}: write both as numbers (names can be taken over by "
+        "others), or leave both empty",
+    ),
+)
+
+
+def _broken_rules(values: Mapping[str, Any]) -> list[str]:
+    """The words of each rule whose settings are all there and that they break."""
+    given = [(rule, [values[field] for field in rule.fields if field in values]) for rule in _RULES]
+    return [
+        rule.words.format(*arguments)
+        for rule, arguments in given
+        if len(arguments) == len(rule.fields) and not rule.holds(*arguments)
+    ]
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise ValueError("the stack's settings do not fit: " + "; ".join(problems))

@@ -1,5 +1,6 @@
 """The README is true: its tables say what the files say, its links lead somewhere, its commands work."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -27,11 +28,8 @@ def test_the_settings_are_those_of_the_project_with_its_words() -> None:
     expected = []
     for name, setting in declared.items():
         default = setting.get("default")
-        shown = (
-            "none: set it"
-            if default is None
-            else f"`{str(default).lower() if default in (True, False) else default}`"
-        )
+        written = default if default and isinstance(default, str) else json.dumps(default)
+        shown = "none: set it" if default is None else f"`{written}`"
         expected.append(f"| `{name}` | {shown} | {setting['description']} |")
 
     table = README.partition("## Settings of a stack")[2].partition("\n## ")[0]

@@ -6,6 +6,7 @@ that object returns becomes the resource's outputs. Here the object makes the re
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import runpy
@@ -146,7 +147,7 @@ def _plain(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     """A value of a stack's file, as Pulumi hands it to the program."""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @contextlib.contextmanager

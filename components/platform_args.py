@@ -1,0 +1,35 @@
+"""What one environment may differ in from another."""
+
+from dataclasses import dataclass
+
+from components.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformArgs:
+    """The settings of one environment. ``Pulumi.yaml`` describes each; ``stacks/settings.py`` reads and checks them.
+
+    Members are written as IAM writes them, such as ``group:analysts@example.com``. ``billing_account`` and the two
+    ids of GitHub may be empty: then there is no budget, or no identity for GitHub's workflows.
+    """
+
+    place: Place
+    bigquery_location: str
+    database_tier: str
+    database_availability: str
+    protect_data: bool
+    customer_managed_keys: bool
+    schedule: str
+    time_zone: str
+    schedule_paused: bool
+    weather_api_url: str
+    webhook_url: str
+    pii_readers: tuple[str, ...]
+    pii_masked_readers: tuple[str, ...]
+    alert_emails: tuple[str, ...]
+    runbooks_url: str
+    billing_account: str
+    monthly_budget: int
+    budget_currency: str
+    github_repository_id: str
+    github_owner_id: str
