@@ -3,7 +3,7 @@
 import re
 
 # https://cloud.google.com/iam/docs/principal-identifiers
-_MEMBER = re.compile(r"(user|group|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:]+")
+_MEMBER = re.compile(r"((user|group|serviceAccount):[^@\s:]+@|domain:)[^@\s:]+\.[^@\s:]+")
 # https://cloud.google.com/bigquery/docs/locations
 _BIGQUERY_LOCATION = re.compile(r"EU|US|[a-z]+-[a-z]+[0-9]{1,2}")
 
@@ -18,7 +18,7 @@ def require(*rules: tuple[bool, str]) -> None:
 
 
 def is_member(text: str) -> bool:
-    """Whether a grant may name this: a person, a group or a service account, by its e-mail address."""
+    """Whether a grant may name this: a person, a group, a service account or a domain. Never everybody."""
     return bool(_MEMBER.fullmatch(text))
 
 

@@ -56,7 +56,7 @@ class PiiPolicyArgs:
             *(
                 (
                     is_member(member),
-                    f"{argument} has {member!r}: write group:, user: or serviceAccount: and an address",
+                    f"{argument} has {member!r}: write one such as group:support@example.com",
                 )
                 for argument, _, member in people
             ),

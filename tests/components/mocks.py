@@ -114,6 +114,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
     def __init__(self, recorder: Recorder, preview: bool) -> None:
         mocks.MockMonitor.__init__(self, self)
         self._recorder, self._preview = recorder, preview
+        self._request = threading.local()
         self._lock = threading.Lock()
 
     def RegisterResource(self, request: Any) -> Any:
@@ -121,6 +122,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
             return super().RegisterResource(request)
         secrets: set[str] = set()
         inputs = _plain(rpc.deserialize_properties(request.object, keep_unknowns=True), "", secrets)
+        self._request.secret_outputs = request.additionalSecretOutputs  # not passed on to new_resource
         response = super().RegisterResource(request)
         registration = Registration(
             type=request.type,
@@ -160,7 +162,10 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
             return "", {}
         if self._preview:
             return "", args.inputs
-        return f"id/{args.name}", {"name": args.name, **args.inputs, **_computed(args.typ, args.name, args.inputs)}
+        outputs = {"name": args.name, **args.inputs, **_computed(args.typ, args.name, args.inputs)}
+        for key in outputs.keys() & set(self._request.secret_outputs):
+            outputs[key] = {rpc._special_sig_key: rpc._special_secret_sig, "value": outputs[key]}
+        return f"id/{args.name}", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         return lookups.answer(args.token, args.args), []

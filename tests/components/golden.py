@@ -1,0 +1,99 @@
+"""The inventory of a stack: every resource with what it is made with, in a file that a pull request shows.
+
+    .venv/bin/python -m tests.components.golden
+
+writes the files anew. What has a test of its own stands in them as `[text]` (anything longer than a line); hashes of
+packages and images are left out, because every edit of a source changes them.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from omnipipe.laptop.home import PROJECT_ROOT
+from tests.components.conftest import deployed
+from tests.components.mocks import Recorder, Registration
+
+STACKS = ("dev", "prod")
+REWRITE = ".venv/bin/python -m tests.components.golden"
+_FOLDER = Path(__file__).with_name("golden")
+_LONGEST = 300
+# Inputs that are hashes and nothing else.
+_HASHES = ("runExecutionToken",)
+
+
+def path(stack: str) -> Path:
+    """The file of a stack."""
+    return _FOLDER / f"{stack}.yaml"
+
+
+def inventory(program: Recorder) -> str:
+    """What a program registers, as text: by kind and name, with parent, options and inputs."""
+    entries = {f"{r.kind} {r.name}": _entry(r, program) for r in program.registrations}
+    assert len(entries) == len(program.registrations), "two resources of one kind have one name"
+    return yaml.safe_dump(dict(sorted(entries.items())), width=110, allow_unicode=True)
+
+
+def _entry(registration: Registration, program: Recorder) -> dict[str, Any]:
+    by_inputs = frozenset().union(*registration.property_dependencies.values())
+    shown = {
+        "parent": registration.parent,
+        "protect": registration.protect,
+        "after": _whole_components(registration.dependencies - by_inputs, program),
+        "ignore changes of": list(registration.ignore_changes),
+        "delete before replace": registration.delete_before_replace,
+        "retain on delete": registration.retain_on_delete,
+        "timeouts": registration.custom_timeouts,
+        "inputs": _shown(registration.inputs, "", registration.secrets),
+    }
+    return {key: value for key, value in shown.items() if value}
+
+
+def _whole_components(names: frozenset[str], program: Recorder) -> list[str]:
+    """Names of resources; a component stands for all of its children."""
+    shown = set(names)
+    for component in program.components:
+        children = {child.name for child in program.registrations if child.parent == component.name}
+        if children and children <= shown:
+            shown = shown - children | {component.name}
+    return sorted(shown)
+
+
+def _shown(value: Any, path: str, secrets: frozenset[str]) -> Any:
+    key = path.rpartition(".")[2]
+    if path in secrets:
+        return "[secret]"
+    if key in _HASHES:
+        return "[hash]"
+    if isinstance(value, dict):
+        return {key: _shown(item, f"{path}.{key}" if path else key, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    if key == "schema" and value.startswith("["):  # of a BigQuery table; Datastream has schemas of Postgres
+        return [_column(column) for column in json.loads(value)]
+    text = value.replace(f"{PROJECT_ROOT}/", "").replace(str(PROJECT_ROOT), ".")
+    text = re.sub(r"\b[0-9a-f]{16,64}\b", "[hash]", text)
+    return "[text]" if "\n" in text or len(text) > _LONGEST else text
+
+
+def _column(column: dict[str, Any]) -> str:
+    nested = f" ({', '.join(map(_column, column['fields']))})" if "fields" in column else ""
+    tagged = "".join(f" tagged {tag}" for tag in column.get("policyTags", {}).get("names", ()))
+    return f"{column['name']} {column['type']}{nested} {column['mode']}{tagged}"
+
+
+def main() -> None:
+    """Write the file of each stack."""
+    _FOLDER.mkdir(exist_ok=True)
+    for stack in STACKS:
+        path(stack).write_text(inventory(deployed(stack)))
+        print(f"wrote {path(stack).relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What a change of the program does to each stack is seen in its golden file before it is deployed."""
+
+import difflib
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.components import golden
+from tests.components.mocks import Recorder, record
+
+
+@pytest.mark.parametrize("stack", golden.STACKS)
+def test_the_program_registers_what_the_golden_file_says(deploy: Callable[[str], Recorder], stack: str) -> None:
+    file = golden.path(stack)
+    difference = "".join(
+        difflib.unified_diff(
+            file.read_text().splitlines(keepends=True),
+            golden.inventory(deploy(stack)).splitlines(keepends=True),
+            file.name,
+            "the program",
+            n=4,
+        )
+    )
+    assert not difference, f"if the change of {stack} is meant: {golden.REWRITE}\n{difference}"
+
+
+@pytest.mark.parametrize("stack", golden.STACKS)
+def test_a_golden_file_holds_no_secret_no_hash_and_no_path_of_a_machine(stack: str) -> None:
+    text = golden.path(stack).read_text()
+
+    assert "[secret]" in text
+    assert "generated" not in text
+    assert not re.search(r"[0-9a-f]{16}", text)
+    assert "/home/" not in text
+    assert str(golden.PROJECT_ROOT) not in text
+
+
+def test_an_inventory_shows_what_a_deployment_depends_on() -> None:
+    def program() -> None:
+        import pulumi
+        import pulumi_random as random
+
+        first = random.RandomPassword("first", length=8, opts=pulumi.ResourceOptions(protect=True))
+        random.RandomPassword(
+            "second",
+            length=first.length,
+            override_special=first.result,
+            keepers={"source": "a\nb", "digest": "0123456789abcdef"},
+            opts=pulumi.ResourceOptions(depends_on=[random.RandomPassword("third", length=9)]),
+        )
+
+    assert golden.inventory(record(program)) == (
+        "random.RandomPassword first:\n  inputs:\n    length: 8\n  parent: omnipipe-test\n  protect: true\n"
+        "random.RandomPassword second:\n  after:\n  - third\n  inputs:\n    keepers:\n      digest: '[hash]'\n"
+        "      source: '[text]'\n    length: 8\n    overrideSpecial: '[secret]'\n  parent: omnipipe-test\n"
+        "random.RandomPassword third:\n  inputs:\n    length: 9\n  parent: omnipipe-test\n"
+    )
