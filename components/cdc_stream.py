@@ -1,12 +1,17 @@
 """Change data capture: every change of the database, in BigQuery."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 
+from components.checks import require
 from components.place import Place
+
+# https://www.postgresql.org/docs/current/logicaldecoding-explanation.html: what a slot may be called
+_NAME = re.compile(r"[a-z0-9_]{1,63}")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,9 @@ class CdcStreamArgs:
     ``host``, ``port``, ``database``, ``user``, ``password`` are how Datastream connects; ``publication`` and
     ``slot`` must exist before the stream does; ``attachment_id`` is the network attachment that leads to the
     host; ``dataset`` is where the tables land, as ``project:dataset``.
+
+    Raises ValueError for no table, one without a key or with a longer one than BigQuery clusters by, and for names
+    that Postgres would not take as they are.
     """
 
     place: Place
@@ -39,6 +47,20 @@ class CdcStreamArgs:
     dataset: pulumi.Input[str]
     tables: Sequence[SourceTable]
 
+    def __post_init__(self) -> None:
+        keyless = [f"{table.schema}.{table.name}" for table in self.tables if not 1 <= len(table.key) <= 4]
+        require(
+            (bool(self.tables), "no tables: name at least one to capture"),
+            (not keyless, f"{', '.join(keyless)}: give the one to four columns of the primary key"),
+            *(
+                (
+                    bool(_NAME.fullmatch(name)),
+                    f"{what} is {name!r}: take lower-case letters, digits and underscores, at most 63",
+                )
+                for what, name in (("publication", self.publication), ("slot", self.slot))
+            ),
+        )
+
 
 class CdcStream(pulumi.ComponentResource):
     """A Datastream stream from Postgres to BigQuery, append-only, with a backfill of what is already there.
@@ -46,7 +68,33 @@ class CdcStream(pulumi.ComponentResource):
     Creates the private connection, both connection profiles and the running stream. The tables it makes are
     partitioned by ingestion day and clustered by their key, which Datastream decides only when it makes them.
 
+    Grants nothing: Datastream writes to BigQuery by its own service agent.
+
     Exposes ``stream_id``.
+
+    Example::
+
+        from components.cdc_stream import CdcStream, CdcStreamArgs, SourceTable
+        from components.network import Network
+        from components.place import Place
+
+        place = Place("my-project", "europe-west1")
+        CdcStream(
+            "shop",
+            CdcStreamArgs(
+                place=place,
+                host="10.20.0.5",
+                port=5432,
+                database="shop",
+                user="datastream",
+                password="from a secret",
+                publication="shop",
+                slot="shop",
+                attachment_id=Network("network", place).attachment_id,
+                dataset="my-project:raw",
+                tables=[SourceTable("public", "orders", key=("order_id",))],
+            ),
+        )
     """
 
     def __init__(self, name: str, args: CdcStreamArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -9,10 +9,12 @@ from components.container_job import ContainerJob, ContainerJobArgs
 from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.packaging import ROOT
+from components.pii_policy import PiiPolicy
 from components.place import Place
 from components.secrets import Secrets
 from components.warehouse import Warehouse
 from components.workload import Workload
+from omnipipe.contracts.schema import Sensitivity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class DailyPipelineArgs:
     code: CodeStore
     secrets: Secrets
     warehouse: Warehouse
+    pii: PiiPolicy
     bigquery_location: str
     weather_api_url: str
     webhook_url: str
@@ -71,7 +74,7 @@ class DailyPipeline(pulumi.ComponentResource):
                     place=place,
                     code=args.code,
                     folder=ROOT / "jobs" / folder,
-                    environment=here | {"GOOGLE_CLOUD_PROJECT": place.project},
+                    environment=here | {"GOOGLE_CLOUD_PROJECT": place.project} | environment,
                     runners=(daily,),
                     overrides=True,  # of the run's id and day
                     timeout_s=3600,
@@ -79,7 +82,10 @@ class DailyPipeline(pulumi.ComponentResource):
                 ),
                 child,
             )
-            for job, folder in (("dbt", "dbt"), ("validate", "dvt"))
+            for job, folder, environment in (
+                ("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]}),
+                ("validate", "dvt", {}),
+            )
         )
         reverse_sync = FunctionService(
             "reverse-sync",
@@ -109,6 +115,10 @@ class DailyPipeline(pulumi.ComponentResource):
             read=["analysis"],
             write=["ops.reverse_sync_state", "ops.reverse_sync_deliveries", "ops.step_runs"],
         )
+        # dbt tags the columns that hold personal data, and goes on reading them; validate checks e-mail addresses.
+        args.pii.grant_tagger(dbt.workload)
+        args.pii.grant_reader(dbt.workload)
+        args.pii.grant_reader(validate.workload)
         self.workflow = DailyWorkflow(
             name,
             DailyWorkflowArgs(

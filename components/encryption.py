@@ -14,6 +14,17 @@ _MULTI_REGIONS = {"EU": "europe", "US": "us"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The id of the key that each service encrypts with; None for Google's own."""
+
+    database: pulumi.Output[str] | None = None
+    bigquery: pulumi.Output[str] | None = None
+    storage: pulumi.Output[str] | None = None
+    secrets: pulumi.Output[str] | None = None
+    images: pulumi.Output[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncryptionArgs:
     """What an ``Encryption`` needs: where everything is, and the location of the datasets.
 
@@ -38,8 +49,8 @@ class Encryption(pulumi.ComponentResource):
     Creates a key ring in each location, a key a service, and the service agents that Google has not made yet.
     Grants ``roles/cloudkms.cryptoKeyEncrypterDecrypter`` on each key to its service's agent and to nobody else.
 
-    Exposes ``database_key``, ``bigquery_key``, ``storage_key``, ``secrets_key`` and ``images_key``. What takes one
-    of them waits for the grant too, because the service would refuse a key that it may not use.
+    Exposes ``keys``. What takes one of them waits for the grant too, because the service would refuse a key that it
+    may not use.
 
     All of it is protected in every stack: a key ring cannot be deleted, and data without its key is lost. Key rings
     get a name with a random suffix, so that an environment can be made again after all else is gone.
@@ -50,10 +61,9 @@ class Encryption(pulumi.ComponentResource):
         from components.encryption import Encryption, EncryptionArgs
         from components.place import Place
 
-        keys = Encryption(
-            "encryption", EncryptionArgs(place=Place("my-project", "europe-west1"), bigquery_location="EU")
-        )
-        gcp.storage.Bucket("files", location="europe-west1", encryption={"default_kms_key_name": keys.storage_key})
+        place = Place("my-project", "europe-west1")
+        keys = Encryption("encryption", EncryptionArgs(place=place, bigquery_location="EU")).keys
+        gcp.storage.Bucket("files", location="europe-west1", encryption={"default_kms_key_name": keys.storage})
     """
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -66,23 +76,17 @@ class Encryption(pulumi.ComponentResource):
         region = args.place.region
         bigquery = gcp.bigquery.get_default_service_account_output(project=self._project, opts=lookup)
         storage = gcp.storage.get_project_service_account_output(project=self._project, opts=lookup)
-        self.database_key = self._key("database", region, self._agent("sqladmin"))
-        self.bigquery_key = self._key(
-            "bigquery", _MULTI_REGIONS.get(args.bigquery_location, args.bigquery_location), bigquery.member
+        self.keys = Keys(
+            database=self._key("database", region, self._agent("sqladmin")),
+            bigquery=self._key(
+                "bigquery", _MULTI_REGIONS.get(args.bigquery_location, args.bigquery_location), bigquery.member
+            ),
+            storage=self._key("storage", region, storage.member),
+            # Secrets that Google replicates where it likes take a global key.
+            secrets=self._key("secrets", "global", self._agent("secretmanager")),
+            images=self._key("images", region, self._agent("artifactregistry")),
         )
-        self.storage_key = self._key("storage", region, storage.member)
-        # Secrets that Google replicates where it likes take a global key.
-        self.secrets_key = self._key("secrets", "global", self._agent("secretmanager"))
-        self.images_key = self._key("images", region, self._agent("artifactregistry"))
-        self.register_outputs(
-            {
-                "database_key": self.database_key,
-                "bigquery_key": self.bigquery_key,
-                "storage_key": self.storage_key,
-                "secrets_key": self.secrets_key,
-                "images_key": self.images_key,
-            }
-        )
+        self.register_outputs(vars(self.keys))
 
     def _agent(self, service: str) -> pulumi.Output[str]:
         """The service's own account in this project; Google makes it at the first use, which would be too late."""

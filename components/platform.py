@@ -3,14 +3,29 @@
 import pulumi
 
 from components.api_services import ApiServices
+from components.budget import Budget, BudgetArgs
 from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+from components.encryption import Encryption, EncryptionArgs, Keys
 from components.network import Network
+from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
+from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+
+# What workloads get on the whole project, because nothing narrower takes it. A deployment may grant these there.
+PROJECT_ROLES = (
+    "roles/bigquery.jobUser",
+    "roles/cloudsql.instanceUser",
+    "roles/logging.logWriter",
+    "roles/run.viewer",
+    "roles/storage.objectViewer",
+    "roles/workflows.invoker",
+)
 
 
 class Platform(pulumi.ComponentResource):
@@ -25,9 +40,16 @@ class Platform(pulumi.ComponentResource):
         apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
 
+        keys = Keys()
+        if args.customer_managed_keys:
+            keys = Encryption(
+                "keys", EncryptionArgs(place=place, bigquery_location=args.bigquery_location), child
+            ).keys
         network = Network("network", place, child)
-        secrets = Secrets("secrets", SecretsArgs(place=place), child)
-        code = CodeStore("code", CodeStoreArgs(place=place), child)
+        secrets = Secrets("secrets", SecretsArgs(place=place, kms_key=keys.secrets), child)
+        code = CodeStore(
+            "code", CodeStoreArgs(place=place, bucket_kms_key=keys.storage, images_kms_key=keys.images), child
+        )
         self.warehouse = warehouse = Warehouse(
             "warehouse",
             WarehouseArgs(
@@ -36,6 +58,18 @@ class Platform(pulumi.ComponentResource):
                 protect=args.protect_data,
                 datasets=DATASETS,
                 tables=DECLARED_TABLES,
+                kms_key=keys.bigquery,
+            ),
+            child,
+        )
+        pii = PiiPolicy(
+            "pii",
+            PiiPolicyArgs(
+                place=place,
+                location=args.bigquery_location,
+                protect=args.protect_data,
+                readers=dict.fromkeys(Sensitivity, args.pii_readers),
+                masked_readers=dict.fromkeys(Sensitivity, args.pii_masked_readers),
             ),
             child,
         )
@@ -60,6 +94,7 @@ class Platform(pulumi.ComponentResource):
                 code=code,
                 secrets=secrets,
                 warehouse=warehouse,
+                pii=pii,
                 bigquery_location=args.bigquery_location,
                 weather_api_url=args.weather_api_url,
                 webhook_url=args.webhook_url,
@@ -69,4 +104,21 @@ class Platform(pulumi.ComponentResource):
             ),
             child,
         )
+        if args.billing_account:
+            Budget(
+                "budget",
+                BudgetArgs(place=place, billing_account=args.billing_account, monthly_amount=args.monthly_budget),
+                child,
+            )
+        if args.github_repository_id:
+            WorkloadIdentity(
+                "github",
+                WorkloadIdentityArgs(
+                    place=place,
+                    repository_id=args.github_repository_id,
+                    owner_id=args.github_owner_id,
+                    grantable_roles=(*PROJECT_ROLES, f"projects/{place.project}/roles/{tagger_role('pii')}"),
+                ),
+                child,
+            )
         self.register_outputs({"workflow": self.pipeline.workflow.id})

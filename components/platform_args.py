@@ -30,6 +30,5 @@ class PlatformArgs:
     runbooks_url: str
     billing_account: str
     monthly_budget: int
-    budget_currency: str
     github_repository_id: str
     github_owner_id: str

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from components.checks import is_member
 from components.place import Place
 from components.platform_args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
@@ -17,7 +18,6 @@ PROD = "prod"
 
 # https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of
 _MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
-_MEMBER = re.compile(r"(user|group|serviceAccount|domain):\S+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
 
@@ -167,7 +167,7 @@ _RULES = (
     *(
         _Rule(
             (field,),
-            lambda members: all(map(_MEMBER.fullmatch, members)),
+            lambda members: all(map(is_member, members)),
             f"{setting_name(field)} is {{0}}: write members as IAM does, such as group:analysts@example.com",
         )
         for field in ("pii_readers", "pii_masked_readers")
@@ -191,11 +191,6 @@ _RULES = (
         ("billing_account", "monthly_budget"),
         lambda account, amount: not account or amount > 0,
         "monthlyBudget is {1}: with a billing account, say how much a month may cost",
-    ),
-    _Rule(
-        ("budget_currency",),
-        lambda code: bool(re.fullmatch(r"[A-Z]{3}", code)),
-        "budgetCurrency is {0!r}: write the billing account's currency, such as EUR",
     ),
     _Rule(
         ("github_repository_id", "github_owner_id"),

@@ -36,7 +36,6 @@ GOOD = Settings(
     runbooks_url="https://example.com/runbooks",
     billing_account="012345-6789AB-CDEF01",
     monthly_budget=100,
-    budget_currency="EUR",
     github_repository_id="123",
     github_owner_id="456",
 )
@@ -141,7 +140,6 @@ def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
         ({"alert_emails": ()}, "prod needs somebody who hears its alerts"),
         ({"billing_account": "mine"}, "billingAccount is 'mine'"),
         ({"monthly_budget": 0}, "monthlyBudget is 0"),
-        ({"budget_currency": "euro"}, "budgetCurrency is 'euro'"),
         ({"github_repository_id": "me/omnipipe"}, "githubRepositoryId 'me/omnipipe'"),
         ({"github_owner_id": ""}, "githubRepositoryId '123' and githubOwnerId ''"),
     ],
