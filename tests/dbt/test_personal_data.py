@@ -1,33 +1,59 @@
 """Personal data leaves staging only as a pseudonym, or in a column with a policy tag."""
 
 import json
+from typing import Any
 
-from omnipipe.contracts.tables import PUBLIC_CUSTOMERS
-from tests.dbt.warehouse import Dbt, Warehouse, change, customer, deliver, trip
+import pytest
 
-TAG = "projects/p/locations/eu/taxonomies/1/policyTags/2"
+from omnipipe.contracts.schema import Sensitivity
+from omnipipe.contracts.tables import DATASTREAM_TABLES, DECLARED_TABLES, KPIS, PUBLIC_CUSTOMERS
+from tests.dbt.warehouse import POLICY_TAG_HIGH, Dbt, Warehouse, change, customer, deliver, trip
+
+TAGS = {Sensitivity.HIGH: POLICY_TAG_HIGH}
+MARKED = {
+    column: level
+    for table in (*DATASTREAM_TABLES, *DECLARED_TABLES, KPIS)
+    for column, level in table.pii_columns().items()
+}
 
 
-def tagged_columns(dbt: Dbt, **environment: str) -> dict[str, list[str]]:
-    """The policy tags that dbt sends to BigQuery, by model and column."""
-    results = dbt.run("parse", environment=environment)
-    assert not results["error"], results
+@pytest.fixture(scope="module")
+def models(dbt: Dbt) -> list[dict[str, Any]]:
+    """The models of dbt's manifest."""
+    assert not dbt.run("parse")["error"]
     nodes = json.loads((dbt.target / "manifest.json").read_text())["nodes"].values()
-    return {
-        f"{node['schema']}.{node['name']}.{name}": column["policy_tags"]
-        for node in nodes
-        for name, column in node["columns"].items()
-        if column.get("policy_tags")
+    return [node for node in nodes if node["resource_type"] == "model"]
+
+
+def test_each_clear_copy_of_a_marked_column_has_the_tag_of_its_sensitivity(models: list[dict[str, Any]]) -> None:
+    """A view has no tags of its own: BigQuery looks at those of the table beneath."""
+    copies = {
+        f"{model['schema']}.{model['name']}.{name}": column["policy_tags"]
+        for model in models
+        for name, column in model["columns"].items()
+        if name in MARKED and model["config"]["materialized"] != "view"
     }
 
-
-def test_every_clear_copy_of_personal_data_has_its_policy_tag(dbt: Dbt) -> None:
-    staged = {f"staging.latest_customers.{column}": [TAG] for column in PUBLIC_CUSTOMERS.pii_columns()}
-    assert tagged_columns(dbt, PII_POLICY_TAG_HIGH=TAG) == {**staged, "prod.dim_customer.full_name": [TAG]}
+    assert copies == {copy: [TAGS[MARKED[copy.rpartition(".")[2]]]] for copy in copies}
+    assert {copy.rpartition(".")[2] for copy in copies} == set(MARKED), "a marked column is in no model"
 
 
-def test_without_policy_tags_none_are_sent(dbt: Dbt) -> None:
-    assert tagged_columns(dbt, PII_POLICY_TAG_HIGH="") == {}
+def test_a_tag_is_on_no_other_column_so_none_was_forgotten_in_contracts(models: list[dict[str, Any]]) -> None:
+    tagged = {name for model in models for name, column in model["columns"].items() if column.get("policy_tags")}
+
+    assert tagged <= set(MARKED)
+
+
+def test_every_column_of_every_built_table_is_in_the_manifest(
+    warehouse: Warehouse, dbt: Dbt, models: list[dict[str, Any]]
+) -> None:
+    """So no column escapes the tests above."""
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
+    dbt.build()
+
+    for model in models:
+        built = warehouse.client.get_table(f"{model['schema']}.{model['name']}")
+        assert {field.name for field in built.schema} == set(model["columns"]), model["name"]
 
 
 def test_no_clear_value_reaches_prod_or_analysis_outside_a_tagged_column(warehouse: Warehouse, dbt: Dbt) -> None:

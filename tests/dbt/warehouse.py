@@ -33,6 +33,7 @@ from omnipipe.runtime import warehouse
 from tests.runtime import emulator
 
 PROJECT = "omnipipe-test"
+POLICY_TAG_HIGH = "projects/p/locations/eu/taxonomies/1/policyTags/2"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -70,6 +71,7 @@ class Warehouse:
             "GCE_METADATA_IP": metadata,
             "GCE_METADATA_ROOT": metadata,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "PII_POLICY_TAG_HIGH": POLICY_TAG_HIGH,
         }
         self.client = bigquery.Client(
             PROJECT, AnonymousCredentials(), client_options={"api_endpoint": address}, location="EU"
@@ -217,17 +219,16 @@ class Dbt:
             text=True,
         )
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None, **variables: str) -> dict[str, Any]:
+    def run(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Run a command; the message of each node by its name, and under ``error`` what went wrong."""
         assert self._process.stdin
         assert self._process.stdout
-        request = {"arguments": [*arguments, "--vars", json.dumps(variables)], "environment": environment or {}}
-        print(json.dumps(request), file=self._process.stdin, flush=True)
+        print(json.dumps([*arguments, "--vars", json.dumps(variables)]), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
     def build(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Build models, without their tests; raises AssertionError unless all succeed."""
-        results = self.run("run", *arguments, environment=None, **variables)
+        results = self.run("run", *arguments, **variables)
         assert not results["error"], results
         return results
 
@@ -243,20 +244,14 @@ import json, os, sys
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 from dbt.cli.main import dbtRunner
-scratch, basis, parsed = sys.argv[1], dict(os.environ), None
+scratch = sys.argv[1]
 paths = [
     "--log-path", scratch, "--target-path", scratch + "/target", "--project-dir", ".", "--profiles-dir", ".",
     "--no-partial-parse",
 ]
+manifest = dbtRunner().invoke(["--log-level", "none", "parse", *paths]).result
 for line in sys.stdin:
-    request = json.loads(line)
-    os.environ.clear()
-    os.environ.update(basis | request["environment"])
-    # Parsed once: the project is the same, unless the environment differs.
-    if parsed is None and not request["environment"]:
-        parsed = dbtRunner().invoke(["--log-level", "none", "parse", *paths]).result
-    manifest = None if request["environment"] else parsed
-    outcome = dbtRunner(manifest=manifest).invoke(["--log-level", "none", *request["arguments"], *paths])
+    outcome = dbtRunner(manifest=manifest).invoke(["--log-level", "none", *json.loads(line), *paths])
     results = getattr(outcome.result, "results", None) or []
     answer = {result.node.name: f"{result.status}: {result.message}" for result in results}
     failed = [result.node.name for result in results if result.status in ("error", "fail", "skipped")]

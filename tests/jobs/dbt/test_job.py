@@ -18,13 +18,16 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return build(ROOT, ROOT / "jobs" / "dbt" / "Dockerfile", tmp_path_factory.mktemp("images"))
 
 
-def run(image: Image, warehouse: Warehouse, run_id: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the job; its exit code and the entries of its log."""
+def run(
+    image: Image, warehouse: Warehouse, run_id: str, *, without: tuple[str, ...] = ()
+) -> tuple[int, list[dict[str, Any]]]:
+    """Run the job, without some variables of its environment; its exit code and the entries of its log."""
     assert image.entrypoint == ["python", "main.py"]
+    environment = warehouse.environment | {"RUN_ID": run_id, "RUN_DATE": "2026-03-03"}
     done = subprocess.run(
         [f"{image.environment}/bin/python", "main.py"],
         cwd=f"{image.root}{image.workdir}",
-        env=warehouse.environment | {"RUN_ID": run_id, "RUN_DATE": "2026-03-03"},
+        env={name: value for name, value in environment.items() if name not in without},
         capture_output=True,
         text=True,
         check=False,
@@ -86,3 +89,15 @@ def test_without_its_overrides_it_says_what_to_set(warehouse: Warehouse, image: 
     assert code == 1
     assert "run_id must be the id of the run, not ''" in entry["message"]
     assert "the job takes them from RUN_ID and RUN_DATE" in entry["message"]
+
+
+def test_without_its_policy_tag_it_builds_nothing(warehouse: Warehouse, image: Image) -> None:
+    deliver(warehouse, change(customer(1), "INSERT", 10))
+
+    code, _ = run(image, warehouse, "untagged", without=("PII_POLICY_TAG_HIGH",))
+
+    assert code == 1
+    ((status, _, message),) = steps(warehouse)
+    assert status == "failed"
+    assert "PII_POLICY_TAG_HIGH" in message
+    assert not list(warehouse.client.list_tables("staging"))
