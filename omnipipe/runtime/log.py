@@ -24,6 +24,7 @@ class _CloudLogging(logging.Formatter):
         }
         if run_id := getattr(record, "run_id", None):
             entry["run_id"] = run_id
+        entry |= getattr(record, "fields", {})
         if record.exc_info:
             entry["stack_trace"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)
@@ -32,7 +33,8 @@ class _CloudLogging(logging.Formatter):
 def configure(service: str) -> None:
     """Send every log record of this process to stdout, as JSON lines that name ``service``.
 
-    A record's run is given with it: ``log.info("…", extra={"run_id": run_id})``.
+    A record's run is given with it: ``log.info("…", extra={"run_id": run_id})``; so are fields of its own, which
+    metrics and queries read: ``extra={"fields": {"figure": "dead_letters", "value": 3}}``.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_CloudLogging(service))

@@ -1,0 +1,47 @@
+"""What Postgres says of its replication slots."""
+
+from collections.abc import Iterator
+
+import google.auth
+import google.auth.transport.requests
+import psycopg
+from figure import Figure
+
+# The scope that Cloud SQL asks for: https://cloud.google.com/sql/docs/postgres/iam-logins
+_SCOPES = ["https://www.googleapis.com/auth/sqlservice.login"]
+_CONNECT_TIMEOUT_S = 10
+
+# inactive_since came with PostgreSQL 17; it is null while somebody reads the slot.
+_SLOTS = """
+    SELECT
+      slot_name,
+      pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn),
+      pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn),
+      CASE WHEN active THEN 0 ELSE extract(epoch FROM now() - inactive_since) / 3600 END
+    FROM pg_replication_slots
+    WHERE slot_type = 'logical' AND database = current_database()
+    ORDER BY slot_name
+"""
+
+
+def measure() -> Iterator[Figure]:
+    """Measure every logical slot of the database, also one that no stream names any more.
+
+    Connects by libpq's variables as an IAM user, whose password is an access token. Raises psycopg.Error, and
+    google.auth's errors.
+    """
+    credentials, _ = google.auth.default(scopes=_SCOPES)
+    credentials.refresh(google.auth.transport.requests.Request())
+    # A token goes over the network: encrypted or not at all. (A Unix socket has no network to encrypt.)
+    with psycopg.connect(
+        "", password=credentials.token, sslmode="require", connect_timeout=_CONNECT_TIMEOUT_S
+    ) as connection:
+        slots = connection.execute(_SLOTS).fetchall()
+    for slot, kept, lag, inactive_hours in slots:
+        # Null: the slot has lost its log, or was never confirmed. The stream's own errors tell of that.
+        if kept is not None:
+            yield Figure("slot_wal_bytes", slot, float(kept), "bytes of write-ahead log kept for the slot")
+        if lag is not None:
+            yield Figure("capture_lag_bytes", slot, float(lag), "bytes of write-ahead log not captured")
+        if inactive_hours is not None:
+            yield Figure("slot_idle_hours", slot, float(inactive_hours), "hours without a reader of the slot")

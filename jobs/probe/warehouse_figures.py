@@ -1,0 +1,114 @@
+"""What BigQuery says of the runs, the checks, the deliveries, and the age of raw tables.
+
+Everything is as of ``now``. Costs: BigQuery counts at least 10 MB for each table that a query names, and the tables
+here are smaller, or cut to a few partitions.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import cast
+
+from figure import Figure
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+
+from omnipipe.contracts.tables import (
+    DEAD_LETTERS,
+    KPIS,
+    PIPELINE_RUNS,
+    REVERSE_SYNC_STATE,
+    VALIDATION_RESULTS,
+    WEATHER,
+)
+from omnipipe.runtime import warehouse
+
+_RAW = "raw"
+# The name under which reverse sync keeps its one receiver.
+_DESTINATION = "webhook"
+_TIMEOUT_S = 30.0
+
+# A check that was tried again counts as it ended. A run that is weeks old is left to the figure of runs.
+_OPS = f"""
+    WITH recent AS (
+      SELECT * FROM {VALIDATION_RESULTS.id} WHERE checked_at > TIMESTAMP_SUB(@now, INTERVAL 31 DAY)
+    ),
+    newest AS (
+      SELECT * FROM recent
+      WHERE run_id = (SELECT run_id FROM recent ORDER BY checked_at DESC LIMIT 1)
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY check_id ORDER BY checked_at DESC) = 1
+    ),
+    checks AS (
+      SELECT
+        COUNTIF(severity = 'error' AND status != 'passed') AS errors,
+        COUNTIF(severity != 'error' AND status != 'passed') AS warnings
+      FROM newest
+    ),
+    runs AS (
+      SELECT COALESCE(MAX(IF(status = 'succeeded', finished_at, NULL)), MIN(started_at)) AS since
+      FROM {PIPELINE_RUNS.id}
+      WHERE pipeline = @pipeline
+    ),
+    letters AS (
+      SELECT COUNT(*) AS count
+      FROM {DEAD_LETTERS.id}
+      WHERE recorded_at > TIMESTAMP_SUB(@now, INTERVAL 24 HOUR)
+    )
+    SELECT errors, warnings, since, letters.count AS dead_letters FROM checks, runs, letters
+"""  # noqa: S608 - the tables' names are constants of contracts
+
+_BACKLOG = f"""
+    SELECT COUNT(*) AS count, MIN(updated_at) AS oldest
+    FROM {KPIS.id}
+    WHERE updated_at > (
+      SELECT COALESCE(MAX(watermark_updated_at), TIMESTAMP '1970-01-01')
+      FROM {REVERSE_SYNC_STATE.id}
+      WHERE destination = @destination
+    )
+"""  # noqa: S608 - the tables' names are constants of contracts
+
+
+def ops(client: bigquery.Client, pipeline: str, now: datetime) -> Iterator[Figure]:
+    """The figures of the pipeline's own records.
+
+    A pipeline that never succeeded counts from its first run, and without any from the making of the table.
+    """
+    parameters = (
+        bigquery.ScalarQueryParameter("now", "TIMESTAMP", now),
+        bigquery.ScalarQueryParameter("pipeline", "STRING", pipeline),
+    )
+    (row,) = warehouse.query(client, _OPS, *parameters)
+    # A table that was fetched says when it was made; the client's type is of one that may not have been.
+    since = row["since"] or cast(datetime, client.get_table(PIPELINE_RUNS.id, timeout=_TIMEOUT_S).created)
+    yield Figure("hours_since_success", pipeline, _hours(since, now), "hours since the last successful run")
+    yield Figure("failed_error_checks", pipeline, row["errors"], "failed checks of severity error in the last run")
+    yield Figure("failed_warn_checks", pipeline, row["warnings"], "failed checks of severity warn in the last run")
+    yield Figure("dead_letters", DEAD_LETTERS.id, row["dead_letters"], "rows of the last 24 hours")
+
+
+def backlog(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
+    """What reverse sync has not confirmed as delivered: rows after its watermark, which a failed row holds back."""
+    destination = bigquery.ScalarQueryParameter("destination", "STRING", _DESTINATION)
+    try:
+        (row,) = warehouse.query(client, _BACKLOG, destination)
+        count, oldest = row["count"], row["oldest"]
+    except NotFound:  # dbt makes the table in its first run: nothing waits before that
+        count, oldest = 0, None
+    hours = _hours(oldest, now) if oldest else 0
+    yield Figure("undelivered_rows", _DESTINATION, count, "KPI rows not delivered")
+    yield Figure("undelivered_hours", _DESTINATION, hours, "hours that the oldest KPI row waits for delivery")
+
+
+def raw_ages(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
+    """How long ago each table of the dataset raw last got rows: from its metadata, no data is read."""
+    for item in client.list_tables(_RAW, timeout=_TIMEOUT_S):
+        table = client.get_table(item, timeout=_TIMEOUT_S)
+        # Rows that were streamed are in a buffer first, which does not count as a modification.
+        buffered = table.streaming_buffer.oldest_entry_time if table.streaming_buffer else None
+        last = max(filter(None, (table.modified, buffered)))
+        name = f"{table.dataset_id}.{table.table_id}"
+        figure = "weather_age_hours" if name == WEATHER.id else "captured_age_hours"
+        yield Figure(figure, name, _hours(last, now), "hours since new rows")
+
+
+def _hours(since: datetime, now: datetime) -> float:
+    return (now - since).total_seconds() / 3600

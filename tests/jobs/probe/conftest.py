@@ -1,0 +1,119 @@
+"""The probe with a real PostgreSQL, a real BigQuery emulator, and a metadata server that gives it a token."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from flask import Flask, Response, jsonify
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from omnipipe.laptop.home import PROJECT_ROOT
+from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.postgres import Postgres
+from tests.laptop.conftest import postgres as postgres  # the same server as the laptop's own tests
+from tests.laptop.conftest import serving
+from tests.runtime import emulator
+
+sys.path.insert(0, str(PROJECT_ROOT / "jobs" / "probe"))
+
+PROBE_USER = "probe-job@omnipipe-test.iam"
+TOKEN = "an-access-token"
+PIPELINE = "daily"
+
+
+def metadata_server() -> Flask:
+    """What a workload finds on Google, as far as google-auth asks for it."""
+    app = Flask("metadata")
+
+    @app.after_request
+    def flavor(response: Response) -> Response:
+        response.headers["Metadata-Flavor"] = "Google"
+        return response
+
+    @app.get("/")
+    def root() -> str:
+        return "computeMetadata/\n"
+
+    @app.get("/computeMetadata/v1/universe/universe-domain")
+    def universe() -> str:
+        return "googleapis.com"
+
+    @app.get("/computeMetadata/v1/instance/service-accounts/default/")
+    def account() -> Response:
+        return jsonify({"aliases": ["default"], "email": "default", "scopes": []})
+
+    @app.get("/computeMetadata/v1/instance/service-accounts/default/token")
+    def token() -> Response:
+        return jsonify({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+
+    return app
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """A database with a user of the probe's, who may look at slots and at no more; its slots are dropped again."""
+    name = f"mobility_{uuid4().hex[:8]}"
+    postgres.ensure_database(name)
+    postgres.ensure_user(PROBE_USER, TOKEN)
+    with psycopg.connect(postgres.admin_dsn(name), autocommit=True) as admin:
+        admin.execute(f'REVOKE cloudsqlsuperuser FROM "{PROBE_USER}"')
+        admin.execute(f'GRANT pg_monitor TO "{PROBE_USER}"')
+        yield name
+        admin.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            " WHERE database = current_database()"
+        )
+
+
+@pytest.fixture
+def environment(bigquery_address: str, database: str, postgres: Postgres) -> Iterator[dict[str, str]]:
+    """What the component and Cloud Run give the job."""
+    with serving(metadata_server()) as metadata:
+        yield {
+            "BIGQUERY_EMULATOR_HOST": bigquery_address,
+            "GCE_METADATA_HOST": metadata.removeprefix("http://"),
+            "GCE_METADATA_IP": metadata.removeprefix("http://"),
+            "GOOGLE_CLOUD_PROJECT": emulator.PROJECT,
+            "BIGQUERY_LOCATION": "EU",
+            "PIPELINE": PIPELINE,
+            "PGHOST": str(postgres.socket_dir),
+            "PGPORT": "5432",
+            "PGDATABASE": database,
+            "PGUSER": PROBE_USER,
+        }
+
+
+class AccessToken(AnonymousCredentials):
+    """Credentials as those of a service account, without asking for them."""
+
+    def refresh(self, request: object) -> None:
+        """Get a token."""
+        self.token = TOKEN
+
+
+@pytest.fixture
+def probe(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has the job's environment; google-auth would remember the metadata server of the first test."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("google.auth.default", lambda **_: (AccessToken(), emulator.PROJECT))
+
+
+@pytest.fixture
+def client(bigquery_address: str, monkeypatch: pytest.MonkeyPatch) -> bigquery.Client:
+    """A client of an emulator whose declared tables are empty."""
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_address)
+    created = emulator.client()
+    emulator.recreate_tables(created)
+    return created
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The job's image."""
+    folder = Path(tmp_path_factory.mktemp("images"))
+    return build(PROJECT_ROOT, PROJECT_ROOT / "jobs" / "probe" / "Dockerfile", folder)

@@ -1,0 +1,258 @@
+"""The probe's figures against real databases, and the job as Cloud Run runs it."""
+
+import json
+import os
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import main
+import psycopg
+import pytest
+from google.cloud import bigquery
+
+from omnipipe.contracts.tables import (
+    DEAD_LETTERS,
+    KPIS,
+    PIPELINE_RUNS,
+    REVERSE_SYNC_STATE,
+    VALIDATION_RESULTS,
+    WEATHER,
+    DeadLetter,
+    PipelineRun,
+    ReverseSyncState,
+    ValidationResult,
+)
+from omnipipe.laptop.images import Image
+from omnipipe.laptop.postgres import Postgres
+from omnipipe.runtime import log, warehouse
+from tests.jobs.probe.conftest import PIPELINE
+
+NOW = datetime.now(UTC)
+
+
+def hours_ago(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+def run(status: str, hours: float) -> PipelineRun:
+    started, finished = hours_ago(hours + 0.1), hours_ago(hours)
+    return PipelineRun(
+        run_id=f"{status}-{hours}",
+        pipeline=PIPELINE,
+        run_date=date(2026, 6, 1),
+        status=status,
+        started_at=started,
+        finished_at=None if status == "running" else finished,
+        started_by="schedule",
+        error=None,
+    )
+
+
+def check(run_id: str, check_id: str, severity: str, status: str, hours: float) -> ValidationResult:
+    return ValidationResult(
+        run_id=run_id,
+        check_id=check_id,
+        table_id="prod.trips",
+        dimension="validity",
+        severity=severity,
+        status=status,
+        observed=1.0,
+        threshold="0",
+        message=None,
+        checked_at=hours_ago(hours),
+    )
+
+
+class Lines(dict[tuple[str, str], float]):
+    """The figures that were logged, by name and subject; ``errors`` are the other lines."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__()
+        self.errors: list[dict[str, Any]] = []
+        for line in map(json.loads, output.splitlines()):
+            if "figure" in line:
+                self[line["figure"], line["subject"]] = line["value"]
+            else:
+                self.errors.append(line)
+
+
+@pytest.fixture
+def measure(probe: None, client: bigquery.Client, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Measure in this process, as of a moment."""
+
+    def measured(now: datetime = NOW) -> Lines:
+        log.configure("probe")
+        capsys.readouterr()
+        complete = main.measure(now)
+        lines = Lines(capsys.readouterr().out)
+        assert complete is not bool(lines.errors)
+        return lines
+
+    return measured
+
+
+def test_a_platform_on_which_nothing_happened_yet(measure: Any, client: bigquery.Client) -> None:
+    made = client.get_table(PIPELINE_RUNS.id).created
+    assert made
+    lines = measure(made + timedelta(hours=30))
+    assert lines["hours_since_success", PIPELINE] == pytest.approx(30, abs=0.01)  # so the alert fires
+    assert lines["failed_error_checks", PIPELINE] == lines["failed_warn_checks", PIPELINE] == 0
+    assert lines["dead_letters", DEAD_LETTERS.id] == 0
+    assert lines["undelivered_rows", "webhook"] == lines["undelivered_hours", "webhook"] == 0
+    assert ("weather_age_hours", WEATHER.id) in lines
+    assert lines["probe_seconds", "probe"] < 30
+    assert not lines.errors
+
+
+@pytest.mark.parametrize(
+    ("runs", "hours"),
+    [
+        ([run("succeeded", 3)], 3),
+        ([run("succeeded", 30), run("failed", 6), run("running", 0)], 30),
+        ([run("succeeded", 30), run("succeeded", 6)], 6),
+        ([run("failed", 50), run("failed", 2)], 50.1),  # from the begin of the first
+    ],
+)
+def test_hours_since_the_last_success(
+    measure: Any, client: bigquery.Client, runs: list[PipelineRun], hours: float
+) -> None:
+    other = run("succeeded", 1)
+    warehouse.insert(client, PIPELINE_RUNS, [*runs, PipelineRun(**{**vars(other), "pipeline": "other"})])
+    assert measure()["hours_since_success", PIPELINE] == pytest.approx(hours, abs=0.01)
+
+
+def test_only_the_newest_validated_run_counts_and_each_check_as_it_ended(
+    measure: Any, client: bigquery.Client
+) -> None:
+    warehouse.insert(
+        client,
+        VALIDATION_RESULTS,
+        [
+            check("old", "a", "error", "failed", 30),
+            check("new", "a", "error", "failed", 3),
+            check("new", "a", "error", "passed", 2),  # tried again
+            check("new", "b", "error", "error", 2),
+            check("new", "c", "warn", "failed", 2),
+            check("new", "d", "warn", "failed", 2),
+            check("new", "e", "warn", "passed", 2),
+        ],
+    )
+    lines = measure()
+    assert lines["failed_error_checks", PIPELINE] == 1
+    assert lines["failed_warn_checks", PIPELINE] == 2
+
+
+def test_dead_letters_of_the_last_day(measure: Any, client: bigquery.Client) -> None:
+    letters = [
+        DeadLetter(
+            dead_letter_id=str(hours),
+            origin="cdc",
+            payload="{}",
+            reason="",
+            run_id=None,
+            recorded_at=hours_ago(hours),
+        )
+        for hours in (25, 23, 1)
+    ]
+    warehouse.insert(client, DEAD_LETTERS, letters)
+    assert measure()["dead_letters", DEAD_LETTERS.id] == 2
+
+
+def test_the_backlog_is_what_lies_after_the_watermark(measure: Any, client: bigquery.Client) -> None:
+    for hours in (10, 5, 4):
+        client.query_and_wait(
+            f"INSERT INTO {KPIS.id} (city, day, trips, riders, revenue, trips_wet, trips_dry, content_hash, updated_at)"
+            f" VALUES ('Berlin', '2026-06-01', 1, 1, 1, 0, 0, 'x', TIMESTAMP '{hours_ago(hours).isoformat()}')"
+        )
+    lines = measure()
+    assert lines["undelivered_rows", "webhook"] == 3
+    assert lines["undelivered_hours", "webhook"] == pytest.approx(10, abs=0.01)
+    watermark = ReverseSyncState(
+        destination="webhook",
+        watermark_updated_at=hours_ago(10),
+        watermark_key="Berlin/2026-06-01",
+        run_id="r",
+        recorded_at=NOW,
+    )
+    warehouse.insert(client, REVERSE_SYNC_STATE, [watermark])
+    lines = measure()
+    assert lines["undelivered_rows", "webhook"] == 2
+    assert lines["undelivered_hours", "webhook"] == pytest.approx(5, abs=0.01)
+
+
+def test_without_the_table_of_kpis_nothing_waits(measure: Any, client: bigquery.Client) -> None:
+    client.delete_table(KPIS.id)
+    assert measure()["undelivered_rows", "webhook"] == 0
+
+
+def test_the_age_of_each_raw_table(measure: Any, client: bigquery.Client) -> None:
+    client.delete_table("raw.public_trips", not_found_ok=True)
+    client.query_and_wait("CREATE TABLE raw.public_trips (trip_id INT64)")
+    lines = measure(datetime.now(UTC) + timedelta(hours=5))
+    client.delete_table("raw.public_trips")
+    assert lines["captured_age_hours", "raw.public_trips"] == pytest.approx(5, abs=0.05)
+    assert lines["weather_age_hours", WEATHER.id] == pytest.approx(5, abs=0.05)
+
+
+def test_every_logical_slot_of_the_database(measure: Any, postgres: Postgres, database: str) -> None:
+    assert not [figure for figure, _ in measure() if figure.startswith(("slot", "capture_"))]
+    with psycopg.connect(postgres.admin_dsn(database), autocommit=True) as admin:
+        admin.execute(f"SELECT pg_create_logical_replication_slot('read_{database}', 'pgoutput')")
+        admin.execute(f"SELECT pg_create_logical_replication_slot('orphan_{database}', 'pgoutput')")
+        admin.execute("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 2000)")
+    lines = measure()
+    for slot in (f"read_{database}", f"orphan_{database}"):
+        assert lines["slot_wal_bytes", slot] > 2_000_000
+        assert 2_000_000 < lines["capture_lag_bytes", slot] <= lines["slot_wal_bytes", slot]
+        assert 0 <= lines["slot_idle_hours", slot] < 0.1
+
+
+def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(
+    measure: Any, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", "/nowhere")
+    client.delete_table(DEAD_LETTERS.id)
+    lines = measure()
+    problems = [line["message"] for line in lines.errors]
+    assert [line["severity"] for line in lines.errors] == ["ERROR", "ERROR"]
+    assert problems[0].startswith("not measured: runs, checks and dead letters: ")
+    assert "dead_letters" in problems[0]
+    assert problems[1].startswith("not measured: replication slots: ")
+    assert "/nowhere" in problems[1]
+    assert ("undelivered_rows", "webhook") in lines
+    assert ("probe_seconds", "probe") in lines
+
+
+def job(image: Image, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the job as Cloud Run does: the image's entry point, its packages and no others."""
+    _, script = image.entrypoint
+    return subprocess.run(
+        [Path(image.environment, "bin", "python"), script],
+        cwd=f"{image.root}{image.workdir}",
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_job_logs_one_line_a_figure(
+    image: Image, environment: dict[str, str], client: bigquery.Client
+) -> None:
+    done = job(image, environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    first = json.loads(done.stdout.splitlines()[0])
+    assert first["message"].startswith(f"hours since the last successful run of {PIPELINE}: 0.0")
+    assert {"severity", "message", "timestamp", "service", "figure", "subject", "value"} <= first.keys()
+    assert (first["severity"], first["service"]) == ("INFO", "probe")
+
+
+@pytest.mark.parametrize("name", ["BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGUSER"])
+def test_a_missing_variable_is_named(image: Image, environment: dict[str, str], name: str) -> None:
+    done = job(image, environment | {name: ""})
+    assert done.returncode == 1
+    line = json.loads(done.stdout)
+    assert (line["severity"], line["message"]) == ("ERROR", f"{name}: not set; the job's component must give it")
