@@ -11,18 +11,32 @@ from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.program import Project
 from tests.components.mocks import Recorder, record
 
+# prod with all that a stack may leave out.
+EVERYTHING = {
+    "omnipipe:customerManagedKeys": "true",
+    "omnipipe:piiReaders": '["group:support@example.com"]',
+    "omnipipe:piiMaskedReaders": '["group:analysts@example.com"]',
+    "omnipipe:billingAccount": "01AB23-CD45EF-678901",
+    "omnipipe:monthlyBudget": "300",
+    "omnipipe:githubRepositoryId": "123456789",
+    "omnipipe:githubOwnerId": "987654",
+}
+
 
 @cache
 def deployed(stack: str) -> Recorder:
-    """What the program registers for a stack."""
-    project = Project.load(PROJECT_ROOT, stack)
+    """What the program registers for a stack, or for ``everything``."""
+    name, more = ("prod", EVERYTHING) if stack == "everything" else (stack, {})
+    project = Project.load(PROJECT_ROOT, name)
     with contextlib.chdir(project.main):  # as the engine runs it
         return record(
-            lambda: runpy.run_path(str(project.main), run_name="__main__"), config=project.config, stack=stack
+            lambda: runpy.run_path(str(project.main), run_name="__main__"),
+            config=project.config | more,
+            stack=name,
         )
 
 
 @pytest.fixture
 def deploy() -> Callable[[str], Recorder]:
-    """``deploy("dev")``: what the program registers for a stack."""
+    """``deploy("dev")``: what the program registers for a stack, or for ``everything``."""
     return deployed

@@ -1,5 +1,7 @@
 """The inventory of a stack: every resource with what it is made with, in a file that a pull request shows.
 
+`everything` is prod with all that a stack may leave out.
+
     .venv/bin/python -m tests.components.golden
 
 writes the files anew. What has a test of its own stands in them as `[text]` (anything longer than a line); hashes of
@@ -17,7 +19,7 @@ from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.conftest import deployed
 from tests.components.mocks import Recorder, Registration
 
-STACKS = ("dev", "prod")
+STACKS = ("dev", "prod", "everything")
 REWRITE = ".venv/bin/python -m tests.components.golden"
 _FOLDER = Path(__file__).with_name("golden")
 _LONGEST = 300

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from omnipipe.laptop.services import KINDS
 from tests.components import golden
 from tests.components.mocks import Recorder, record
 
@@ -34,6 +35,12 @@ def test_a_golden_file_holds_no_secret_no_hash_and_no_path_of_a_machine(stack: s
     assert not re.search(r"[0-9a-f]{16}", text)
     assert "/home/" not in text
     assert str(golden.PROJECT_ROOT) not in text
+
+
+def test_the_laptop_knows_all_that_a_stack_can_have(deploy: Callable[[str], Recorder]) -> None:
+    types = {resource.type for resource in deploy("everything").resources}
+
+    assert types - {"pulumi:providers:gcp"} <= set(KINDS)
 
 
 def test_an_inventory_shows_what_a_deployment_depends_on() -> None:

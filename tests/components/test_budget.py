@@ -1,0 +1,87 @@
+"""A budget of one project, in the form that Google keeps it in."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.api_services import ApiServices
+from components.budget import Budget, BudgetArgs
+from components.place import Place
+from tests.components.mocks import UNKNOWN, Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+ACCOUNT = "01AB23-CD45EF-678901"
+
+
+def budget(*, preview: bool = False, channels: tuple[str, ...] = ()) -> Recorder:
+    def program() -> None:
+        apis = ApiServices("apis", PLACE)
+        args = BudgetArgs(place=PLACE, billing_account=ACCOUNT, monthly_amount=200, channels=channels)
+        Budget("budget", args, pulumi.ResourceOptions(depends_on=[apis]))
+
+    return record(program, preview=preview)
+
+
+def test_a_budget_is_of_this_project_alone_by_its_number_and_a_month() -> None:
+    made = budget().named("budget-budget")
+
+    assert made.inputs["budgetFilter"] == {"projects": ["projects/100000000001"], "calendarPeriod": "MONTH"}
+    assert made.inputs["billingAccount"] == ACCOUNT
+    assert made.inputs["amount"] == {"specifiedAmount": {"units": "200"}}
+    assert made.inputs["displayName"] == "shop-prod: budget"
+    assert made.parent == "budget"
+    assert not made.protect
+
+
+def test_it_tells_before_it_is_spent_and_when_it_will_be() -> None:
+    assert budget().named("budget-budget").inputs["thresholdRules"] == [
+        {"thresholdPercent": 0.5},
+        {"thresholdPercent": 0.9},
+        {"thresholdPercent": 1},
+        {"thresholdPercent": 1, "spendBasis": "FORECASTED_SPEND"},
+    ]
+
+
+def test_it_tells_the_channels_that_are_given() -> None:
+    assert budget(channels=("channels/1",)).named("budget-budget").inputs["allUpdatesRule"] == {
+        "monitoringNotificationChannels": ["channels/1"]
+    }
+    assert "allUpdatesRule" not in budget().named("budget-budget").inputs
+
+
+def test_the_request_is_counted_for_the_project_whoever_deploys() -> None:
+    provider = budget().named("budget-provider")
+
+    assert provider.inputs == {
+        "project": "shop-prod",
+        "billingProject": "shop-prod",
+        "userProjectOverride": "true",
+    }
+
+
+def test_the_projects_number_is_looked_up_when_the_apis_are_enabled() -> None:
+    program = budget()
+    apis = {service.name for service in program.of("projects.Service")}
+
+    assert apis <= program.named("budget-budget").property_dependencies["budgetFilter"]
+    preview = budget(preview=True)
+    assert preview.named("budget-budget").inputs["budgetFilter"]["projects"] == [UNKNOWN]
+    assert preview.exposed["budget"] == {"budget_id": UNKNOWN}
+    assert program.exposed["budget"] == {"budget_id": "id/budget-budget"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"billing_account": "billingAccounts/01AB23-CD45EF-678901"}, "billing_account is 'billingAccounts/"),
+        ({"billing_account": "01ab23-cd45ef-678901"}, "gcloud billing accounts list"),
+        ({"monthly_amount": 0}, "monthly_amount is 0: give whole units"),
+        ({"monthly_amount": 199.5}, "monthly_amount is 199.5"),
+        ({"monthly_amount": True}, "monthly_amount is True"),
+        ({"channels": ["c"] * 6}, "6 channels are given: a budget tells at most 5"),
+    ],
+)
+def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        BudgetArgs(**({"place": PLACE, "billing_account": ACCOUNT, "monthly_amount": 200} | wrong))

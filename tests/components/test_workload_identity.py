@@ -1,0 +1,128 @@
+"""Who deploys: runs of one repository on one branch, with rights that they cannot widen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.place import Place
+from components.workload_identity import DEPLOYER_ROLES, WorkloadIdentity, WorkloadIdentityArgs
+from tests.components.mocks import UNKNOWN, Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+ARGS: dict[str, Any] = {
+    "place": PLACE,
+    "repository_id": "123456789",
+    "owner_id": "987654",
+    "grantable_roles": ["roles/bigquery.jobUser", "projects/shop-prod/roles/pii_tagger"],
+}
+DEPLOYER = "serviceAccount:github-deployer@shop-prod.iam.gserviceaccount.com"
+
+
+def identity(*, preview: bool = False, **changed: Any) -> Recorder:
+    return record(lambda: WorkloadIdentity("github", WorkloadIdentityArgs(**ARGS | changed)), preview=preview)
+
+
+def test_the_provider_takes_tokens_of_this_repository_owner_and_branch_only() -> None:
+    provider = identity(branch="release/1.0").named("github-provider").inputs
+
+    assert provider["oidc"] == {"issuerUri": "https://token.actions.githubusercontent.com"}
+    assert provider["attributeCondition"].split(" && ") == [
+        "assertion.repository_id == '123456789'",
+        "assertion.repository_owner_id == '987654'",
+        "assertion.ref == 'refs/heads/release/1.0'",
+        "assertion.event_name in ['push', 'schedule', 'workflow_dispatch']",
+    ]
+    assert provider["attributeMapping"] == {
+        "google.subject": "assertion.sub",
+        "attribute.repository_id": "assertion.repository_id",
+    }
+    assert provider["workloadIdentityPoolId"] == "github"
+
+
+def test_the_repository_may_act_as_the_deployer_and_as_nobody_else() -> None:
+    (grant,) = identity().of("serviceaccount.IAMMember")
+
+    assert grant.inputs["role"] == "roles/iam.workloadIdentityUser"
+    assert grant.inputs["member"] == (
+        "principalSet://iam.googleapis.com/pools/github-pool/attribute.repository_id/123456789"
+    )
+    assert grant.property_dependencies["serviceAccountId"] == {"github-deployer"}
+
+
+def test_the_deployer_has_the_documented_roles_and_no_basic_one() -> None:
+    grants = [g.inputs for g in identity().of("projects.IAMMember")]
+
+    assert {grant["member"] for grant in grants} == {DEPLOYER}
+    assert sorted(g["role"] for g in grants if "condition" not in g) == list(DEPLOYER_ROLES)
+    assert not {"roles/owner", "roles/editor", "roles/viewer"} & set(DEPLOYER_ROLES)
+    # Each of these would let it grant itself anything.
+    assert not {"roles/resourcemanager.projectIamAdmin", "roles/iam.roleAdmin", "roles/iam.securityAdmin"} & set(
+        DEPLOYER_ROLES
+    )
+
+
+def test_the_deployer_grants_on_the_project_what_workloads_get_and_nothing_else() -> None:
+    (limited,) = (g.inputs for g in identity().of("projects.IAMMember") if "condition" in g.inputs)
+
+    assert limited["role"] == "roles/resourcemanager.projectIamAdmin"
+    assert limited["condition"]["expression"] == (
+        "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
+        ".hasOnly(['roles/bigquery.jobUser', 'projects/shop-prod/roles/pii_tagger'])"
+    )
+
+
+def test_all_of_it_is_protected_so_that_a_destroy_keeps_its_own_rights() -> None:
+    resources = identity().resources
+
+    assert len(resources) == len(DEPLOYER_ROLES) + 5
+    assert all(resource.protect and resource.parent == "github" for resource in resources)
+
+
+def test_what_a_workflow_is_told_is_exposed_and_unknown_in_a_preview() -> None:
+    assert identity().exposed["github"] == {
+        "provider_name": "github-provider",
+        "deployer_email": "github-deployer@shop-prod.iam.gserviceaccount.com",
+    }
+    preview = identity(preview=True)
+    assert preview.exposed["github"] == {"provider_name": UNKNOWN, "deployer_email": UNKNOWN}
+    assert preview.named("github-repository").inputs["member"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"repository_id": "shop/omnipipe"}, "repository_id is 'shop/omnipipe': give GitHub's number as text"),
+        ({"owner_id": "012"}, "owner_id is '012'"),
+        ({"branch": "refs/heads/main"}, "branch is 'refs/heads/main': give a branch's short name"),
+        ({"branch": "main' || true || '"}, "give a branch's short name"),
+        ({"grantable_roles": []}, "0 grantable_roles: a condition takes 1 to 10"),
+        ({"grantable_roles": [f"roles/a.b{n}" for n in range(11)]}, "11 grantable_roles"),
+        ({"grantable_roles": ["bigquery.jobUser"]}, "'bigquery.jobUser': write roles/SERVICE.ROLE"),
+        ({"grantable_roles": ["roles/owner"]}, "'roles/owner': whoever may grant it may do anything"),
+    ],
+)
+def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words.replace("(", r"\(").replace("|", r"\|")):
+        WorkloadIdentityArgs(**ARGS | wrong)
+
+
+def test_all_that_does_not_fit_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"repository_id.*; owner_id.*; branch"):
+        WorkloadIdentityArgs(
+            place=PLACE, repository_id="a", owner_id="b", branch="", grantable_roles=["roles/a.b"]
+        )
+
+
+def test_what_the_platform_grants_on_the_project_is_what_its_deployer_may_grant(
+    deploy: Callable[[str], Recorder],
+) -> None:
+    program = deploy("everything")
+    (limited,) = (g.inputs for g in program.of("projects.IAMMember") if g.name.endswith("projectiamadmin"))
+    tagger = program.named("pii-tagger").inputs
+    full_name = {"id/pii-tagger": f"projects/{tagger['project']}/roles/{tagger['roleId']}"}
+
+    granted = {g.inputs["role"] for g in program.of("projects.IAMMember") if g.parent != "github"}
+    assert granted
+    for role in granted:
+        assert f"'{full_name.get(role, role)}'" in limited["condition"]["expression"]
