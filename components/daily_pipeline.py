@@ -44,9 +44,41 @@ class DailyPipeline(pulumi.ComponentResource):
     - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
     - reverse sync reads ``analysis`` and writes its state and deliveries.
 
-    All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``.
+    All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``. dbt puts the policy tags on
+    columns with personal data and, like validate, reads them.
 
     Exposes ``workflow``.
+
+    Example::
+
+        from components.code_store import CodeStore, CodeStoreArgs
+        from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+        from components.pii_policy import PiiPolicy, PiiPolicyArgs
+        from components.place import Place
+        from components.secrets import Secrets, SecretsArgs
+        from components.warehouse import Warehouse, WarehouseArgs
+        from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+
+        place = Place("my-project", "europe-west1")
+        tables = WarehouseArgs(
+            place=place, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES
+        )
+        DailyPipeline(
+            "daily",
+            DailyPipelineArgs(
+                place=place,
+                code=CodeStore("code", CodeStoreArgs(place=place)),
+                secrets=Secrets("secrets", SecretsArgs(place=place)),
+                warehouse=Warehouse("warehouse", tables),
+                pii=PiiPolicy("pii", PiiPolicyArgs(place=place, location="EU", protect=True)),
+                bigquery_location="EU",
+                weather_api_url="https://api.open-meteo.com",
+                webhook_url="https://example.com/hook",
+                schedule="0 5 * * *",
+                time_zone="Etc/UTC",
+                paused=False,
+            ),
+        )
     """
 
     def __init__(self, name: str, args: DailyPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -117,8 +149,8 @@ class DailyPipeline(pulumi.ComponentResource):
         )
         # dbt tags the columns that hold personal data, and goes on reading them; validate checks e-mail addresses.
         args.pii.grant_tagger(dbt.workload)
-        args.pii.grant_reader(dbt.workload)
-        args.pii.grant_reader(validate.workload)
+        args.pii.grant_reader(dbt.workload, Sensitivity.HIGH)
+        args.pii.grant_reader(validate.workload, Sensitivity.HIGH)
         self.workflow = DailyWorkflow(
             name,
             DailyWorkflowArgs(

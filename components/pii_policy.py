@@ -103,7 +103,7 @@ class PiiPolicy(pulumi.ComponentResource):
             ),
         )
         dbt = Workload("dbt-job", place, "Job dbt")
-        policy.grant_reader(dbt)
+        policy.grant_reader(dbt, Sensitivity.HIGH)
         policy.grant_tagger(dbt)
         environment = {"POLICY_TAG_HIGH": policy.tag_ids[Sensitivity.HIGH]}
     """
@@ -172,9 +172,9 @@ class PiiPolicy(pulumi.ComponentResource):
         self.tag_ids: dict[Sensitivity, pulumi.Output[str]] = {level: tag.id for level, tag in self._tags.items()}
         self.register_outputs({"tag_ids": {level.value: tag for level, tag in self.tag_ids.items()}})
 
-    def grant_reader(self, workload: Workload) -> list[pulumi.Resource]:
-        """Let a workload read the clear values of every level."""
-        return [self._grant_reader(level, workload.name, workload.member) for level in self._tags]
+    def grant_reader(self, workload: Workload, level: Sensitivity) -> pulumi.Resource:
+        """Let a workload read the clear values of a level."""
+        return self._grant_reader(level, workload.name, workload.member)
 
     def grant_tagger(self, workload: Workload) -> pulumi.Resource:
         """Let a workload put the tags on columns of tables that it may change: of those alone, in the whole project."""

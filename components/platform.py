@@ -13,25 +13,46 @@ from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
+from components.workload import PROJECT_ROLES
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
-
-# What workloads get on the whole project, because nothing narrower takes it. A deployment may grant these there.
-PROJECT_ROLES = (
-    "roles/bigquery.jobUser",
-    "roles/cloudsql.instanceUser",
-    "roles/logging.logWriter",
-    "roles/run.viewer",
-    "roles/storage.objectViewer",
-    "roles/workflows.invoker",
-)
 
 
 class Platform(pulumi.ComponentResource):
     """One environment: Postgres -> Datastream -> BigQuery, a daily workflow over it, and the KPIs out again.
 
-    Exposes the components that others may build on: ``capture``, ``warehouse``, ``pipeline``.
+    Exposes the components that others may build on: ``capture``, ``warehouse``, ``pipeline``, and
+    ``deployer`` where GitHub's workflows may deploy. Grants nothing itself.
+
+    Example::
+
+        from components.place import Place
+        from components.platform import Platform
+        from components.platform_args import PlatformArgs
+
+        settings = PlatformArgs(
+            place=Place("my-project", "europe-west1"),
+            bigquery_location="EU",
+            database_tier="db-f1-micro",
+            database_availability="ZONAL",
+            protect_data=True,
+            customer_managed_keys=True,
+            schedule="0 5 * * *",
+            time_zone="Europe/Berlin",
+            schedule_paused=False,
+            weather_api_url="https://api.open-meteo.com",
+            webhook_url="https://example.com/hook",
+            pii_readers=("group:support@example.com",),
+            pii_masked_readers=("group:analysts@example.com",),
+            alert_emails=("data@example.com",),
+            runbooks_url="https://example.com/runbooks",
+            billing_account="01AB23-CD45EF-678901",
+            monthly_budget=300,
+            github_repository_id="123456789",
+            github_owner_id="987654",
+        )
+        platform = Platform("omnipipe", settings)
     """
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -110,8 +131,9 @@ class Platform(pulumi.ComponentResource):
                 BudgetArgs(place=place, billing_account=args.billing_account, monthly_amount=args.monthly_budget),
                 child,
             )
+        self.deployer = None
         if args.github_repository_id:
-            WorkloadIdentity(
+            self.deployer = WorkloadIdentity(
                 "github",
                 WorkloadIdentityArgs(
                     place=place,

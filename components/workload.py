@@ -11,6 +11,16 @@ from components.place import Place
 # https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/create (accountId)
 _ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
+# The roles that are granted on a whole project, and why on nothing narrower. A deployment may grant these there.
+PROJECT_ROLES = {
+    "roles/bigquery.jobUser": "jobs belong to a project",
+    "roles/cloudsql.instanceUser": "Cloud SQL takes no grant on one instance",
+    "roles/logging.logWriter": "log entries belong to a project",
+    "roles/run.viewer": "the operation of a job that runs belongs to the project",
+    "roles/storage.objectViewer": "Google makes the bucket of function sources itself: by the name's beginning only",
+    "roles/workflows.invoker": "Workflows takes no grant on one workflow",
+}
+
 
 class Workload(pulumi.ComponentResource):
     """A service account of one workload's own, without keys: Google gives the workload its tokens.
@@ -50,7 +60,16 @@ class Workload(pulumi.ComponentResource):
         self.register_outputs({"email": self.email})
 
     def grant_project(self, role: str, *, only_named: str | None = None) -> pulumi.Resource:
-        """Give the workload a role on the whole project, or on its resources whose names begin with ``only_named``."""
+        """Give the workload a role on the whole project, or on its resources whose names begin with ``only_named``.
+
+        Raises ValueError for a role that is not among ``PROJECT_ROLES``: most can be granted on something narrower.
+        """
+        require(
+            (
+                role in PROJECT_ROLES,
+                f"{role} on the whole project: grant it on a resource, or add it to PROJECT_ROLES",
+            )
+        )
         short = role.removeprefix("roles/").replace(".", "-").lower()
         return gcp.projects.IAMMember(
             f"{self.name}-{short}",

@@ -23,7 +23,7 @@ def policy(args: PiiPolicyArgs = ARGS, *, preview: bool = False) -> Recorder:
     def program() -> None:
         made = PiiPolicy("shop-pii", args)
         dbt = Workload("dbt-job", PLACE, "Job dbt")
-        made.grant_reader(dbt)
+        made.grant_reader(dbt, Sensitivity.HIGH)
         made.grant_tagger(dbt)
 
     return record(program, preview=preview)
@@ -61,7 +61,11 @@ def test_readers_get_the_tag_and_masked_readers_the_mask() -> None:
         for grant in program.of("datacatalog.PolicyTagIamMember")
     }
     dbt = "serviceAccount:dbt-job@shop-prod.iam.gserviceaccount.com"
-    assert readers == {(f"id/shop-pii-{level}", who) for level in ("high", "medium") for who in (SUPPORT, dbt)}
+    assert readers == {
+        ("id/shop-pii-high", SUPPORT),
+        ("id/shop-pii-medium", SUPPORT),
+        ("id/shop-pii-high", dbt),
+    }
     assert {g.inputs["role"] for g in program.of("datacatalog.PolicyTagIamMember")} == {
         "roles/datacatalog.categoryFineGrainedReader"
     }
