@@ -20,7 +20,6 @@ from omnipipe.contracts.tables import (
     VALIDATION_RESULTS,
     WEATHER,
 )
-from omnipipe.runtime import warehouse
 
 _RAW = "raw"
 # The name under which reverse sync keeps its one receiver.
@@ -76,7 +75,7 @@ def ops(client: bigquery.Client, pipeline: str, now: datetime) -> Iterator[Figur
         bigquery.ScalarQueryParameter("now", "TIMESTAMP", now),
         bigquery.ScalarQueryParameter("pipeline", "STRING", pipeline),
     )
-    (row,) = warehouse.query(client, _OPS, *parameters)
+    row = _row(client, _OPS, *parameters)
     # A table that was fetched says when it was made; the client's type is of one that may not have been.
     since = row["since"] or cast(datetime, client.get_table(PIPELINE_RUNS.id, timeout=_TIMEOUT_S).created)
     yield Figure("hours_since_success", pipeline, _hours(since, now), "hours since the last successful run")
@@ -89,7 +88,7 @@ def backlog(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
     """What reverse sync has not confirmed as delivered: rows after its watermark, which a failed row holds back."""
     destination = bigquery.ScalarQueryParameter("destination", "STRING", _DESTINATION)
     try:
-        (row,) = warehouse.query(client, _BACKLOG, destination)
+        row = _row(client, _BACKLOG, destination)
         count, oldest = row["count"], row["oldest"]
     except NotFound:  # dbt makes the table in its first run: nothing waits before that
         count, oldest = 0, None
@@ -108,6 +107,13 @@ def raw_ages(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
         name = f"{table.dataset_id}.{table.table_id}"
         figure = "weather_age_hours" if name == WEATHER.id else "captured_age_hours"
         yield Figure(figure, name, _hours(last, now), "hours since new rows")
+
+
+def _row(client: bigquery.Client, sql: str, *parameters: bigquery.ScalarQueryParameter) -> bigquery.Row:
+    config = bigquery.QueryJobConfig(query_parameters=parameters)
+    job = client.query(sql, job_config=config, timeout=_TIMEOUT_S)
+    (row,) = job.result(timeout=_TIMEOUT_S)
+    return row
 
 
 def _hours(since: datetime, now: datetime) -> float:

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, Response, jsonify
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
+from psycopg import sql
 
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.images import Image, build
@@ -60,8 +61,9 @@ def database(postgres: Postgres) -> Iterator[str]:
     postgres.ensure_database(name)
     postgres.ensure_user(PROBE_USER, TOKEN)
     with psycopg.connect(postgres.admin_dsn(name), autocommit=True) as admin:
-        admin.execute(f'REVOKE cloudsqlsuperuser FROM "{PROBE_USER}"')
-        admin.execute(f'GRANT pg_monitor TO "{PROBE_USER}"')
+        user = sql.Identifier(PROBE_USER)
+        admin.execute(sql.SQL("REVOKE cloudsqlsuperuser FROM {}").format(user))
+        admin.execute(sql.SQL("GRANT pg_monitor TO {}").format(user))
         yield name
         admin.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"

@@ -199,8 +199,8 @@ def test_the_age_of_each_raw_table(measure: Any, client: bigquery.Client) -> Non
 def test_every_logical_slot_of_the_database(measure: Any, postgres: Postgres, database: str) -> None:
     assert not [figure for figure, _ in measure() if figure.startswith(("slot", "capture_"))]
     with psycopg.connect(postgres.admin_dsn(database), autocommit=True) as admin:
-        admin.execute(f"SELECT pg_create_logical_replication_slot('read_{database}', 'pgoutput')")
-        admin.execute(f"SELECT pg_create_logical_replication_slot('orphan_{database}', 'pgoutput')")
+        for slot in ("read", "orphan"):
+            admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [f"{slot}_{database}"])
         admin.execute("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 2000)")
     lines = measure()
     for slot in (f"read_{database}", f"orphan_{database}"):

@@ -1,0 +1,316 @@
+"""Who hears of what: log-based metrics, alert policies on them, and a dashboard."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.checks import require
+from components.dashboard import dashboard
+from components.monitoring_alerts import FIGURES, HEARTBEAT, SILENCE, Alert, Figure, Service
+from components.place import Place
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_URL = re.compile(r"https?://[^\s/]+\S*[^\s/]")
+_ERROR_WINDOW_S = 3600
+_SILENT_AFTER = 4  # measurements that did not come
+# https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
+_LONGEST_ABSENCE_S = int(23.5 * 3600)
+_ONE_DAY = "86400s"
+_METRIC_TRIES, _METRIC_WAIT_S = 25, 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """What a ``Monitoring`` needs.
+
+    ``services`` are watched for errors. ``probe`` is the name of the job that logs the figures, each
+    ``probe_interval_s`` seconds. ``emails`` hear of every alert; with none, incidents are seen in the console only.
+    ``thresholds`` (figure -> value) replace those of ``monitoring_alerts.FIGURES``. ``runbooks_url`` is where
+    docs/runbooks can be read.
+
+    Raises ValueError with all problems at once.
+    """
+
+    place: Place
+    services: Sequence[Service]
+    probe: str
+    runbooks_url: str
+    probe_interval_s: int = 900
+    emails: Sequence[str] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {figure.name for figure in FIGURES}
+        named = [(service.kind, service.name) for service in self.services]
+        require(
+            (bool(self.services), "no service is given: list those whose errors are to be heard of"),
+            (len(set(named)) == len(named), "a service is given twice: each has one metric"),
+            (
+                self.probe_interval_s % 60 == 0
+                and 60 <= self.probe_interval_s <= _LONGEST_ABSENCE_S // _SILENT_AFTER,
+                f"probe_interval_s is {self.probe_interval_s}: give whole minutes, up to "
+                f"{_LONGEST_ABSENCE_S // _SILENT_AFTER} s (silence can be watched for 23.5 hours at most)",
+            ),
+            (
+                bool(_URL.fullmatch(self.runbooks_url)),
+                f"runbooks_url is {self.runbooks_url!r}: no slash at its end",
+            ),
+            *(
+                (bool(_EMAIL.fullmatch(email)), f"{email!r} is no e-mail address: write it as name@example.com")
+                for email in self.emails
+            ),
+            *(
+                (
+                    name in known and value > 0,
+                    f"the threshold of {name} is {value}: give more than 0, for one of {', '.join(sorted(known))}",
+                )
+                for name, value in self.thresholds.items()
+            ),
+        )
+
+    def threshold(self, figure: Figure) -> float:
+        """Where a figure fires."""
+        return self.thresholds.get(figure.name, figure.threshold)
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Alerts for errors of each service and for each figure of the probe, and for the probe's own silence.
+
+    Creates a notification channel an e-mail address; for each service a counter metric of its errors and a policy
+    that fires at the first one; for each figure a distribution metric and a policy that fires at its threshold and
+    above; a policy for a probe that is silent; a dashboard. Grants nothing.
+
+    A policy on a distribution compares a percentile, which Google interpolates between the bounds of the buckets. Each
+    threshold is such a bound, so the 99th percentile lies above it when, and only when, one of the few values of
+    the window is at the threshold or above.
+
+    Exposes ``channels``, the ids of the notification channels.
+
+    Example::
+
+        from components.monitoring import Monitoring, MonitoringArgs
+        from components.monitoring_alerts import Service
+        from components.place import Place
+
+        Monitoring(
+            "monitoring",
+            MonitoringArgs(
+                place=Place("my-project", "europe-west1"),
+                services=(
+                    Service("function", "weather"),
+                    Service("database", "oltp", "my-project:oltp-1a2b3c4"),
+                ),
+                probe="probe",
+                runbooks_url="https://example.com/runbooks",
+                emails=("data@example.com",),
+                thresholds={"captured_age_hours": 72},
+            ),
+        )
+    """
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("omnipipe:components:Monitoring", name, {}, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._patient = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-metric", _wait_for_metric)])
+        self.channels = [
+            gcp.monitoring.NotificationChannel(
+                f"{name}-email-{number}",
+                project=args.place.project,
+                display_name=f"{name}: {email}",
+                type="email",
+                labels={"email_address": email},
+                opts=self._child,
+            ).id
+            for number, email in enumerate(args.emails, 1)
+        ]
+        for service in args.services:
+            self._watch_errors(service)
+        for figure in FIGURES:
+            self._watch_figure(figure)
+        self._watch_silence()
+        gcp.monitoring.Dashboard(
+            f"{name}-dashboard",
+            project=args.place.project,
+            dashboard_json=dashboard(
+                name,
+                errors={
+                    f"{service.kind} {service.name}": (self._metric_name(service), service.alert.resource_type)
+                    for service in args.services
+                },
+                figures={
+                    figure.name: (
+                        figure.title,
+                        self._metric_name(figure.name),
+                        figure.unit,
+                        args.threshold(figure),
+                    )
+                    for figure in FIGURES
+                },
+            ),
+            opts=self._child,
+        )
+        self.register_outputs({"channels": self.channels})
+
+    def _metric_name(self, of: Service | str) -> str:
+        what = of if isinstance(of, str) else f"errors-{of.kind}-{of.name}"
+        return f"{self._name}-{what.replace('_', '-')}"
+
+    def _watch_errors(self, service: Service) -> None:
+        kind, name = service.alert, self._metric_name(service)
+        metric = gcp.logging.Metric(
+            name,
+            project=self._args.place.project,
+            name=name,
+            description=f"Error entries of the {service.kind} {service.name}.",
+            filter=pulumi.Output.concat(
+                f'resource.type="{kind.resource_type}" AND resource.labels.{kind.label}="',
+                service.id or service.name,
+                f'" AND {kind.errors}',
+            ),
+            metric_descriptor={"metric_kind": "DELTA", "value_type": "INT64", "unit": "1"},
+            opts=self._child,
+        )
+        self._policy(
+            f"errors-{service.kind}-{service.name}",
+            kind,
+            f"Errors of the {service.kind} {service.name}",
+            metric,
+            {
+                "display_name": "an error in the last hour",
+                "condition_threshold": {
+                    "filter": _series(name, kind.resource_type),
+                    "comparison": "COMPARISON_GT",
+                    "threshold_value": 0,
+                    "duration": "0s",
+                    "aggregations": [
+                        {
+                            "alignment_period": f"{_ERROR_WINDOW_S}s",
+                            "per_series_aligner": "ALIGN_DELTA",
+                            "cross_series_reducer": "REDUCE_SUM",
+                        }
+                    ],
+                    "trigger": {"count": 1},
+                },
+            },
+        )
+
+    def _watch_figure(self, figure: Figure) -> None:
+        threshold = self._args.threshold(figure)
+        metric = self._figure_metric(figure.name, figure.unit, threshold)
+        self._policy(
+            figure.name,
+            figure,
+            figure.title,
+            metric,
+            {
+                "display_name": f"{figure.name} is {threshold:g} or more",
+                "condition_threshold": {
+                    "filter": _series(self._metric_name(figure.name), "cloud_run_job"),
+                    "comparison": "COMPARISON_GT",
+                    "threshold_value": threshold,
+                    "duration": "0s",
+                    "aggregations": [
+                        {
+                            # Two measurements: with one alone, a late probe would leave a gap.
+                            "alignment_period": f"{2 * self._args.probe_interval_s}s",
+                            "per_series_aligner": "ALIGN_PERCENTILE_99",
+                        }
+                    ],
+                    "trigger": {"count": 1},
+                },
+            },
+        )
+
+    def _watch_silence(self) -> None:
+        metric = self._figure_metric(HEARTBEAT, "s", 60)
+        self._policy(
+            "silence",
+            SILENCE,
+            SILENCE.title,
+            metric,
+            {
+                "display_name": f"no figure for {_SILENT_AFTER} measurements",
+                "condition_absent": {
+                    "filter": _series(self._metric_name(HEARTBEAT), "cloud_run_job"),
+                    "duration": f"{_SILENT_AFTER * self._args.probe_interval_s}s",
+                    "aggregations": [
+                        {
+                            "alignment_period": f"{self._args.probe_interval_s}s",
+                            "per_series_aligner": "ALIGN_PERCENTILE_99",
+                        }
+                    ],
+                    "trigger": {"count": 1},
+                },
+            },
+        )
+
+    def _figure_metric(self, figure: str, unit: str, threshold: float) -> gcp.logging.Metric:
+        name = self._metric_name(figure)
+        return gcp.logging.Metric(
+            name,
+            project=self._args.place.project,
+            name=name,
+            description=f"The figure {figure}, as the job {self._args.probe} logs it.",
+            filter=f'resource.type="cloud_run_job" AND resource.labels.job_name="{self._args.probe}" '
+            f'AND jsonPayload.figure="{figure}"',
+            value_extractor="EXTRACT(jsonPayload.value)",
+            label_extractors={"subject": "EXTRACT(jsonPayload.subject)"},
+            metric_descriptor={
+                "metric_kind": "DELTA",
+                "value_type": "DISTRIBUTION",
+                "unit": unit,
+                "labels": [{"key": "subject", "value_type": "STRING", "description": "What was measured."}],
+            },
+            bucket_options={"explicit_buckets": {"bounds": _bounds(threshold)}},
+            opts=self._child,
+        )
+
+    def _policy(
+        self,
+        what: str,
+        alert: Alert,
+        title: str,
+        metric: gcp.logging.Metric,
+        condition: gcp.monitoring.AlertPolicyConditionArgsDict,
+    ) -> None:
+        link = f"{self._args.runbooks_url}/{alert.runbook}#{alert.anchor}"
+        gcp.monitoring.AlertPolicy(
+            f"{self._name}-{what.replace('_', '-')}-alert",
+            project=self._args.place.project,
+            display_name=f"{self._name}: {title}",
+            combiner="OR",
+            conditions=[condition],
+            severity=alert.severity,
+            notification_channels=list(self.channels),
+            alert_strategy={"auto_close": _ONE_DAY},
+            documentation={
+                "subject": f"{self._args.place.project}: {title}",
+                "content": f"{alert.advice}\n\nRunbook: [{alert.title}]({link})",
+                "mime_type": "text/markdown",
+            },
+            user_labels={"component": self._name.lower(), "runbook": alert.runbook.removesuffix(".md")},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[metric], hooks=self._patient),
+        )
+
+
+def _series(metric: str, resource_type: str) -> str:
+    return f'metric.type="logging.googleapis.com/user/{metric}" AND resource.type="{resource_type}"'
+
+
+def _bounds(threshold: float) -> list[float]:
+    """Bounds of a distribution's buckets, finer around ``threshold``, which is one of them."""
+    return [0, *(threshold * 2.0**power for power in range(-4, 11))]
+
+
+async def _wait_for_metric(failure: pulumi.ErrorHookArgs) -> bool:
+    """Try a policy again that came before its metric: Google says that a new one takes up to ten minutes."""
+    newest = failure.errors[0] if failure.errors else ""
+    if "Cannot find metric" not in newest or len(failure.errors) > _METRIC_TRIES:
+        return False
+    await asyncio.sleep(_METRIC_WAIT_S)
+    return True
