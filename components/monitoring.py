@@ -142,15 +142,10 @@ class Monitoring(pulumi.ComponentResource):
                     f"{service.kind} {service.name}": (self._metric_name(service), service.alert.resource_type)
                     for service in args.services
                 },
-                figures={
-                    figure.name: (
-                        figure.title,
-                        self._metric_name(figure.name),
-                        figure.unit,
-                        args.threshold(figure),
-                    )
+                figures=[
+                    (figure.title, self._metric_name(figure.name), figure.unit, args.threshold(figure))
                     for figure in FIGURES
-                },
+                ],
             ),
             opts=self._child,
         )
