@@ -1,5 +1,6 @@
 """`up`, `down` and `status`: the laptop cloud itself."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,7 +68,7 @@ def down(
 
 
 def status(as_json: Json = False) -> None:
-    """Show what runs, where it is, what the outside world is replaced by, and what has no effect here."""
+    """Show what runs, where it is, which alerts fire, what is replaced, and what has no effect here."""
     from omnipipe.laptop import report
 
     state = report.status()
@@ -97,7 +98,24 @@ def status(as_json: Json = False) -> None:
             ("stream", "state", "lag in bytes", "error"),
             [(s["name"], s["state"], s["lag_bytes"], s["error"]) for s in state["streams"]],
         )
+    _show_alerts(state["alerts"])
     console.print(f"\nPostgres: {state['psql']}", soft_wrap=True)  # to be copied as one line
+
+
+def _show_alerts(alerts: list[dict[str, Any]]) -> None:
+    """Those that are not ok, each in a line, and how many are."""
+    if not alerts:
+        return
+    notable = [alert for alert in alerts if alert["state"] != "ok"]
+    console.print(f"\nAlerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
+    if notable:
+        columns = ("policy", "severity", "state", "subject", "value", "since", "why")
+        table(columns, [[alert[column] for column in columns] for alert in notable])
+
+
+def _states(alerts: list[dict[str, Any]]) -> str:
+    counts = Counter(alert["state"] for alert in alerts)
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
 
 
 def _counted(changes: dict[str, int]) -> str:

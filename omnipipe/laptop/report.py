@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import psutil
@@ -13,6 +14,7 @@ from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.datastream import status as progress
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
+from omnipipe.laptop.monitoring import alerts
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.postgres import psql_path
 from omnipipe.laptop.program import Project
@@ -41,6 +43,7 @@ def status() -> dict[str, Any]:
         "without_effect": sorted(f"{kind} ({count})" for (kind, effect), count in counts.items() if not effect),
         "outside_world": _outside_world(cloud),
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
+        "alerts": [asdict(alert) for alert in alerts.evaluate(cloud)],
         "psql": f"{psql_path()} '{access.connection_string(cloud)}'" if instances else None,
     }
 

@@ -8,6 +8,7 @@ from omnipipe.laptop.services import (
     functions,
     governance,
     iam,
+    monitoring,
     random,
     run,
     scheduler,
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = (
     | functions.KINDS
     | governance.KINDS
     | iam.KINDS
+    | monitoring.KINDS
     | random.KINDS
     | run.KINDS
     | scheduler.KINDS
