@@ -57,13 +57,17 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     """
     from google.api_core.exceptions import GoogleAPICallError
     from google.api_core.retry import Retry
-    from google.auth.credentials import AnonymousCredentials
     from google.cloud import bigquery
+
+    from omnipipe.laptop.iam.credentials import LocalCredentials
+    from omnipipe.laptop.iam.tokens import OWNER
 
     if "bigquery" not in cloud.processes.running():
         raise LaptopError("BigQuery is not running: run `omnipipe up`")
     client = bigquery.Client(
-        cloud.project, credentials=AnonymousCredentials(), client_options={"api_endpoint": cloud.bigquery_url}
+        cloud.project,
+        credentials=LocalCredentials(cloud.tokens, OWNER),
+        client_options={"api_endpoint": cloud.bigquery_url},
     )
     try:
         given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
@@ -138,8 +142,8 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
     """
     workflow = cloud.registry.of_type(WORKFLOW)[0]
     argument = json.dumps({"run_date": run_date} if run_date else {})
-    execution = _call("POST", f"{cloud.google}/v1/{workflow.id}/executions", {"argument": argument})
-    url = f"{cloud.google}/v1/{execution['name']}"
+    execution = _call(cloud, "POST", f"{workflow.id}/executions", {"argument": argument})
+    name = execution["name"]
     seen = None
     try:
         checked = time.monotonic()
@@ -148,21 +152,22 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
             if time.monotonic() - checked > 1:
                 require_whole(cloud)  # clients wait minutes for a service that is gone
                 checked = time.monotonic()
-            execution = _call("GET", url)
+            execution = _call(cloud, "GET", name)
             steps = execution["status"]["currentSteps"]
             if steps and steps[0]["step"] != seen:
                 seen = steps[0]["step"]
                 on_step(seen)
     except (KeyboardInterrupt, LaptopError):
         with suppress(LaptopError):  # the service that would cancel may be the one that is gone
-            _call("POST", f"{url}:cancel")
+            _call(cloud, "POST", f"{name}:cancel")
         raise
     return execution
 
 
-def _call(method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
-        answer = requests.request(method, url, json=body, timeout=30)
+        url = f"{cloud.google}/v1/{path}"
+        answer = requests.request(method, url, json=body, headers=cloud.as_owner(), timeout=30)
         answer.raise_for_status()
     except requests.RequestException as error:
         raise LaptopError(

@@ -7,6 +7,7 @@ because the emulator has no setting for it:
   grow with the square of the table. Here it keeps no history, and time travel reads the table as it is now.
 - It keeps the rows of every query's result in memory. Here the oldest are dropped.
 - It cannot make a BIGNUMERIC column. Here one holds 20 digits before the point and 18 after it.
+- Its gRPC server, of the Storage API, is not started: no client here speaks it, and no gate stands before it.
 - It installs the ``spatial`` extension over the network into HOME. Here it loads the packaged one in place.
 - It writes to the table and to its catalog in separate transactions. After a kill between the two a table could be
   neither made nor dropped; here each start drops what its client never got an answer for.
@@ -25,16 +26,24 @@ What it does differently from BigQuery, as far as this project met it:
 - Any location is accepted; jobs always report ``US``.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import contextlib
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 
 from omnipipe.laptop.errors import LaptopError
+
+if TYPE_CHECKING:
+    from bqemulator.api.dependencies import AppContext
+    from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
 # What DuckDB may hold in memory before it spills to the data folder.
@@ -42,10 +51,22 @@ _MEMORY_LIMIT = "1GB"
 _KEPT_RESULTS = 50
 
 
-def argv(data_dir: Path, rest_port: int, grpc_port: int, project: str) -> list[str]:
-    """The command line of the emulator's process. It stops cleanly on SIGTERM."""
-    ports = ["--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
-    return [sys.executable, "-m", __name__, "--data-dir", str(data_dir), *ports, "--project", project]
+@dataclass(frozen=True)
+class Identity:
+    """What the gate asks: the registry's file, with the grants, and the file of the key of the tokens."""
+
+    registry: Path
+    token_key: Path
+
+
+def argv(data_dir: Path, rest_port: int, project: str, identity: Identity | None = None) -> list[str]:
+    """The command line of the emulator's process. It stops cleanly on SIGTERM.
+
+    With an ``identity`` a gate stands before it, see ``omnipipe.laptop.iam.bigquery``; without, it is open to all.
+    """
+    gate = ["--registry", str(identity.registry), "--token-key", str(identity.token_key)] if identity else []
+    port = ["--rest-port", str(rest_port)]
+    return [sys.executable, "-m", __name__, "--data-dir", str(data_dir), *port, "--project", project, *gate]
 
 
 def is_ready(rest_port: int) -> bool:
@@ -99,7 +120,33 @@ async def _drop_old_results() -> None:
         await asyncio.sleep(30)
 
 
-async def _serve(data_dir: Path, rest_port: int, grpc_port: int, project: str) -> None:
+class _NotServed:
+    """In the place of the Storage API's gRPC server: no client here speaks it, and no gate stands before it."""
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self, grace: float) -> None:
+        pass
+
+
+def _behind_gate(app: ASGIApp, context: AppContext, data_dir: Path, identity: Identity) -> ASGIApp:
+    from bqemulator.api.middleware import GzipRequestMiddleware
+
+    from omnipipe.laptop.iam.bigquery.middleware import BigQueryGate
+    from omnipipe.laptop.iam.bigquery.tags import PolicyTags
+    from omnipipe.laptop.iam.gate import Gate
+    from omnipipe.laptop.iam.tokens import Tokens
+    from omnipipe.laptop.registry import Registry
+
+    registry = Registry(identity.registry)
+    gate = Gate(registry, Tokens(identity.token_key), context.settings.default_project_id)
+    tags = PolicyTags(data_dir / "policy-tags.json")
+    # The gate reads bodies as the emulator reads them.
+    return GzipRequestMiddleware(BigQueryGate(app, context, gate, registry, tags))
+
+
+async def _serve(data_dir: Path, rest_port: int, project: str, identity: Identity | None) -> None:
     # Imported here: the other functions of this file are used by processes that should stay small.
     from bqemulator import server
     from bqemulator.catalog.models import SnapshotMeta
@@ -129,13 +176,15 @@ async def _serve(data_dir: Path, rest_port: int, grpc_port: int, project: str) -
     # The server makes its parts itself and takes them from no argument.
     server.DuckDBEngine = Engine  # pyright: ignore[reportPrivateImportUsage] - replaced on purpose
     server.SnapshotManager = NoHistory  # pyright: ignore[reportPrivateImportUsage] - as above
+    server.build_grpc_server = lambda _: (_NotServed(), 0)  # pyright: ignore[reportPrivateImportUsage] - as above
+    if identity:
+        without_gate = server.create_app  # pyright: ignore[reportPrivateImportUsage] - as above
+        server.create_app = lambda context: _behind_gate(without_gate(context), context, data_dir, identity)  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue] - an ASGI application takes FastAPI's place
     type_map._BQ_TO_DUCKDB["BIGNUMERIC"] = "DECIMAL(38, 18)"
 
     settings = Settings(
         rest_host=HOST,
         rest_port=rest_port,
-        grpc_host=HOST,
-        grpc_port=grpc_port,
         persistence_mode=PersistenceMode.PERSISTENT,
         data_dir=data_dir,
         upload_staging_dir=data_dir / "uploads",
@@ -159,11 +208,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="BigQuery on this machine")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--rest-port", type=int, required=True)
-    parser.add_argument("--grpc-port", type=int, required=True)
     parser.add_argument("--project", required=True)
-    arguments = parser.parse_args()
-    arguments.data_dir.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_serve(**vars(arguments)))
+    parser.add_argument("--registry", type=Path)
+    parser.add_argument("--token-key", type=Path)
+    given = parser.parse_args()
+    given.data_dir.mkdir(parents=True, exist_ok=True)
+    identity = Identity(given.registry, given.token_key) if given.registry else None
+    asyncio.run(_serve(given.data_dir, given.rest_port, given.project, identity))
 
 
 if __name__ == "__main__":

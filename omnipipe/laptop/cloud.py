@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import cached_property
 from pathlib import Path
 
 import requests
 
+from omnipipe.laptop.bigquery import Identity
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home, write_json
+from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
 from omnipipe.laptop.postgres import socket_dir_for
 from omnipipe.laptop.processes import Processes, Spec, clean_environment
@@ -38,7 +41,7 @@ class Cloud:
         self.project = project
         self.region = region
         self.real_weather = real_weather
-        self.registry = Registry(home.directory / "resources.json")
+        self.registry = Registry(self.identity.registry)
         self.processes = Processes(home.directory, home.log_file)
         self.ports = Ports(home.directory / "ports.json", base_port)
         self._stack = {"project": project, "region": region, "real_weather": real_weather, "base_port": base_port}
@@ -59,6 +62,20 @@ class Cloud:
     def remember(self) -> None:
         """Write down what ``open`` reads."""
         write_json(self.home.directory / "stack.json", self._stack)
+
+    @property
+    def identity(self) -> Identity:
+        """Where this cloud's grants are, and the key that signs its tokens."""
+        return Identity(self.home.directory / "resources.json", self.home.directory / "token-key")
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who issues this cloud's tokens."""
+        return Tokens(self.identity.token_key)
+
+    def as_owner(self) -> dict[str, str]:
+        """The header of a request of the person at the keyboard, who deploys."""
+        return {"Authorization": f"Bearer {self.tokens.owner()}"}
 
     @property
     def sockets(self) -> Path:
@@ -119,11 +136,11 @@ class Cloud:
     def run_job(self, job_id: str) -> str | None:
         """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message."""
         self.wait_for_google()
-        operation = requests.post(f"{self.google}/v2/{job_id}:run", json={}, timeout=30)
+        operation = requests.post(f"{self.google}/v2/{job_id}:run", json={}, headers=self.as_owner(), timeout=30)
         operation.raise_for_status()
         body = operation.json()
         while not body.get("done"):
-            body = requests.get(f"{self.google}/v2/{body['name']}", timeout=60).json()
+            body = requests.get(f"{self.google}/v2/{body['name']}", headers=self.as_owner(), timeout=60).json()
         return body["error"]["message"] if "error" in body else None
 
 

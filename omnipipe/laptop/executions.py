@@ -21,7 +21,7 @@ from omnipipe.laptop.workflows import Environment, WorkflowError, parse
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
-    from omnipipe.laptop.metadata import Tokens
+    from omnipipe.laptop.iam.gate import Gate
     from omnipipe.laptop.registry import Resource
 
 ACTIVE, SUCCEEDED, FAILED, CANCELLED = "ACTIVE", "SUCCEEDED", "FAILED", "CANCELLED"
@@ -34,9 +34,9 @@ class Executions:
     Unlike Google's, an execution does not outlive this process: one that was cut off is failed at the next start.
     """
 
-    def __init__(self, cloud: Cloud, tokens: Tokens) -> None:
+    def __init__(self, cloud: Cloud, gate: Gate) -> None:
         self._cloud = cloud
-        self._tokens = tokens
+        self._gate = gate
         self._folder = cloud.home.path("executions")
         self._live: dict[str, dict[str, Any]] = {}
         self._cancel: dict[str, threading.Event] = {}
@@ -88,8 +88,8 @@ class Executions:
             execution_id=id_,
             env=workflow.inputs.get("userEnvVars") or {},
             endpoints=self._cloud.endpoints(),
-            token=lambda kind, target: self._tokens.issue(email, target),
-            log=lambda severity, payload: log.info("%s %s: %s", severity, name, payload),
+            token=lambda kind, target: self._cloud.tokens.issue(email, target),
+            log=lambda severity, payload: self._log(email, name, severity, payload),
         )
 
         def on_step(step: str, phase: str) -> None:
@@ -99,7 +99,7 @@ class Executions:
         try:
             source = parse(workflow.inputs["sourceContents"], f"{name}.yaml")
             result = source.run(json.loads(execution["argument"]), environment, on_step, self._cancel[id_])
-            ended = {"state": SUCCEEDED, "result": json.dumps(result)}
+            ended: dict[str, Any] = {"state": SUCCEEDED, "result": json.dumps(result)}
         except WorkflowError as error:
             state = CANCELLED if self._cancel[id_].is_set() else FAILED
             payload = json.dumps(error.error, default=_text)
@@ -113,6 +113,14 @@ class Executions:
         # On disk before anybody can see the end: a restart must not take it back.
         self._write(execution | ended | {"endTime": _now()})
         del self._live[id_], self._cancel[id_]
+
+    def _log(self, email: str, name: str, severity: str, payload: str | dict[str, Any]) -> None:
+        """Write an entry of ``sys.log``, if the workflow's account may; otherwise it is lost, as on Google."""
+        project = f"projects/{self._cloud.project}"
+        if self._gate.bindings().allow(email, "logging.logEntries.create", project):
+            log.info("%s %s: %s", severity, name, payload)
+        else:
+            log.warning("%s: Permission 'logging.logEntries.create' denied on resource '%s'", name, project)
 
     def _log_failure(self, workflow: Resource, error: dict[str, str]) -> None:
         """Log what Workflows logs of an execution that failed: google.cloud.workflows.type.ExecutionsSystemLog."""

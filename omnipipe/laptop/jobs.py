@@ -103,8 +103,8 @@ class Jobs:
         environment = {
             **self._cloud.workload_environment(template["serviceAccount"], Path(image.environment)),
             **image.env,
-            **self._variables(container.get("envs") or []),
-            **self._variables(changed.get("env") or []),
+            **self._variables(container.get("envs") or [], template["serviceAccount"]),
+            **self._variables(changed.get("env") or [], template["serviceAccount"]),
             "CLOUD_RUN_JOB": job.inputs["name"],
             "CLOUD_RUN_EXECUTION": execution.rpartition("/")[2],
             "CLOUD_RUN_TASK_INDEX": str(index),
@@ -145,12 +145,12 @@ class Jobs:
             self._attempts.add(attempt)
         return attempt
 
-    def _variables(self, entries: list[dict[str, Any]]) -> dict[str, str]:
+    def _variables(self, entries: list[dict[str, Any]], account: str) -> dict[str, str]:
         variables = {}
         for entry in entries:
             source = (entry.get("valueSource") or {}).get("secretKeyRef")
             variables[entry["name"]] = (
-                secretmanager.read(self._cloud, source["secret"], source.get("version", "latest"))
+                secretmanager.read_as(self._cloud, account, source["secret"], source.get("version", "latest"))
                 if source
                 else str(entry.get("value") or "")
             )

@@ -146,9 +146,7 @@ def _start_own_processes(cloud: Cloud) -> None:
         # An execution that lost a service under it, and tasks that lost their server, must not go on beside the next.
         cloud.processes.stop([GOOGLE, *(job.inputs["name"] for job in cloud.registry.of_type(JOB))])
     data = cloud.home.path("bigquery")
-    ports = cloud.ports.of(BIGQUERY), cloud.ports.of(f"{BIGQUERY}-storage")
-    cloud.start(
-        Spec(BIGQUERY, bigquery_argv(data, *ports, cloud.project), clean_environment()), port_name=BIGQUERY
-    )
+    argv = bigquery_argv(data, cloud.ports.of(BIGQUERY), cloud.project, cloud.identity)
+    cloud.start(Spec(BIGQUERY, argv, clean_environment()), port_name=BIGQUERY)
     argv = [sys.executable, "-m", "omnipipe.laptop.server", str(cloud.home.root), cloud.home.stack]
     cloud.start(Spec(GOOGLE, argv, clean_environment()), port_name=GOOGLE)

@@ -19,7 +19,7 @@ from omnipipe.laptop.services.scheduler import SCHEDULE
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
-    from omnipipe.laptop.metadata import Tokens
+    from omnipipe.laptop.iam.tokens import Tokens
     from omnipipe.laptop.registry import Resource
 
 log = logging.getLogger("scheduler")

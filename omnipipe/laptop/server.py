@@ -1,4 +1,4 @@
-"""The process that answers for Google's control services: metadata, Cloud Run jobs, Workflows, Scheduler.
+"""The process that answers for Google's control services: metadata, Cloud Run, Workflows, Scheduler.
 
 Run as ``python -m omnipipe.laptop.server HOME STACK``.
 """
@@ -16,15 +16,20 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from omnipipe.laptop import executions, jobs, metadata, scheduler
 from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.home import Home
+from omnipipe.laptop.iam import control, functions
+from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.ports import HOST
 
 
-def application(cloud: Cloud, tokens: metadata.Tokens, running: jobs.Jobs) -> Flask:
-    """All routes of the laptop's control services."""
+def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
+    """All routes of the laptop's control services, behind the gate."""
     app = Flask("omnipipe")
-    app.register_blueprint(metadata.blueprint(cloud.project, tokens, cloud.registry))
+    gate = Gate(cloud.registry, cloud.tokens, cloud.project)
+    control.guard(app, gate)
+    app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry))
+    app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens))
     app.register_blueprint(jobs.blueprint(running, cloud))
-    app.register_blueprint(executions.blueprint(executions.Executions(cloud, tokens), cloud))
+    app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))
 
     @app.get("/healthz")
     def healthz() -> str:
@@ -53,12 +58,11 @@ def main() -> None:
     )
     home = Home(Path(sys.argv[1]), sys.argv[2])
     cloud = Cloud.open(home)
-    tokens = metadata.Tokens(home.directory / "token-key")
     running = jobs.Jobs(cloud)
-    app = application(cloud, tokens, running)
+    app = application(cloud, running)
     server = make_server(HOST, cloud.ports.of(GOOGLE), app, threaded=True, request_handler=_Quiet)
     stop = threading.Event()
-    threading.Thread(target=scheduler.run, args=(cloud, tokens, stop), daemon=True).start()
+    threading.Thread(target=scheduler.run, args=(cloud, cloud.tokens, stop), daemon=True).start()
 
     def end(*_: object) -> None:
         stop.set()

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from werkzeug.serving import make_server
 
 from omnipipe.laptop import bigquery as emulator
+from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
+from omnipipe.laptop.registry import Resource
 from tests.ports import free_ports
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
@@ -63,7 +66,7 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self.data_dir = folder / "bigquery"
-        self.rest_port = free_ports(2)
+        self.rest_port = free_ports(1)
         self.endpoint = f"http://{emulator.HOST}:{self.rest_port}"
         self.log = folder / "bigquery.log"
         self.client = bigquery.Client(
@@ -74,7 +77,7 @@ class Emulator:
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.log.open("ab") as log:
-            command = emulator.argv(self.data_dir, self.rest_port, self.rest_port + 1, PROJECT)
+            command = emulator.argv(self.data_dir, self.rest_port, PROJECT)
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         emulator.wait_ready(self.rest_port, 30)
 
@@ -123,6 +126,21 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     yield made
     made.processes.stop(grace_s=5)
     shutil.rmtree(made.sockets, ignore_errors=True)
+
+
+def owners_client(cloud: Cloud) -> FlaskClient:
+    """A client of the control services, as they are after a start, with the token of who deploys."""
+    client = server.application(cloud, jobs.Jobs(cloud)).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = cloud.as_owner()["Authorization"]
+    return client
+
+
+def grant(cloud: Cloud, type_: str, role: str, member: str, **inputs: Any) -> Resource:
+    """Register a grant as it is after its deployment. A member without a prefix is a service account."""
+    member = member if ":" in member or member.startswith("all") else f"serviceAccount:{member}"
+    made = Resource(type_, f"{role} {member} {inputs}", {"role": role, "member": member, **inputs})
+    cloud.registry.put(made)
+    return made
 
 
 @contextmanager

@@ -101,8 +101,8 @@ def test_writes_do_not_copy_the_table(own: Emulator):
 
 
 def test_it_needs_neither_home_nor_network_and_takes_any_location(tmp_path: Path):
-    port = free_ports(2)
-    command = module.argv(tmp_path / "data", port, port + 1, PROJECT)
+    port = free_ports(1)
+    command = module.argv(tmp_path / "data", port, PROJECT)
     process = subprocess.Popen(command, env={"PATH": "/usr/bin:/bin"})
     try:
         module.wait_ready(port, 30)

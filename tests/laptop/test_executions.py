@@ -9,12 +9,10 @@ import pytest
 from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
-from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import write_json
-from omnipipe.laptop.metadata import Tokens
-from tests.laptop.conftest import PROJECT, serving
+from tests.laptop.conftest import PROJECT, owners_client, serving
 
 WORKFLOW = "gcp:workflows/workflow:Workflow"
 PLACE = f"projects/{PROJECT}/locations/europe-west1/workflows"
@@ -40,8 +38,7 @@ main:
 
 def started(cloud: Cloud) -> FlaskClient:
     """A service as it is after a start."""
-    tokens = Tokens(cloud.home.directory / "token-key")
-    return server.application(cloud, tokens, jobs.Jobs(cloud)).test_client()
+    return owners_client(cloud)
 
 
 @pytest.fixture

@@ -12,15 +12,18 @@ import psutil
 import pytest
 from flask.testing import FlaskClient
 
-from omnipipe.laptop import jobs, server
+from omnipipe.laptop import jobs
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.images import Image, build
-from omnipipe.laptop.metadata import Tokens
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.run import JOB
+from tests.laptop.conftest import grant, owners_client
 
 EMAIL = "hello-job@omnipipe-test.iam.gserviceaccount.com"
+SECRET_GRANT = "gcp:secretmanager/secretIamMember:SecretIamMember"
+ACCESSOR = "roles/secretmanager.secretAccessor"
 JOB_ID = "projects/omnipipe-test/locations/europe-west1/jobs/hello"
 DOCKERFILE = """
 FROM python:3.12-slim
@@ -261,6 +264,7 @@ def test_secrets_come_from_secret_manager_by_version(hello: Hello, cloud: Cloud)
             "gcp:secretmanager/secretVersion:SecretVersion", f"v{version}", inputs, False
         )
         assert outputs["version"] == str(version)
+    grant(cloud, SECRET_GRANT, ACCESSOR, EMAIL, secretId="password")
     for name, version in (("FIRST", "1"), ("LATEST", "latest")):
         source = {"secretKeyRef": {"secret": "password", "version": version}}
         hello.container["envs"].append({"name": name, "valueSource": source})
@@ -270,7 +274,34 @@ def test_secrets_come_from_secret_manager_by_version(hello: Hello, cloud: Cloud)
     assert (hello.said[0]["env"]["FIRST"], hello.said[0]["env"]["LATEST"]) == ("old", "new")
 
 
-def test_a_secret_version_that_does_not_exist_fails_the_execution_by_name(hello: Hello) -> None:
+def test_a_secret_that_its_account_may_not_read_fails_the_execution_in_googles_words(
+    hello: Hello, cloud: Cloud
+) -> None:
+    inputs = {"secret": "projects/omnipipe-test/secrets/password", "secretData": "s3cret"}
+    Deployment(cloud).register("gcp:secretmanager/secretVersion:SecretVersion", "v1", inputs, False)
+    grant(cloud, SECRET_GRANT, ACCESSOR, EMAIL, secretId="another")
+    grant(cloud, SECRET_GRANT, ACCESSOR, EMAIL.replace("hello", "other"), secretId="password")
+    source = {"secretKeyRef": {"secret": "password", "version": "1"}}
+    hello.container["envs"].append({"name": "PASSWORD", "valueSource": source})
+
+    assert "error" in hello.run()
+    assert hello.said == []
+    assert (
+        "Permission denied on secret: projects/omnipipe-test/secrets/password/versions/1 "
+        f"for Revision service account {EMAIL}"
+    ) in hello.log
+
+
+def test_a_job_whose_account_may_not_read_its_secret_is_not_deployed(hello: Hello, cloud: Cloud) -> None:
+    source = {"secretKeyRef": {"secret": "password", "version": "1"}}
+    hello.container["envs"].append({"name": "PASSWORD", "valueSource": source})
+
+    with pytest.raises(LaptopError, match=r"Job hello-job: Permission denied on secret: .*/password/versions/1"):
+        Deployment(cloud).register(JOB, "hello-job", hello.resource.inputs, False)
+
+
+def test_a_secret_version_that_does_not_exist_fails_the_execution_by_name(hello: Hello, cloud: Cloud) -> None:
+    grant(cloud, SECRET_GRANT, ACCESSOR, EMAIL, secretId="password")
     source = {"secretKeyRef": {"secret": "password", "version": "7"}}
     hello.container["envs"].append({"name": "PASSWORD", "valueSource": source})
 
@@ -295,8 +326,7 @@ def test_an_image_that_is_not_there_fails_the_execution_and_says_so(hello: Hello
 
 @pytest.fixture
 def client(cloud: Cloud) -> FlaskClient:
-    tokens = Tokens(cloud.home.directory / "token-key")
-    return server.application(cloud, tokens, jobs.Jobs(cloud)).test_client()
+    return owners_client(cloud)
 
 
 def test_the_api_starts_a_job_and_a_poll_waits_for_its_end(

@@ -12,7 +12,7 @@ import requests
 from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
-from omnipipe.laptop.metadata import TOKEN_LIFETIME_S, Tokens
+from omnipipe.laptop.iam.tokens import TOKEN_LIFETIME_S, Tokens
 from tests.laptop.conftest import PROJECT, serving
 
 ACCOUNT = "gcp:serviceaccount/account:Account"
@@ -37,15 +37,15 @@ def email(account: str) -> str:
 
 @pytest.fixture
 def tokens(cloud: Cloud) -> Tokens:
-    return Tokens(cloud.home.directory / "token-key")
+    return cloud.tokens
 
 
 @pytest.fixture
-def address(cloud: Cloud, tokens: Tokens) -> Iterator[str]:
+def address(cloud: Cloud) -> Iterator[str]:
     """A metadata server that knows two accounts."""
     for account in ("weather", "dbt"):
         Deployment(cloud).register(ACCOUNT, account, {"accountId": account}, False)
-    with serving(server.application(cloud, tokens, jobs.Jobs(cloud))) as url:
+    with serving(server.application(cloud, jobs.Jobs(cloud))) as url:
         yield f"{url}/metadata"
 
 

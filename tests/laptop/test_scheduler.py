@@ -14,7 +14,7 @@ from flask import Flask, request
 
 from omnipipe.laptop import scheduler
 from omnipipe.laptop.cloud import GOOGLE, Cloud
-from omnipipe.laptop.metadata import Tokens
+from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.scheduler import SCHEDULE
 from tests.laptop.conftest import PROJECT, serving
@@ -100,7 +100,7 @@ class Received:
 
 @pytest.fixture
 def tokens(cloud: Cloud) -> Tokens:
-    return Tokens(cloud.home.directory / "token-key")
+    return cloud.tokens
 
 
 def workflow_target() -> dict[str, Any]:

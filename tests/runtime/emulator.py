@@ -21,9 +21,9 @@ TABLES = (*DECLARED_TABLES, KPIS)
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Run the laptop's BigQuery, its data and its log in ``folder``, and yield its address."""
-    port = free_ports(2)
+    port = free_ports(1)
     with (folder / "log").open("w") as log:
-        command = laptop.argv(folder / "data", port, port + 1, PROJECT)
+        command = laptop.argv(folder / "data", port, PROJECT)
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         laptop.wait_ready(port, 30)

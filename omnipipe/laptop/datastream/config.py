@@ -70,6 +70,7 @@ class Config:
     layouts: Mapping[TableName, Layout]
     bigquery_endpoint: str
     project: str
+    token_key: Path  # of the laptop cloud: the stream writes as Datastream's own agent
     state_dir: Path
 
     def wants(self, name: TableName) -> bool:
@@ -148,6 +149,7 @@ def read(path: Path) -> Config:
         layouts=dict(_layouts(stream.get("ruleSets", []))),
         bigquery_endpoint=raw["bigquery_endpoint"],
         project=raw["project"],
+        token_key=Path(raw["token_key"]),
         state_dir=Path(raw["state_dir"]),
     )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
 from google.api_core.exceptions import BadRequest, Conflict, NotFound, ServerError, TooManyRequests
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import Credentials
 from google.auth.exceptions import TransportError
 from google.cloud import bigquery
 
@@ -52,10 +52,17 @@ class Column:
 class Destination:
     """The tables of a stream. Every operation waits for a BigQuery that is away, until ``stop`` is set."""
 
-    def __init__(self, endpoint: str, project: str, stop: threading.Event, waiting: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        project: str,
+        credentials: Credentials,
+        stop: threading.Event,
+        waiting: Callable[[str], None],
+    ) -> None:
         """``waiting`` is called with the reason each time that an operation has to be tried again."""
         self.client = bigquery.Client(
-            project=project, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
+            project=project, credentials=credentials, client_options={"api_endpoint": endpoint}
         )
         self._stop = stop
         self._waiting = waiting

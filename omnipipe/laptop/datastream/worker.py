@@ -18,6 +18,9 @@ from omnipipe.laptop.datastream.status import Status, format_lsn, parse_lsn
 from omnipipe.laptop.datastream.table import EVENT_LIMIT_BYTES, Change, Position, TargetTable
 from omnipipe.laptop.datastream.types import ColumnType, PgType, column_type
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.iam.bindings import DATASTREAM_AGENT
+from omnipipe.laptop.iam.credentials import LocalCredentials
+from omnipipe.laptop.iam.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,10 @@ class Worker:
         self._stop = stop
         self._status = Status()
         self._source = Source(config)
-        self._destination = Destination(config.bigquery_endpoint, config.project, stop, self._retrying)
+        credentials = LocalCredentials(Tokens(config.token_key), DATASTREAM_AGENT)
+        self._destination = Destination(
+            config.bigquery_endpoint, config.project, credentials, stop, self._retrying
+        )
         self._dead_letters = DeadLetters(self._destination, config.name, config.state_dir)
         self._backfills = Backfills(config.state_dir)
         self._types: dict[int, PgType] = {}

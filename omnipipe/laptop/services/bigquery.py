@@ -108,7 +108,7 @@ def _columns(fields: list[dict[str, Any]]) -> dict[str, tuple[str, str, dict[str
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
     """One call of BigQuery's API; None for what does not exist. Raises LaptopError with BigQuery's own words."""
     url = f"{cloud.bigquery()}/bigquery/v2/projects/{cloud.project}/{path}"
-    answer = requests.request(method, url, json=body, timeout=30)
+    answer = requests.request(method, url, json=body, headers=cloud.as_owner(), timeout=30)
     if answer.status_code == 404 and method in ("GET", "DELETE"):
         return None
     if not answer.ok:

@@ -35,6 +35,7 @@ class Stream(Kind):
             "destination_profile": destination.inputs,
             "bigquery_endpoint": cloud.bigquery(),
             "project": cloud.project,
+            "token_key": str(cloud.identity.token_key),
             "state_dir": str(state_dir(cloud, resource)),
         }
         file = state_dir(cloud, resource) / "config.json"

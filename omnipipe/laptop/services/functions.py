@@ -7,10 +7,12 @@ import socket
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.iam.bindings import Bindings
+from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.services import secretmanager
@@ -40,11 +42,13 @@ class Function(Kind):
                 f"the function {name} wants {build['runtime']}: the laptop runs Python functions only"
             )
         source = build["source"]["storageSource"]
+        _require_builder(cloud, build)
         code = _unpack(object_path(cloud, source["bucket"], source["object"]), cloud.home.path("functions"), name)
         packages = environment(code / "requirements.txt")
         port = cloud.ports.of(name)
+        account = service["serviceAccountEmail"]
         secrets = {
-            entry["key"]: secretmanager.read(cloud, entry["secret"], entry["version"])
+            entry["key"]: secretmanager.read_as(cloud, account, entry["secret"], entry["version"])
             for entry in service.get("secretEnvironmentVariables", [])
         }
         spec = Spec(
@@ -54,7 +58,7 @@ class Function(Kind):
                 *("--source", "main.py", "--host", HOST, "--port", str(port)),
             ],
             env={
-                **cloud.workload_environment(service["serviceAccountEmail"], packages),
+                **cloud.workload_environment(account, packages),
                 **service.get("environmentVariables", {}),
                 **secrets,
                 # What Cloud Run itself tells a function.
@@ -66,7 +70,7 @@ class Function(Kind):
         )
         cloud.start(spec, port_name=name)
         cloud.processes.wait_ready(name, lambda: _listens(port))
-        uri = f"http://{HOST}:{port}"
+        uri = address(cloud, name)
         resource.id = f"projects/{cloud.project}/locations/{cloud.region}/functions/{name}"
         resource.outputs = {**resource.inputs, "url": uri, "serviceConfig": {**service, "uri": uri}}
 
@@ -75,6 +79,35 @@ class Function(Kind):
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return resource.outputs["url"]
+
+
+def address(cloud: Cloud, name: str) -> str:
+    """Where a function is called: at its front door, which lets in whom the program named."""
+    return f"{cloud.google}/functions/{name}"
+
+
+def _require_builder(cloud: Cloud, build: dict[str, Any]) -> None:
+    """Raise LaptopError when the build's own account may not read the source, push the image or write the log.
+
+    https://cloud.google.com/functions/docs/securing/build-custom-sa. Without one, Google's own builds, and may.
+    """
+    if not build.get("serviceAccount"):
+        return
+    account = build["serviceAccount"].rpartition("/")[2]
+    bindings = Bindings(cloud.registry, cloud.project)
+    needs = [
+        ("storage.objects.get", f"projects/_/buckets/{build['source']['storageSource']['bucket']}"),
+        # Cloud Functions copies the source there, and builds from the copy.
+        ("storage.objects.get", f"projects/_/buckets/gcf-v2-sources-{PROJECT_NUMBER}-{cloud.region}"),
+        ("logging.logEntries.create", f"projects/{cloud.project}"),
+    ]
+    if build.get("dockerRepository"):
+        needs.append(("artifactregistry.repositories.uploadArtifacts", build["dockerRepository"]))
+    for permission, resource in needs:
+        if not bindings.allow(account, permission, resource):
+            raise LaptopError(
+                f"the build's service account {account} does not have permission '{permission}' on '{resource}'"
+            )
 
 
 def _unpack(archive: Path, functions: Path, name: str) -> Path:

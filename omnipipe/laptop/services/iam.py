@@ -1,9 +1,10 @@
-"""Service accounts and grants. Each workload asks the metadata server for its own account's tokens."""
+"""Service accounts and grants. What a grant allows is decided in ``omnipipe.laptop.iam``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from omnipipe.laptop.iam import bindings
 from omnipipe.laptop.services.base import Kind, Recorded
 
 if TYPE_CHECKING:
@@ -32,17 +33,19 @@ class Account(Kind):
         return resource.outputs["email"]
 
 
-_GRANT = Recorded("{role}/{member}")
+class Grant(Kind):
+    """A role for a member on one resource. It counts as soon as it is registered, and until it is not."""
+
+    effect = "enforced before each service"
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        made = bindings.grant(cloud.registry, resource, cloud.project)
+        resource.id = f"{made.resource}/{made.role}/{made.member}"
+        resource.outputs = dict(resource.inputs)
+
 
 KINDS: dict[str, Kind] = {
     ACCOUNT: Account(),
     "gcp:projects/service:Service": Recorded("{project}/{service}"),
-    "gcp:projects/iAMMember:IAMMember": _GRANT,
-    "gcp:secretmanager/secretIamMember:SecretIamMember": _GRANT,
-    "gcp:bigquery/datasetIamMember:DatasetIamMember": _GRANT,
-    "gcp:bigquery/iamMember:IamMember": _GRANT,
-    "gcp:storage/bucketIAMMember:BucketIAMMember": _GRANT,
-    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": _GRANT,
-    "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _GRANT,
-    "gcp:cloudrunv2/jobIamMember:JobIamMember": _GRANT,
+    **dict.fromkeys(bindings.TARGETS, Grant()),
 }

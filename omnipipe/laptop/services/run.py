@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.services import secretmanager
 from omnipipe.laptop.services.artifacts import image_of
 from omnipipe.laptop.services.base import Kind
 
@@ -24,6 +25,10 @@ class Job(Kind):
         inputs = resource.inputs
         for container in inputs["template"]["template"]["containers"]:
             image_of(cloud, container["image"])
+            for variable in container.get("envs") or []:
+                if source := (variable.get("valueSource") or {}).get("secretKeyRef"):
+                    account = inputs["template"]["template"]["serviceAccount"]
+                    secretmanager.read_as(cloud, account, source["secret"], source.get("version", "latest"))
         resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/jobs/{inputs['name']}"
         ran = previous.outputs.get("ranExecutionToken") if previous else None
         # Known to the jobs' API before it is run; the token is recorded only when the run has succeeded.

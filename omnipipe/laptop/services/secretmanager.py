@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_text
+from omnipipe.laptop.iam.bindings import Bindings
 from omnipipe.laptop.services.base import Kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,21 @@ def read(cloud: Cloud, secret: str, version: str) -> str:
         return (folder / number).read_text()
     except FileNotFoundError:
         raise LaptopError(f"there is no version {version} of the secret {secret!r}") from None
+
+
+def read_as(cloud: Cloud, account: str, secret: str, version: str) -> str:
+    """The data of a version for a workload's account: Cloud Run asks at a deployment, and when an instance starts.
+
+    ``secret`` is its id, or its whole name. Raises LaptopError with Cloud Run's words when the account may not.
+    """
+    name = f"projects/{cloud.project}/secrets/{secret.rpartition('/')[2]}"
+    if not Bindings(cloud.registry, cloud.project).allow(account, "secretmanager.versions.access", name):
+        raise LaptopError(
+            f"Permission denied on secret: {name}/versions/{version} for Revision service account {account}. "
+            "The service account used must be granted the 'Secret Manager Secret Accessor' role "
+            "(roles/secretmanager.secretAccessor) at the secret, project or higher level."
+        )
+    return read(cloud, name.rpartition("/")[2], version)
 
 
 def _folder(cloud: Cloud, secret: str) -> Path:

@@ -90,6 +90,7 @@ class Pipeline:
             "destination_profile": {"bigqueryProfile": {}},
             "bigquery_endpoint": self.emulator.endpoint,
             "project": PROJECT,
+            "token_key": str(self.state_dir.parent / "token-key"),
             "state_dir": str(self.state_dir),
         }
         path.write_text(json.dumps(config))

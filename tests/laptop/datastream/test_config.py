@@ -31,6 +31,7 @@ RAW: dict[str, Any] = {
     "destination_profile": {"bigqueryProfile": {}},
     "bigquery_endpoint": "http://127.0.0.1:1",
     "project": "project",
+    "token_key": "/key",
     "state_dir": "/state",
 }
 DESTINATION = ("stream", "destinationConfig", "bigqueryDestinationConfig")

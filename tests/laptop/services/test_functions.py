@@ -1,18 +1,24 @@
 """A function is its zip, served by functions-framework with its own packages."""
 
+import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop import jobs, server
+from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
-from tests.laptop.conftest import PROJECT
+from tests.laptop.conftest import PROJECT, grant, serving
 
+CALLER = f"daily@{PROJECT}.iam.gserviceaccount.com"
+SERVICE_GRANT = "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
+SECRET_GRANT = "gcp:secretmanager/secretIamMember:SecretIamMember"
 EMAIL = f"hello-function@{PROJECT}.iam.gserviceaccount.com"
 # An environment that is there already; what matters here is that it has functions-framework and not ours.
 REQUIREMENTS = PROJECT_ROOT / "functions" / "weather" / "requirements.txt"
@@ -57,14 +63,26 @@ class Hello:
         function = "gcp:cloudfunctionsv2/function:Function"
         return Deployment(self.cloud).register(function, "hello-function", inputs, False)[1]["url"]
 
+    def call(self, url: str, **arguments: Any) -> requests.Response:
+        """Call it as an account that may."""
+        grant(self.cloud, SERVICE_GRANT, "roles/run.invoker", CALLER, location="europe-west1", name="hello")
+        return self.call_as(CALLER, url, **arguments)
+
+    def call_as(self, email: str, url: str, audience: str = "", **arguments: Any) -> requests.Response:
+        """Call it with an identity token of an account, for its address unless for another audience."""
+        token = self.cloud.tokens.issue(email, audience or url)
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(url, json={}, headers=headers, timeout=30, **arguments)
+
     @property
     def pid(self) -> int:
         return self.cloud.processes.running()["hello"].pid
 
 
 @pytest.fixture
-def hello(cloud: Cloud, tmp_path: Path) -> Hello:
-    return Hello(cloud, tmp_path)
+def hello(cloud: Cloud, tmp_path: Path) -> Iterator[Hello]:
+    with serving(server.application(cloud, jobs.Jobs(cloud)), cloud.ports.of(GOOGLE)):
+        yield Hello(cloud, tmp_path)
 
 
 def test_it_serves_its_zip_with_its_own_environment_packages_and_account(
@@ -74,8 +92,9 @@ def test_it_serves_its_zip_with_its_own_environment_packages_and_account(
     secret = {"secret": f"projects/{PROJECT}/secrets/password", "secretData": "s3cret"}
     Deployment(hello.cloud).register("gcp:secretmanager/secretVersion:SecretVersion", "version", secret, False)
     hello.service["secretEnvironmentVariables"] = [{"key": "PASSWORD", "secret": "password", "version": "1"}]
+    grant(hello.cloud, SECRET_GRANT, "roles/secretmanager.secretAccessor", EMAIL, secretId="password")
 
-    said = requests.post(hello.deploy(), json={}, timeout=30).json()
+    said = hello.call(hello.deploy()).json()
 
     env = said["env"]
     assert (env["GREETING"], env["PASSWORD"]) == ("hello", "s3cret")
@@ -93,7 +112,7 @@ def test_only_a_change_starts_it_anew_at_the_same_address(hello: Hello) -> None:
 
     assert hello.deploy(MAIN.replace("WORDS", "other words")) == url
     assert hello.pid != pid
-    assert requests.post(url, json={}, timeout=30).json()["words"] == "other words"
+    assert hello.call(url).json()["words"] == "other words"
 
     pid = hello.pid
     hello.service["environmentVariables"] = {"GREETING": "good evening"}
@@ -124,6 +143,12 @@ def test_one_that_cannot_start_is_told_with_the_cause(hello: Hello, main: str, c
 
 def test_what_google_would_refuse_is_refused(hello: Hello) -> None:
     hello.service["secretEnvironmentVariables"] = [{"key": "PASSWORD", "secret": "password", "version": "9"}]
+    with pytest.raises(
+        LaptopError, match=r"Permission denied on secret: .*/secrets/password/versions/9 for Revision"
+    ):
+        hello.deploy()
+
+    grant(hello.cloud, SECRET_GRANT, "roles/secretmanager.secretAccessor", EMAIL, secretId="password")
     with pytest.raises(LaptopError, match="no version 9 of the secret 'password'"):
         hello.deploy()
 
@@ -137,3 +162,51 @@ def test_what_google_would_refuse_is_refused(hello: Hello) -> None:
 def test_packages_that_cannot_be_installed_are_told(hello: Hello) -> None:
     with pytest.raises(LaptopError, match=r"the packages of .*requirements\.txt cannot be installed"):
         hello.deploy(requirements="not a requirement !\n")
+
+
+BUILDER = f"builder@{PROJECT}.iam.gserviceaccount.com"
+REPOSITORY = f"projects/{PROJECT}/locations/europe-west1/repositories/images"
+BUILD_GRANTS: dict[str, dict[str, Any]] = {
+    "read the source": {
+        "type_": "gcp:storage/bucketIAMMember:BucketIAMMember",
+        "role": "roles/storage.objectViewer",
+        "bucket": "sources",
+    },
+    "read the copy": {
+        "type_": "gcp:projects/iAMMember:IAMMember",
+        "role": "roles/storage.objectViewer",
+        "condition": {"expression": 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")'},
+    },
+    "write the log": {"type_": "gcp:projects/iAMMember:IAMMember", "role": "roles/logging.logWriter"},
+    "push the image": {
+        "type_": "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
+        "role": "roles/artifactregistry.writer",
+        "location": "europe-west1",
+        "repository": "images",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("missing", "permission"),
+    [
+        ("read the source", "'storage.objects.get' on 'projects/_/buckets/sources'"),
+        ("read the copy", "'storage.objects.get' on 'projects/_/buckets/gcf-v2-sources-"),
+        ("write the log", f"'logging.logEntries.create' on 'projects/{PROJECT}'"),
+        ("push the image", f"'artifactregistry.repositories.uploadArtifacts' on '{REPOSITORY}'"),
+    ],
+)
+def test_a_build_needs_each_grant_of_its_own_account(hello: Hello, missing: str, permission: str) -> None:
+    hello.build |= {
+        "serviceAccount": f"projects/{PROJECT}/serviceAccounts/{BUILDER}",
+        "dockerRepository": REPOSITORY,
+    }
+    for name, given in BUILD_GRANTS.items():
+        if name != missing:
+            grant(hello.cloud, member=BUILDER, **given)
+
+    with pytest.raises(LaptopError, match=f"{BUILDER} does not have permission {re.escape(permission)}"):
+        hello.deploy()
+
+    grant(hello.cloud, member=BUILDER, **BUILD_GRANTS[missing])
+    assert hello.call(hello.deploy()).status_code == 200
