@@ -1,12 +1,17 @@
 """Secrets that the program makes up, so that none has to be typed in or committed."""
 
+import re
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
+from components.checks import require
 from components.place import Place
+
+# https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create (secretId)
+_SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Secrets(pulumi.ComponentResource):
     ``password`` and ``signing_key`` create a random value, the secret and its first version, and return a ``Secret``,
     whose ``grant_access`` gives ``roles/secretmanager.secretAccessor`` on it alone. Values are secret in the state.
 
+    Both raise ValueError for a name that cannot be a secret's id.
+
     Example::
 
         import pulumi
@@ -75,6 +82,12 @@ class Secrets(pulumi.ComponentResource):
         return self._secret(name, pulumi.Output.secret(pulumi.Output.concat("whsec_", generated.base64)))
 
     def _secret(self, name: str, value: pulumi.Output[str]) -> Secret:
+        require(
+            (
+                bool(_SECRET_ID.fullmatch(name)),
+                f"{name!r} cannot be a secret's id: take letters, digits, hyphens and underscores, at most 255",
+            )
+        )
         child = pulumi.ResourceOptions(parent=self)
         key = self._args.kms_key
         secret = gcp.secretmanager.Secret(

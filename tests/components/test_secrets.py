@@ -1,0 +1,84 @@
+"""Secrets: made up by the program, with a first version, in clear nowhere, each readable by whom it is granted to."""
+
+import pulumi_gcp as gcp
+import pytest
+
+from components.place import Place
+from components.secrets import Secrets, SecretsArgs
+from tests.components.mocks import UNKNOWN, Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+SHOP = "serviceAccount:shop@shop-prod.iam.gserviceaccount.com"
+
+
+def secrets(*, kms_key: str | None = None, preview: bool = False) -> Recorder:
+    """A password and a signing key, each used by something that has no other secret."""
+
+    def program() -> None:
+        made = Secrets("secrets", SecretsArgs(place=PLACE, kms_key=kms_key))
+        for kind in (made.password, made.signing_key):
+            secret = kind(f"shop-{kind.__name__.replace('_', '-')}")
+            secret.grant_access("shop", SHOP)
+            gcp.sql.User(f"user-of-{secret.name}", instance="shop", password=secret.value)
+
+    return record(program, preview=preview)
+
+
+@pytest.mark.parametrize("name", ["shop-password", "shop-signing-key"])
+def test_each_secret_has_a_first_version_with_a_random_value(name: str) -> None:
+    program = secrets()
+
+    version = program.named(f"{name}-version")
+    assert version.inputs["secret"] == f"id/{name}-secret"
+    assert version.property_dependencies["secretData"] == {f"{name}-value"}
+    assert program.named(f"{name}-secret").inputs["secretId"] == name
+    children = {f"{name}-value", f"{name}-secret", f"{name}-version", f"{name}-shop"}
+    assert {r.name for r in program.resources if r.parent == "secrets"} >= children
+    assert program.exposed["secrets"] == {}
+
+
+def test_a_password_is_long_and_fits_into_an_address() -> None:
+    assert secrets().named("shop-password-value").inputs == {"length": 32, "special": False}
+    assert secrets().named("shop-password-version").inputs["secretData"] == "generated"
+
+
+def test_a_signing_key_has_the_form_of_standard_webhooks() -> None:
+    assert secrets().named("shop-signing-key-value").inputs["length"] == 32  # bytes
+    assert secrets().named("shop-signing-key-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk"
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("name", ["shop-password", "shop-signing-key"])
+def test_values_are_secret_in_the_state_wherever_they_go(name: str, preview: bool) -> None:
+    program = secrets(preview=preview)
+
+    assert program.named(f"{name}-version").secrets == {"secretData"}
+    assert program.named(f"user-of-{name}").secrets == {"password"}
+    if preview:
+        assert program.named(f"{name}-version").inputs["secretData"] == UNKNOWN
+
+
+def test_access_is_to_one_secret_and_one_member() -> None:
+    grants = secrets().of("secretmanager.SecretIamMember")
+
+    assert {grant.inputs["secretId"] for grant in grants} == {"shop-password", "shop-signing-key"}
+    for grant in grants:
+        assert grant.inputs["role"] == "roles/secretmanager.secretAccessor"
+        assert grant.inputs["member"] == SHOP
+        assert grant.inputs["project"] == "shop-prod"
+        assert grant.property_dependencies["secretId"] == {grant.name.removesuffix("-shop") + "-secret"}
+
+
+def test_google_chooses_where_copies_are_with_its_key_or_ours() -> None:
+    def replications(program: Recorder) -> list[dict[str, object]]:
+        return [secret.inputs["replication"] for secret in program.of("secretmanager.Secret")]
+
+    assert replications(secrets()) == [{"auto": {}}] * 2
+    key = {"kmsKeyName": "keys/secrets"}
+    assert replications(secrets(kms_key="keys/secrets")) == [{"auto": {"customerManagedEncryption": key}}] * 2
+
+
+@pytest.mark.parametrize("name", ["", "shop.password", "shop/password", "s" * 256, "sécret"])
+def test_a_name_that_secret_manager_refuses_is_told(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a secret's id: take letters, digits, hyphens and underscores"):
+        record(lambda: Secrets("secrets", SecretsArgs(place=PLACE)).password(name))
