@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,10 @@ from croniter import croniter
 from components.checks import require
 from components.place import Place
 from components.workload import Workload
+
+# Numbers, names, lists, ranges and steps; croniter also knows L, W, # and ?, which are of other crons.
+# https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
+_CRON_FIELD = re.compile(r"([0-9*,/-]|[A-Za-z]{3})+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,8 @@ class Schedule(pulumi.ComponentResource):
 
 def is_cron(line: str) -> bool:
     """Whether Cloud Scheduler takes a line: five fields, each possible."""
-    return len(line.split()) == 5 and croniter.is_valid(line)
+    fields = line.split()
+    return len(fields) == 5 and all(map(_CRON_FIELD.fullmatch, fields)) and croniter.is_valid(line)
 
 
 def is_time_zone(name: str) -> bool:
