@@ -15,6 +15,8 @@ from psycopg import sql
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.postgres import Postgres
+from tests.jobs.probe.rows import PIPELINE
+from tests.laptop.conftest import cloud as cloud
 from tests.laptop.conftest import postgres as postgres  # the same server as the laptop's own tests
 from tests.laptop.conftest import serving
 from tests.runtime import emulator
@@ -23,7 +25,6 @@ sys.path.insert(0, str(PROJECT_ROOT / "jobs" / "probe"))
 
 PROBE_USER = "probe-job@omnipipe-test.iam"
 TOKEN = "an-access-token"
-PIPELINE = "daily"
 
 
 def metadata_server() -> Flask:
@@ -92,7 +93,7 @@ def environment(bigquery_address: str, database: str, postgres: Postgres) -> Ite
 class AccessToken(AnonymousCredentials):
     """Credentials as those of a service account, without asking for them."""
 
-    def refresh(self, request: object) -> None:
+    def refresh(self, _: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - its name
         """Get a token."""
         self.token = TOKEN
 

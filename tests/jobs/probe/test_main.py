@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import main
+import main  # pyright: ignore[reportMissingImports] - conftest.py says where
 import psycopg
 import pytest
 from google.cloud import bigquery
@@ -22,47 +22,11 @@ from omnipipe.contracts.tables import (
     DeadLetter,
     PipelineRun,
     ReverseSyncState,
-    ValidationResult,
 )
 from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.runtime import log, warehouse
-from tests.jobs.probe.conftest import PIPELINE
-
-NOW = datetime.now(UTC)
-
-
-def hours_ago(hours: float) -> datetime:
-    return NOW - timedelta(hours=hours)
-
-
-def run(status: str, hours: float) -> PipelineRun:
-    started, finished = hours_ago(hours + 0.1), hours_ago(hours)
-    return PipelineRun(
-        run_id=f"{status}-{hours}",
-        pipeline=PIPELINE,
-        run_date=date(2026, 6, 1),
-        status=status,
-        started_at=started,
-        finished_at=None if status == "running" else finished,
-        started_by="schedule",
-        error=None,
-    )
-
-
-def check(run_id: str, check_id: str, severity: str, status: str, hours: float) -> ValidationResult:
-    return ValidationResult(
-        run_id=run_id,
-        check_id=check_id,
-        table_id="prod.trips",
-        dimension="validity",
-        severity=severity,
-        status=status,
-        observed=1.0,
-        threshold="0",
-        message=None,
-        checked_at=hours_ago(hours),
-    )
+from tests.jobs.probe.rows import NOW, PIPELINE, check, hours_ago, run
 
 
 class Lines(dict[tuple[str, str], float]):
