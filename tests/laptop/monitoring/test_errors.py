@@ -14,7 +14,7 @@ from flask import Flask
 from omnipipe.laptop import scheduler
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.executions import Executions
-from omnipipe.laptop.metadata import Tokens
+from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.scheduler import SCHEDULE
 from omnipipe.laptop.services.workflows import WORKFLOW
@@ -44,7 +44,7 @@ def execution(source: str) -> Callable[[Cloud, RunningPostgres], None]:
             "serviceAccount": account,
             "sourceContents": source,
         }
-        executions = Executions(cloud, Tokens(cloud.home.directory / "token-key"))
+        executions = Executions(cloud, Gate(cloud.registry, cloud.tokens, cloud.project))
         started = executions.start(Resource(WORKFLOW, "daily", inputs, id="workflows/daily"), None)
         id_ = started["name"].rpartition("/")[2]
         while (found := executions.get(id_)) and found["state"] == "ACTIVE":
@@ -61,7 +61,7 @@ def call(status: int) -> Callable[[Cloud, RunningPostgres], None]:
         app.add_url_rule("/", "target", lambda: ("", status), methods=["POST"])
         with serving(app) as target:
             job = Resource(SCHEDULE, "daily", {"name": "daily", "httpTarget": {"uri": target}}, id="jobs/daily")
-            scheduler.call(cloud, Tokens(cloud.home.directory / "token-key"), job)
+            scheduler.call(cloud, cloud.tokens, job)
 
     return attempt
 
