@@ -92,7 +92,7 @@ def test_it_waits_for_the_rights_of_its_caller(preview: bool) -> None:
         ({"cron": "", "time_zone": ""}, "the schedule is ''.*; the time zone is ''"),
     ],
 )
-def test_what_does_not_fit_is_told(wrong: dict[str, str], words: str) -> None:
+def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words.replace("*", r"\*").replace(r".\*;", ".*;")):
         schedule(**wrong)
 
