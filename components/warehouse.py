@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import require
+from components.checks import is_bigquery_location, require
 from components.place import Place
 from components.workload import Workload
 from omnipipe.contracts.schema import Table
@@ -21,7 +21,7 @@ class WarehouseArgs:
     ``location`` is a region or a multi-region such as EU; ``protect`` keeps data from being deleted; ``datasets``
     are descriptions by name; ``tables`` are declared in ``omnipipe.contracts``; ``kms_key`` encrypts the datasets.
 
-    Raises ValueError for a name that BigQuery refuses, and for a table of a dataset that is not declared.
+    Raises ValueError for a name or location that BigQuery refuses, and for a table of a dataset that is not declared.
     """
 
     place: Place
@@ -35,6 +35,10 @@ class WarehouseArgs:
         bad = [name for name in self.datasets if not re.fullmatch(r"\w{1,1024}", name, re.ASCII)]
         homeless = sorted({table.id for table in self.tables if table.dataset not in self.datasets})
         require(
+            (
+                is_bigquery_location(self.location),
+                f"location is {self.location!r}: give EU, US, or a region such as europe-west1",
+            ),
             (not bad, f"{', '.join(bad)}: a dataset's name has letters, digits and underscores only"),
             (not homeless, f"{', '.join(homeless)}: declare their datasets too"),
         )
@@ -127,9 +131,9 @@ class Warehouse(pulumi.ComponentResource):
         return granted
 
     def _grant(self, target: str, role: str, workload: Workload) -> pulumi.Resource:
-        dataset, _, table = target.partition(".")
+        dataset, dot, _ = target.partition(".")
         name = f"{self._name}-{target.replace('.', '-')}-{workload.name}"
-        if not table:
+        if not dot:
             return gcp.bigquery.DatasetIamMember(
                 name,
                 project=self._place.project,
