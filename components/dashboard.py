@@ -26,7 +26,7 @@ def dashboard(
         _chart(
             "Errors by service",
             [
-                _series(_user(metric), resource, "ALIGN_DELTA", "REDUCE_SUM", legend=service, plot="STACKED_BAR")
+                _series(_user(metric), resource, "ALIGN_SUM", "REDUCE_SUM", legend=service, plot="STACKED_BAR")
                 for service, (metric, resource) in errors.items()
             ],
         ),
@@ -36,7 +36,7 @@ def dashboard(
                 _series(
                     "workflows.googleapis.com/finished_execution_count",
                     "workflows.googleapis.com/Workflow",
-                    "ALIGN_DELTA",
+                    "ALIGN_SUM",
                     "REDUCE_SUM",
                     group_by="metric.label.status",
                     plot="STACKED_BAR",
@@ -49,7 +49,7 @@ def dashboard(
                 _series(
                     "run.googleapis.com/request_latencies",
                     "cloud_run_revision",
-                    "ALIGN_DELTA",
+                    "ALIGN_SUM",
                     "REDUCE_PERCENTILE_99",
                     group_by="resource.label.service_name",
                 )
@@ -64,7 +64,7 @@ def dashboard(
                     _series(
                         _user(metric),
                         "cloud_run_job",
-                        "ALIGN_DELTA",
+                        "ALIGN_SUM",
                         "REDUCE_MEAN",
                         group_by="metric.label.subject",
                     )

@@ -185,7 +185,7 @@ class Monitoring(pulumi.ComponentResource):
                     "aggregations": [
                         {
                             "alignment_period": f"{_ERROR_WINDOW_S}s",
-                            "per_series_aligner": "ALIGN_DELTA",
+                            "per_series_aligner": "ALIGN_SUM",
                             "cross_series_reducer": "REDUCE_SUM",
                         }
                     ],

@@ -1,5 +1,6 @@
 """What is watched, declared once: policies, the dashboard, the runbooks' headings and the tests come from here."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from components.checks import require
 
 Severity = Literal["CRITICAL", "ERROR", "WARNING"]
 GIBIBYTE = 2.0**30
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +233,8 @@ SERVICE_KINDS = {
 class Service:
     """A service whose errors are watched. ``id`` is what the label of its kind says, if that is not its name.
 
-    A database's is ``PROJECT:INSTANCE``. Raises ValueError for a kind that is not in ``SERVICE_KINDS``.
+    A database's is ``PROJECT:INSTANCE``. Raises ValueError for a kind that is not in ``SERVICE_KINDS``
+    and for a name that no metric can have.
     """
 
     kind: str
@@ -241,7 +244,11 @@ class Service:
     def __post_init__(self) -> None:
         require(
             (self.kind in SERVICE_KINDS, f"{self.name} is a {self.kind!r}: choose of {', '.join(SERVICE_KINDS)}"),
-            (bool(self.name), f"a {self.kind} has no name: give it one"),
+            (
+                bool(_NAME.fullmatch(self.name)),
+                f"a {self.kind} is called {self.name!r}: its metric's name takes lower-case letters, digits and "
+                "hyphens, at most 63",
+            ),
         )
 
     @property

@@ -31,13 +31,14 @@ class Alert:
 
 
 def evaluate(cloud: Cloud, now: datetime | None = None) -> list[Alert]:
-    """How each alert policy stands at ``now``, in the order in which the program registers them.
+    """How each alert policy stands at ``now``, in the order of their names.
 
     A policy that fires for several series has a line for each.
     """
     now = now or datetime.now(UTC)
     known = metrics(cloud)
     policies = [Policy(resource.inputs, known) for resource in cloud.registry.of_type(POLICY)]
+    policies.sort(key=lambda policy: policy.name)
     lookback: dict[str, timedelta] = {}
     for policy in policies:
         for condition in policy.conditions:

@@ -25,6 +25,7 @@ _REDUCERS = ("REDUCE_NONE", "REDUCE_SUM")
 # How far back a series is known to have had values, for one that is absent.
 _MEMORY = timedelta(hours=24)
 _LONGEST_ABSENCE = timedelta(hours=23.5)
+_LONGEST_PERIOD = timedelta(hours=25)
 _OTHERS = {
     "conditionMonitoringQueryLanguage": "MQL",
     "conditionPrometheusQueryLanguage": "PromQL",
@@ -64,8 +65,8 @@ class Condition:
         if more:
             raise LaptopError("several aggregations are not evaluated here: use one")
         self._period = _duration(aggregation.get("alignmentPeriod"), "alignment_period")
-        if self._period < timedelta(minutes=1):
-            raise LaptopError("alignment_period must be 60 s or more")
+        if not timedelta(minutes=1) <= self._period <= _LONGEST_PERIOD:
+            raise LaptopError(f"alignment_period is {self._period}: give 60 s to 25 hours")
         self._align = _aligner(aggregation.get("perSeriesAligner"), metric)
         self._reducer = aggregation.get("crossSeriesReducer") or "REDUCE_NONE"
         if self._reducer not in _REDUCERS or (self._reducer == "REDUCE_SUM" and metric.bounds is not None):
@@ -173,7 +174,7 @@ def _metric_type(text: str) -> str:
 
 
 def _aligner(name: str | None, metric: Metric) -> Callable[[list[float]], float]:
-    if metric.bounds is None and name in ("ALIGN_DELTA", "ALIGN_SUM"):
+    if metric.bounds is None and name == "ALIGN_SUM":
         return sum
     if metric.bounds is not None and name in _PERCENTILES:
         bounds, percent = metric.bounds, _PERCENTILES[name]

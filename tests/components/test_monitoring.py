@@ -1,0 +1,178 @@
+"""Policies, metrics and the dashboard, in the form that Google takes, from one list."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.monitoring import Monitoring, MonitoringArgs, _wait_for_metric
+from components.monitoring_alerts import FIGURES, SERVICE_KINDS, SILENCE, Service
+from components.place import Place
+from omnipipe.laptop.home import PROJECT_ROOT
+from tests.components.mocks import Registration, record
+from tests.laptop.monitoring.watched import RUNBOOKS, SERVICES, monitoring
+
+MADE = monitoring()
+POLICIES = MADE.of("monitoring.AlertPolicy")
+ARGS = MonitoringArgs(
+    place=Place("my-project", "europe-west1"), services=SERVICES, probe="probe", runbooks_url=RUNBOOKS
+)
+
+
+def condition(policy: Registration) -> dict[str, Any]:
+    (found,) = policy.inputs["conditions"]
+    return found.get("conditionThreshold") or found["conditionAbsent"]
+
+
+def test_each_service_and_each_figure_has_one_policy_and_so_has_silence() -> None:
+    titles = [f"Errors of the {service.kind} {service.name}" for service in SERVICES]
+    titles += [figure.title for figure in FIGURES] + [SILENCE.title]
+    assert sorted(policy.inputs["displayName"] for policy in POLICIES) == sorted(
+        f"monitoring: {t}" for t in titles
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_a_policy_comes_after_its_metric_and_names_it_and_its_resource(policy: Registration) -> None:
+    (metric,) = policy.dependencies & {made.name for made in MADE.of("logging.Metric")}
+    resource = re.search('resource.type="(.+?)"', MADE.named(metric).inputs["filter"])
+    assert resource
+    assert condition(policy)["filter"] == (
+        f'metric.type="logging.googleapis.com/user/{metric}" AND resource.type="{resource[1]}"'
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_durations_are_such_as_google_takes(policy: Registration) -> None:
+    (aggregation,) = condition(policy)["aggregations"]
+    for text, longest in ((condition(policy)["duration"], 84_600), (aggregation["alignmentPeriod"], 90_000)):
+        assert re.fullmatch(r"\d+s", text)
+        assert int(text[:-1]) % 60 == 0
+        assert int(text[:-1]) <= longest
+    assert int(aggregation["alignmentPeriod"][:-1]) >= (900 if "probe" in policy.name else 60)
+    assert policy.inputs["alertStrategy"] == {"autoClose": "86400s"}
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_a_policy_tells_somebody_and_leads_to_its_part_of_a_runbook(policy: Registration) -> None:
+    assert policy.inputs["notificationChannels"] == ["id/monitoring-email-1"]
+    assert policy.inputs["severity"] in ("CRITICAL", "ERROR", "WARNING")
+    content = policy.inputs["documentation"]["content"]
+    link = re.search(rf"\({re.escape(RUNBOOKS)}/([a-z-]+\.md)#([a-z-]+)\)", content)
+    assert link, content
+    page = (PROJECT_ROOT / "docs" / "runbooks" / link[1]).read_text()
+    headings = [line[3:].lower().replace(" ", "-") for line in page.splitlines() if line.startswith("## ")]
+    assert link[2] in headings
+    part = page.split("\n## ")[1 + headings.index(link[2])]
+    for word in ("**What it means.**", "**What to", "**What not to do.**"):
+        assert word in part.replace("\n", " "), word
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+@pytest.mark.parametrize("threshold", [None, 7.5])
+def test_a_threshold_is_a_bound_of_the_buckets_with_a_finite_one_above(
+    figure: Any, threshold: float | None
+) -> None:
+    changed = {figure.name: threshold} if threshold else {}
+    made = monitoring(changed)
+    wanted = threshold or figure.threshold
+    bounds = made.named(f"monitoring-{figure.name.replace('_', '-')}").inputs["bucketOptions"]["explicitBuckets"]
+    assert wanted in bounds["bounds"][1:-1]
+    assert bounds["bounds"] == sorted(set(bounds["bounds"]))
+    policy = made.named(f"monitoring-{figure.name.replace('_', '-')}-alert")
+    assert condition(policy)["thresholdValue"] == wanted
+    assert str(wanted) in made.of("monitoring.Dashboard")[0].inputs["dashboardJson"]
+
+
+@pytest.mark.parametrize("kind", SERVICE_KINDS)
+def test_a_kind_of_service_is_watched_by_its_label(kind: str) -> None:
+    assert kind in {service.kind for service in SERVICES}
+    for service in (service for service in SERVICES if service.kind == kind):
+        metric = MADE.named(f"monitoring-errors-{kind}-{service.name}").inputs
+        assert f'resource.labels.{SERVICE_KINDS[kind].label}="{service.id or service.name}"' in metric["filter"]
+        assert metric["metricDescriptor"]["valueType"] == "INT64"
+
+
+def test_the_dashboard_shows_every_metric_of_a_policy() -> None:
+    (dashboard,) = MADE.of("monitoring.Dashboard")
+    layout = json.loads(dashboard.inputs["dashboardJson"])["mosaicLayout"]
+    for policy in POLICIES:
+        name = condition(policy)["filter"].split('"')[1]
+        assert name in dashboard.inputs["dashboardJson"] or SILENCE.title in policy.inputs["displayName"]
+    places = [(tile["xPos"], tile["yPos"]) for tile in layout["tiles"]]
+    assert len(set(places)) == len(places)
+    assert all(tile["xPos"] + tile["width"] <= layout["columns"] for tile in layout["tiles"])
+
+
+def test_without_addresses_nobody_is_told_and_the_policies_stand() -> None:
+    made = record(lambda: Monitoring("watch", ARGS))
+    assert not made.of("monitoring.NotificationChannel")
+    assert len(made.of("monitoring.AlertPolicy")) == len(POLICIES)
+    assert made.exposed["watch"] == {"channels": []}
+
+
+def test_a_database_may_be_unknown_before_it_is_made() -> None:
+    def program() -> None:
+        database = pulumi.Output.from_input("ignored").apply(lambda _: "my-project:oltp-1a2b")
+        Monitoring("watch", replace(ARGS, services=(Service("database", "oltp", database),)))
+
+    metric = record(program).named("watch-errors-database-oltp")
+    assert 'database_id="my-project:oltp-1a2b"' in metric.inputs["filter"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"services": ()}, "no service is given"),
+        ({"services": (SERVICES[0], SERVICES[0])}, "a service is given twice"),
+        ({"probe_interval_s": 90}, "probe_interval_s is 90: give whole minutes"),
+        ({"probe_interval_s": 6 * 3600}, "silence can be watched for 23.5 hours at most"),
+        ({"emails": ("data",)}, "'data' is no e-mail address"),
+        ({"thresholds": {"unheard_of": 1}}, "the threshold of unheard_of is 1: give more than 0, for one of"),
+        ({"thresholds": {"dead_letters": 0}}, "the threshold of dead_letters is 0: give more than 0"),
+        ({"runbooks_url": "https://example.com/"}, "no slash at its end"),
+    ],
+)
+def test_wrong_arguments_are_told_with_what_to_do(changed: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        replace(ARGS, **changed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "problem"),
+    [("cron", "daily", "choose of function, job"), ("job", "Daily Job", "its metric's name takes")],
+)
+def test_a_service_that_cannot_be_watched_is_told(kind: str, name: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Service(kind, name)
+
+
+NEW_METRIC = (
+    "googleapi: Error 404: Cannot find metric(s) that match type = "
+    '"logging.googleapis.com/user/x". If a metric was created recently, it could take up to 10 minutes'
+)
+
+
+@pytest.mark.parametrize(
+    ("errors", "again"),
+    [
+        ([NEW_METRIC], True),
+        ([NEW_METRIC] * 25, True),
+        ([NEW_METRIC] * 26, False),
+        (["Error 403"], False),
+        ([], False),
+    ],
+)
+def test_a_policy_waits_for_a_metric_that_is_new_and_for_nothing_else(
+    errors: list[str], again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_wait(_: float) -> None: ...
+
+    monkeypatch.setattr("asyncio.sleep", no_wait)
+    coroutine = _wait_for_metric(pulumi.ErrorHookArgs("urn", "", "alert", "type", errors=errors))
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value is again
