@@ -1,0 +1,221 @@
+"""The steps of a day: each with its own identity, told and allowed what it needs, called by the workflow alone."""
+
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from components.code_store import CodeStore, CodeStoreArgs
+from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+from components.daily_workflow import SOURCE
+from components.packaging import ROOT
+from components.pii_policy import PiiPolicy, PiiPolicyArgs
+from components.place import Place
+from components.secrets import Secrets, SecretsArgs
+from components.warehouse import Warehouse, WarehouseArgs
+from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+from tests.components.mocks import UNKNOWN, Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+FUNCTIONS = {"weather": "weather", "reverse-sync": "reverse_sync"}  # and their folders
+JOBS = {"dbt": "dbt", "validate": "dvt"}
+
+
+@cache
+def pipeline(*, preview: bool = False) -> Recorder:
+    def program() -> None:
+        tables = WarehouseArgs(place=PLACE, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES)
+        args = DailyPipelineArgs(
+            place=PLACE,
+            code=CodeStore("code", CodeStoreArgs(place=PLACE)),
+            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
+            warehouse=Warehouse("warehouse", tables),
+            pii=PiiPolicy("pii", PiiPolicyArgs(place=PLACE, location="EU", protect=True)),
+            bigquery_location="EU",
+            weather_api_url="https://weather.example.com",
+            webhook_url="https://shop.example.com/hook",
+            schedule="0 5 * * *",
+            time_zone="Europe/Berlin",
+            paused=True,
+        )
+        DailyPipeline("daily", args)
+
+    return record(program, preview=preview)
+
+
+def environment(step: str) -> dict[str, Any]:
+    """The variables of a step that are no secrets."""
+    if step in FUNCTIONS:
+        return pipeline().named(f"{step}-function").inputs["serviceConfig"]["environmentVariables"]
+    (container,) = pipeline().named(f"{step}-job").inputs["template"]["template"]["containers"]
+    return {entry["name"]: entry["value"] for entry in container["envs"]}
+
+
+def source_of_step(name: str) -> dict[str, Any]:
+    """The one call of a step's sub-workflow in the source of the workflow."""
+    (call,) = yaml.safe_load(SOURCE.read_text())[name]["steps"][0].values()
+    return call["try"]
+
+
+def test_the_workflow_gets_every_address_that_its_source_asks_for() -> None:
+    given = pipeline().named("daily-workflow").inputs["userEnvVars"]
+
+    assert given == {
+        "BIGQUERY_LOCATION": "EU",
+        "WEATHER_FUNCTION_URL": "https://weather.example.run.app",
+        "DBT_JOB": "id/dbt-job",
+        "VALIDATE_JOB": "id/validate-job",
+        "REVERSE_SYNC_FUNCTION_URL": "https://reverse-sync.example.run.app",
+    }
+    asked = set(re.findall(r'sys\.get_env\("(\w+)"\)', SOURCE.read_text()))
+    assert {name for name in asked if not name.startswith("GOOGLE_CLOUD_")} == set(given)
+
+
+def test_the_workflow_waits_for_each_step_as_long_as_the_step_may_take() -> None:
+    program = pipeline()
+
+    for name in FUNCTIONS:
+        longest = program.named(f"{name}-function").inputs["serviceConfig"]["timeoutSeconds"]
+        assert source_of_step("run_function")["args"]["timeout"] > longest
+    for name in JOBS:
+        template = program.named(f"{name}-job").inputs["template"]["template"]
+        longest = int(template["timeout"].removesuffix("s")) * (1 + template["maxRetries"])
+        # Without the parameter a connector gives up after 1800 s, and the job runs on.
+        assert source_of_step("run_job")["args"]["connector_params"]["timeout"] > longest
+
+
+def test_each_step_is_told_what_its_code_asks_for() -> None:
+    assert environment("weather") == {
+        "BIGQUERY_LOCATION": "EU",
+        "WEATHER_API_URL": "https://weather.example.com",
+    }
+    assert environment("reverse-sync") == {
+        "BIGQUERY_LOCATION": "EU",
+        "WEBHOOK_URL": "https://shop.example.com/hook",
+    }
+    assert environment("dbt") == {
+        "BIGQUERY_LOCATION": "EU",
+        "GOOGLE_CLOUD_PROJECT": "shop-prod",
+        "PII_POLICY_TAG_HIGH": "id/pii-high",
+    }
+    assert environment("validate") == {"BIGQUERY_LOCATION": "EU", "GOOGLE_CLOUD_PROJECT": "shop-prod"}
+
+    asked = {
+        name
+        for file in (ROOT / "dbt").rglob("*.yml")
+        if not {"target", "dbt_packages"} & set(file.parts)
+        for name in re.findall(r"env_var\('(\w+)'\)", file.read_text())
+    }
+    assert asked <= set(environment("dbt"))
+
+
+@pytest.mark.parametrize(("name", "folder"), FUNCTIONS.items())
+def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: str, folder: str) -> None:
+    program = pipeline()
+
+    assert f"/{folder}-" in program.named(f"{name}-source").inputs["source"]
+    entry_point = program.named(f"{name}-function").inputs["buildConfig"]["entryPoint"]
+    assert f"\ndef {entry_point}(" in (ROOT / "functions" / folder / "main.py").read_text()
+
+
+@pytest.mark.parametrize(("name", "folder"), JOBS.items())
+def test_a_job_is_built_from_its_folder(name: str, folder: str) -> None:
+    dockerfile = pipeline().named(f"{name}-image").inputs["dockerfile"]["location"]
+
+    assert dockerfile == str(ROOT / "jobs" / folder / "Dockerfile")
+
+
+def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
+    program = pipeline()
+
+    service = program.named("reverse-sync-function").inputs["serviceConfig"]
+    assert service["secretEnvironmentVariables"] == [
+        {"key": "WEBHOOK_SECRET", "projectId": "shop-prod", "secret": "webhook-secret", "version": "1"}
+    ]
+    (access,) = program.of("secretmanager.SecretIamMember")
+    assert access.inputs["member"] == "serviceAccount:reverse-sync-function@shop-prod.iam.gserviceaccount.com"
+    assert "generated" not in str([r.inputs for r in program.resources if r.kind != "secretmanager.SecretVersion"])
+
+
+def test_the_workflow_alone_calls_the_steps_and_names_the_day_to_the_jobs() -> None:
+    program = pipeline()
+    caller = {"serviceAccount:daily-workflow@shop-prod.iam.gserviceaccount.com"}
+
+    functions, jobs = program.of("cloudrunv2.ServiceIamMember"), program.of("cloudrunv2.JobIamMember")
+    assert {grant.inputs["name"] for grant in functions} == set(FUNCTIONS)
+    assert {grant.inputs["name"] for grant in jobs} == set(JOBS)
+    assert {grant.inputs["member"] for grant in functions + jobs} == caller
+    assert {grant.inputs["role"] for grant in jobs} == {"roles/run.jobsExecutorWithOverrides"}
+
+
+def grants(step: str) -> dict[str, set[str]]:
+    """What a step's identity may do with data: role -> datasets and tables."""
+    found: dict[str, set[str]] = {}
+    for grant in pipeline().of("bigquery.DatasetIamMember") + pipeline().of("bigquery.IamMember"):
+        if grant.inputs["member"].startswith(f"serviceAccount:{step}@"):
+            target = ".".join(grant.inputs[key] for key in ("datasetId", "tableId") if key in grant.inputs)
+            found.setdefault(grant.inputs["role"].removeprefix("roles/bigquery."), set()).add(target)
+    return found
+
+
+STEPS = ("weather-function", "dbt-job", "validate-job", "reverse-sync-function")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_writes_its_own_row_and_nothing_else_of_the_runs(step: str) -> None:
+    written = grants(step)["dataEditor"]
+
+    assert "ops.step_runs" in written
+    # Who could write the whole dataset could also write that a run has succeeded.
+    assert not written & {"ops", "ops.pipeline_runs"}
+    assert grants("daily-workflow") == {"dataEditor": {"ops.pipeline_runs"}}
+
+
+def test_the_vault_and_the_salts_in_it_are_for_dbt_alone() -> None:
+    assert "vault" in grants("dbt-job")["dataEditor"]
+    for who in {*STEPS, "daily-workflow"} - {"dbt-job"}:
+        assert not [target for targets in grants(who).values() for target in targets if target.startswith("vault")]
+
+
+def test_nobody_but_dbt_writes_what_dbt_makes_and_the_sources_tables_are_written_by_no_step() -> None:
+    written = {step: grants(step)["dataEditor"] for step in STEPS}
+
+    assert {"staging", "prod", "analysis"} <= written["dbt-job"]
+    assert grants("dbt-job")["dataViewer"] == {"raw"}
+    for step in set(STEPS) - {"dbt-job"}:
+        assert not {target.partition(".")[0] for target in written[step]} & {"staging", "prod", "analysis"}
+    assert {target for targets in written.values() for target in targets if target.startswith("raw")} == {
+        "raw.weather"
+    }
+
+
+def test_who_needs_them_reads_tagged_columns_and_dbt_alone_tags_them() -> None:
+    program = pipeline()
+
+    readers = {g.inputs["member"].split("@")[0] for g in program.of("datacatalog.PolicyTagIamMember")}
+    assert readers == {"serviceAccount:dbt-job", "serviceAccount:validate-job"}
+    (tagger,) = (g for g in program.of("projects.IAMMember") if g.inputs["role"] == "id/pii-tagger")
+    assert tagger.inputs["member"].startswith("serviceAccount:dbt-job@")
+
+
+def test_the_settings_of_the_schedule_reach_it() -> None:
+    clock = pipeline().named("daily-schedule").inputs
+
+    assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("0 5 * * *", "Europe/Berlin", True)
+
+
+def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown() -> None:
+    assert pipeline().exposed["daily"]["workflow"] == "id/daily-workflow"
+
+    preview = pipeline(preview=True)
+    assert len(preview.resources) == len(pipeline().resources)
+    told = preview.named("daily-workflow").inputs["userEnvVars"]
+    assert {name for name, value in told.items() if value == UNKNOWN} == told.keys() - {"BIGQUERY_LOCATION"}
+    assert preview.named("daily-workflow").property_dependencies["userEnvVars"] == {
+        "weather-function",
+        "dbt-job",
+        "validate-job",
+        "reverse-sync-function",
+    }
