@@ -52,7 +52,10 @@ class Registration:
 
 @dataclass
 class Recorder:
-    """Every registration of a program, in the order in which it came; what components expose; what is exported."""
+    """Every registration of a program, in the order in which it came; what components expose; what is exported.
+
+    Components of one name, one inside the other, expose together.
+    """
 
     registrations: list[Registration] = field(default_factory=list)
     exposed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -154,7 +157,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         outputs = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True), "", set())
         with self._lock:
-            self._recorder.exposed[_name(request.urn)] = outputs
+            self._recorder.exposed.setdefault(_name(request.urn), {}).update(outputs)
         return super().RegisterResourceOutputs(request)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,115 @@
+"""The daily workflow: started by a clock of its own, and told all that its source asks for."""
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from components.daily_workflow import SOURCE, DailyWorkflow, DailyWorkflowArgs
+from components.place import Place
+from components.workload import Workload
+from tests.components.mocks import UNKNOWN, Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+WORKFLOW = "daily-workflow@shop-prod.iam.gserviceaccount.com"
+CLOCK = "daily-schedule@shop-prod.iam.gserviceaccount.com"
+
+
+def workflow(*, preview: bool = False, **changed: Any) -> Recorder:
+    def program() -> None:
+        args: dict[str, Any] = {
+            "place": PLACE,
+            "workload": Workload("daily-workflow", PLACE, "Runs the daily workflow"),
+            "environment": {"BIGQUERY_LOCATION": "EU", "DBT_JOB": "jobs/dbt"},
+            "schedule": "0 5 * * *",
+            "time_zone": "Europe/Berlin",
+            "paused": False,
+        }
+        DailyWorkflow("daily", DailyWorkflowArgs(**args | changed))
+
+    return record(program, preview=preview)
+
+
+def test_it_runs_the_source_beside_the_component_as_the_identity_that_it_is_given() -> None:
+    made = workflow().named("daily-workflow").inputs
+
+    assert made["sourceContents"] == SOURCE.read_text()
+    assert "main" in yaml.safe_load(made["sourceContents"])
+    assert made["serviceAccount"] == WORKFLOW
+    assert made["userEnvVars"] == {"BIGQUERY_LOCATION": "EU", "DBT_JOB": "jobs/dbt"}
+    assert made["deletionProtection"] is False  # it holds no data, and Google's default is true
+    assert (made["project"], made["region"], made["name"]) == ("shop-prod", "europe-west1", "daily")
+
+
+def test_a_log_entry_is_written_for_errors_only() -> None:
+    assert workflow().named("daily-workflow").inputs["callLogLevel"] == "LOG_ERRORS_ONLY"
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_it_may_write_its_log_and_follow_its_jobs_before_it_runs(preview: bool) -> None:
+    program = workflow(preview=preview)
+
+    rights = {"daily-workflow-logging-logwriter", "daily-workflow-run-viewer"}
+    assert rights <= program.named("daily-workflow").dependencies
+    assert {program.named(name).inputs["member"] for name in rights} == {
+        UNKNOWN if preview else f"serviceAccount:{WORKFLOW}"
+    }
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_clock_of_its_own_starts_it_and_may_do_nothing_else(preview: bool) -> None:
+    program = workflow(preview=preview)
+
+    clock = program.named("daily-schedule")
+    assert "daily-schedule-workflows-invoker" in clock.dependencies
+    assert clock.property_dependencies["httpTarget"] == {"daily-workflow", "daily-schedule-account"}
+    (grant,) = (g for g in program.of("projects.IAMMember") if g.parent == "daily-schedule")
+    assert grant.inputs["role"] == "roles/workflows.invoker"
+    if preview:
+        assert clock.inputs["httpTarget"]["uri"] == UNKNOWN
+    else:
+        assert grant.inputs["member"] == f"serviceAccount:{CLOCK}"
+        target = clock.inputs["httpTarget"]
+        assert target["oauthToken"] == {"serviceAccountEmail": CLOCK}
+        assert target["uri"] == "https://workflowexecutions.googleapis.com/v1/id/daily-workflow/executions"
+
+
+def test_the_clock_says_who_it_is_in_words_that_the_source_reads() -> None:
+    body = json.loads(base64.b64decode(workflow().named("daily-schedule").inputs["httpTarget"]["body"]))
+
+    assert body.keys() == {"argument"}  # the API takes an execution, whose argument is JSON as text
+    argument = json.loads(body["argument"])
+    assert argument == {"started_by": "schedule"}
+    assert argument.keys() <= set(re.findall(r"input\.(\w+)", SOURCE.read_text()))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_settings_of_the_schedule_reach_the_clock(paused: bool) -> None:
+    clock = workflow(schedule="30 4 * * MON", time_zone="Etc/UTC", paused=paused).named("daily-schedule").inputs
+
+    assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("30 4 * * MON", "Etc/UTC", paused)
+    assert clock["name"] == "daily"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"schedule": "daily"}, "the schedule is 'daily': write"),
+        ({"time_zone": "CEST"}, "the time zone is 'CEST'"),
+    ],
+)
+def test_an_impossible_schedule_is_told(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        workflow(**wrong)
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
+    program = workflow(preview=preview)
+
+    assert program.exposed["daily"]["id"] == (UNKNOWN if preview else "id/daily-workflow")
+    assert program.named("daily-workflow").parent == "daily"
+    assert program.named("daily-schedule").parent == "daily"
