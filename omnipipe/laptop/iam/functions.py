@@ -34,8 +34,7 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
     """The route of every function: ``/functions/NAME``, and what is below it."""
     routes = Blueprint("functions", __name__, url_prefix="/functions/<name>")
 
-    @routes.route("", defaults={"path": ""}, methods=_METHODS)
-    @routes.route("/", defaults={"path": ""}, methods=_METHODS)
+    @routes.route("/", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
     @routes.route("/<path:path>", methods=_METHODS)
     def call(name: str, path: str) -> Response:
         bindings = gate.bindings()

@@ -30,6 +30,9 @@ _METADATA_VIEWS = {
     "ROUTINES": ("bigquery.routines.get", "bigquery.routines.list"),
 }
 _TABLES_METADATA = ("bigquery.tables.get", "bigquery.tables.list")
+# BigQuery's own functions with a prefix; any other is that of a dataset.
+# https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-all
+_OWN_FUNCTIONS = {"AEAD", "HLL_COUNT", "KEYS", "KLL_QUANTILES", "NET", "SAFE"}
 _REGION = re.compile(r"region-[\w-]+")
 
 
@@ -156,7 +159,8 @@ class _Script:
             case exp.Insert():
                 targets = [self._target(tree.this, "bigquery.tables.updateData")]
             case exp.Update() | exp.Delete() | exp.Merge():
-                targets = [self._target(tree.this, "bigquery.tables.getData", "bigquery.tables.updateData")]
+                target = tree.this or tree.args["tables"][0]  # DELETE may come without FROM
+                targets = [self._target(target, "bigquery.tables.getData", "bigquery.tables.updateData")]
             case exp.TruncateTable():
                 targets = [self._target(each, "bigquery.tables.updateData") for each in tree.expressions]
             case exp.Create():
@@ -214,7 +218,7 @@ class _Script:
     def _target(self, node: exp.Expr, *permissions: str) -> exp.Expr:
         table = node.this if isinstance(node, exp.Schema) else node
         if not isinstance(table, exp.Table):
-            raise names.unknown("what is written")
+            raise names.unknown(f"writing to {node.sql('bigquery')}")
         if not self._is_temporary(table):
             self.needs.extend((permission, self._name(table)) for permission in permissions)
         return table
@@ -286,11 +290,11 @@ def _is_cte(table: exp.Table) -> bool:
 
 def _refuse_routines(tree: exp.Expr) -> None:
     """A routine of a dataset reads what its body says, which is not in the statement."""
-    for node in tree.find_all(exp.Dot, exp.Anonymous):
-        called = node.expression if isinstance(node, exp.Dot) else node
-        if isinstance(node, exp.Dot) and isinstance(called, exp.Func):
+    for node in tree.find_all(exp.Dot):
+        if isinstance(node.expression, exp.Func) and node.this.name.upper() not in _OWN_FUNCTIONS:
             raise names.unknown(f"the routine {node.sql('bigquery')}")
-        if isinstance(node, exp.Anonymous) and "." in node.name:
+    for node in tree.find_all(exp.Anonymous):
+        if "." in node.name:
             raise names.unknown(f"the routine {node.name}")
 
 

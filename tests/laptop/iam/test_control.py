@@ -1,0 +1,126 @@
+"""Before Cloud Run's jobs and Workflows: each request with its permission and without."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from omnipipe.laptop import jobs, server
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.iam import control
+from omnipipe.laptop.iam.bindings import CUSTOM_ROLE
+from omnipipe.laptop.iam.gate import Gate
+from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
+from omnipipe.laptop.registry import Resource
+from tests.laptop.conftest import PROJECT, grant
+
+WHO = f"daily@{PROJECT}.iam.gserviceaccount.com"
+PLACE = f"projects/{PROJECT}/locations/europe-west1"
+JOB = f"{PLACE}/jobs/dbt"
+EXECUTIONS = f"{PLACE}/workflows/daily/executions"
+OVERRIDES = {"overrides": {"containerOverrides": [{"env": []}]}}
+PROJECT_GRANT = "gcp:projects/iAMMember:IAMMember"
+
+# Method, path, body, permission, resource in Google's words. What they are about is not there: 404 means let in.
+REQUESTS: list[tuple[str, str, Any, str, str]] = [
+    ("POST", f"/v2/{JOB}:run", {}, "run.jobs.run", JOB),
+    ("POST", f"/v2/{JOB}:run", None, "run.jobs.run", JOB),
+    ("POST", f"/v2/{JOB}:run", OVERRIDES, "run.jobs.runWithOverrides", JOB),
+    ("GET", f"/v2/{PLACE}/operations/1", None, "run.operations.get", f"projects/{PROJECT}"),
+    ("POST", f"/v1/{EXECUTIONS}", {}, "workflows.executions.create", f"projects/{PROJECT}"),
+    ("GET", f"/v1/{EXECUTIONS}/1", None, "workflows.executions.get", f"projects/{PROJECT}"),
+    ("POST", f"/v1/{EXECUTIONS}/1:cancel", None, "workflows.executions.cancel", f"projects/{PROJECT}"),
+]
+
+
+@pytest.fixture
+def client(cloud: Cloud) -> FlaskClient:
+    return server.application(cloud, jobs.Jobs(cloud)).test_client()
+
+
+def permit(cloud: Cloud, *permissions: str) -> None:
+    """Grant exactly these permissions, on the project, by a role of the program's own."""
+    role = f"projects/{PROJECT}/roles/test"
+    cloud.registry.put(Resource(CUSTOM_ROLE, "test", {"permissions": list(permissions)}, {}, role))
+    grant(cloud, PROJECT_GRANT, role, WHO)
+
+
+def as_(cloud: Cloud, email: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {cloud.tokens.issue(email, CLOUD_PLATFORM)}"}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "permission", "resource"), REQUESTS)
+def test_a_request_needs_its_permission(
+    client: FlaskClient, cloud: Cloud, method: str, path: str, body: Any, permission: str, resource: str
+) -> None:
+    everything_else = {need.permission for need in control.REQUESTS.values()}
+    everything_else |= {need.with_overrides for need in control.REQUESTS.values() if need.with_overrides}
+    permit(cloud, *everything_else - {permission})
+
+    refused = client.open(path, method=method, json=body, headers=as_(cloud, WHO))
+
+    assert refused.status_code == 403
+    message = f"Permission '{permission}' denied on resource '{resource}' (or resource may not exist)."
+    assert refused.get_json() == {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED"}}
+    permit(cloud, permission)
+    assert client.open(path, method=method, json=body, headers=as_(cloud, WHO)).status_code == 404
+    assert client.open(path, method=method, json=body, headers=cloud.as_owner()).status_code == 404
+
+
+def test_every_row_of_the_table_has_a_case() -> None:
+    needs = control.REQUESTS.values()
+    asked = {need.permission for need in needs} | {need.with_overrides for need in needs if need.with_overrides}
+    assert {permission for *_, permission, _ in REQUESTS} == asked
+
+
+def test_a_grant_on_one_job_is_none_on_another(client: FlaskClient, cloud: Cloud) -> None:
+    job = "gcp:cloudrunv2/jobIamMember:JobIamMember"
+    grant(cloud, job, "roles/run.invoker", WHO, location="europe-west1", name="dbt")
+
+    def run(name: str, body: Any) -> int:
+        return client.post(f"/v2/{PLACE}/jobs/{name}:run", json=body, headers=as_(cloud, WHO)).status_code
+
+    assert (run("dbt", {}), run("dbt", OVERRIDES), run("migrate", {})) == (404, 403, 403)
+
+
+@pytest.mark.parametrize("path", [f"/v2/{PLACE}/operations/1", f"/v1/{EXECUTIONS}/1"])
+def test_without_a_valid_access_token_nobody_is_known(client: FlaskClient, cloud: Cloud, path: str) -> None:
+    claims = {"email": WHO, "aud": CLOUD_PLATFORM, "exp": int(time.time()) - 1}
+    expired = jwt.encode(claims, cloud.identity.token_key.read_text() if cloud.tokens else "", "HS256")
+
+    answers = [
+        client.get(path),
+        client.get(path, headers={"Authorization": "Basic eDp5"}),
+        client.get(path, headers={"Authorization": "Bearer "}),
+        client.get(path, headers={"Authorization": f"Bearer {expired}"}),
+        client.get(path, headers={"Authorization": f"Bearer {cloud.tokens.issue(WHO, 'https://service')}"}),
+        client.get(path, headers={"Authorization": "Bearer nonsense"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [401] * 6
+    said = [answer.get_json()["error"] for answer in answers]
+    assert {error["status"] for error in said} == {"UNAUTHENTICATED"}
+    assert [error["message"].startswith("Request is missing required") for error in said] == [True] * 3 + [
+        False
+    ] * 3
+    assert "expired" in said[3]["message"]
+
+
+def test_what_needs_no_token_needs_none_and_what_is_nowhere_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/v9/anything").status_code == 404
+
+
+def test_a_route_that_the_table_does_not_know_is_for_nobody(cloud: Cloud) -> None:
+    app = Flask("other")
+    control.guard(app, Gate(cloud.registry, cloud.tokens, PROJECT))
+    reached = []
+    app.add_url_rule("/v2/new", "new.method", lambda: reached.append(1) or "")
+
+    answer = app.test_client().get("/v2/new", headers=cloud.as_owner())
+
+    assert (answer.status_code, reached) == (403, [])
+    assert "does not know what new.method needs" in answer.get_json()["error"]["message"]
