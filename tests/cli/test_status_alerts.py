@@ -1,0 +1,55 @@
+"""`omnipipe status` tells how the alerts stand."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
+from omnipipe.laptop.home import Home, make_current
+from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.run import JOB
+from tests.cli.test_command import run
+from tests.laptop.conftest import PROJECT
+from tests.laptop.monitoring.watched import monitoring
+from tests.ports import free_ports
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A laptop cloud that was up, with a failed job."""
+    cloud = Cloud(Home(tmp_path, "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
+    cloud.home.prepare()
+    cloud.remember()
+    make_current(cloud.home)
+    cloud.registry.put(Resource(JOB, "dbt", {"name": "dbt"}))
+    deployment = Deployment(cloud)
+    for made in monitoring().resources:
+        deployment.register(made.type, made.name, made.inputs, made.protect)
+    failed = {"timestamp": datetime.now(UTC).isoformat(), "severity": "ERROR", "message": "no"}
+    cloud.home.log_file("dbt").write_text(json.dumps(failed) + "\n")
+    return tmp_path
+
+
+def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:
+    done = run("status", OMNIPIPE_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "1 FIRING, 12 no data, 6 ok" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "FIRING" in line and "no data," not in line)
+    assert line.split("  ")[0] == "monitoring: Errors of the job dbt"
+    assert "monitoring: Errors of the job probe" not in done.stdout
+    assert "monitoring: No successful run" in done.stdout
+
+
+def test_a_machine_gets_all_of_them(home: Path) -> None:
+    done = run("status", "--json", OMNIPIPE_HOME=str(home))
+    alerts: list[dict[str, Any]] = json.loads(done.stdout)["alerts"]
+    found = {alert["policy"].removeprefix("monitoring: "): alert for alert in alerts}
+    assert len(found) == len(alerts) == 19
+    assert found["Errors of the job dbt"]["state"] == "FIRING"
+    assert found["Errors of the job dbt"]["value"] == 1
+    assert found["Errors of the job probe"]["state"] == "ok"
+    assert found["The probe is silent"]["why"] == "nothing was measured yet, or not for long"
