@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import requests
 from croniter import croniter
 
+from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.scheduler import SCHEDULE
 
@@ -34,41 +35,51 @@ def due(job: Resource, since: datetime, until: datetime) -> bool:
     return upcoming <= until
 
 
-def call(cloud: Cloud, tokens: Tokens, job: Resource) -> None:
-    """Call a job's target, with its headers, body and its service account's token."""
+def call(cloud: Cloud, tokens: Tokens, job: Resource) -> str | None:
+    """Call a job's target, with its headers, body and its service account's token; returns why that failed, or None."""
     target = job.inputs["httpTarget"]
     parts = urlsplit(target["uri"])
     url = cloud.endpoints().get(parts.netloc, f"{parts.scheme}://{parts.netloc}") + parts.path
     url += f"?{parts.query}" if parts.query else ""
     headers = dict(target.get("headers") or {})
-    token = target.get("oauthToken") or target.get("oidcToken")
-    if token:
-        audience = token.get("audience") or token.get("scope") or target["uri"]
-        headers["Authorization"] = f"Bearer {tokens.issue(token['serviceAccountEmail'], audience)}"
+    # An access token is for Google's APIs, an identity token for one address:
+    # https://cloud.google.com/scheduler/docs/http-target-auth
+    if token := target.get("oauthToken"):
+        access = tokens.issue(token["serviceAccountEmail"], token.get("scope") or CLOUD_PLATFORM)
+        headers["Authorization"] = f"Bearer {access}"
+    elif token := target.get("oidcToken"):
+        identity = tokens.issue(token["serviceAccountEmail"], token.get("audience") or target["uri"])
+        headers["Authorization"] = f"Bearer {identity}"
     body = base64.b64decode(target.get("body") or "")
     try:
         answer = requests.request(target.get("httpMethod", "POST"), url, headers=headers, data=body, timeout=180)
-        log.info("%s: %s answered %s", job.inputs["name"], target["uri"], answer.status_code)
-        _log_attempt(cloud, job, answer.status_code)
+        failure = None if answer.ok else f"HTTP status {answer.status_code}"
     except requests.RequestException as error:
-        log.error("%s: %s did not answer: %s", job.inputs["name"], target["uri"], error)
-        _log_attempt(cloud, job, None)
+        failure = f"no answer: {error}"
+    log.log(
+        logging.ERROR if failure else logging.INFO,
+        "%s: %s: %s",
+        job.inputs["name"],
+        target["uri"],
+        failure or "ok",
+    )
+    _log_attempt(cloud, job, failure)
+    return failure
 
 
-def _log_attempt(cloud: Cloud, job: Resource, status: int | None) -> None:
-    """Log what Cloud Scheduler logs of an attempt, with the HTTP status, or None when nobody answered."""
-    succeeded = status is not None and status < 300
+def _log_attempt(cloud: Cloud, job: Resource, failure: str | None) -> None:
+    """Log what Cloud Scheduler logs of an attempt."""
     platform_log.write(
         cloud.home,
         "cloud_scheduler_job",
         {"project_id": cloud.project, "location": cloud.region, "job_id": job.inputs["name"]},
-        "INFO" if succeeded else "ERROR",
+        "ERROR" if failure else "INFO",
         {
             "@type": "type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished",
             "jobName": job.id,
             "targetType": "HTTP",
             "url": job.inputs["httpTarget"]["uri"],
-            "debugInfo": "" if succeeded else f"HTTP status {status}" if status else "no answer",
+            "debugInfo": failure or "",
         },
     )
 

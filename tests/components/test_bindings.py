@@ -1,5 +1,6 @@
 """Who may do what in each stack: every grant of the program, with its reason, in bindings.yaml beside this file."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.components.mocks import Recorder, Registration
+from tests.components.mocks import Recorder
 
 Deploy = Callable[[str], Recorder]
 STACKS = ("dev", "prod")
 REASONS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("bindings.yaml").read_text())
 
 
-def target(grant: Registration) -> str:
-    """What a grant is on: a table, a dataset, a secret …, or the project."""
-    inputs = grant.inputs
-    match grant.kind:
+def target(kind: str, inputs: dict[str, Any]) -> str:
+    """What a grant of a kind is on, by its inputs: a table, a dataset, a secret …, or the project."""
+    match kind:
         case "bigquery.IamMember":
             return f"table {inputs['datasetId']}.{inputs['tableId']}"
         case "bigquery.DatasetIamMember":
@@ -33,11 +33,17 @@ def target(grant: Registration) -> str:
         case "cloudrunv2.JobIamMember":
             return f"job {inputs['name']}"
         case "datacatalog.PolicyTagIamMember":
-            return f"policy tag {inputs['policyTag'].rpartition('-')[2]}"
+            return f"policy tag {re.split('[-/]', inputs['policyTag'])[-1]}"
         case "projects.IAMMember":
             condition = inputs.get("condition")
             return f"project, {condition['title']}" if condition else "project"
-    raise AssertionError(f"{grant.kind}: say here what it is on")
+    raise AssertionError(f"{kind}: say here what it is on")
+
+
+def what(kind: str, inputs: dict[str, Any]) -> str:
+    """A grant of a kind, by its inputs, as `role on what`; a role of our own by its last part."""
+    role = re.split("roles/|id/", inputs["role"])[-1].replace("_", "-")
+    return f"{role} on {target(kind, inputs)}"
 
 
 def grants(program: Recorder) -> list[tuple[str, str]]:
@@ -45,7 +51,7 @@ def grants(program: Recorder) -> list[tuple[str, str]]:
     return [
         (
             resource.inputs["member"].removeprefix("serviceAccount:").partition("@")[0],
-            f"{resource.inputs['role'].removeprefix('roles/').removeprefix('id/')} on {target(resource)}",
+            what(resource.kind, resource.inputs),
         )
         for resource in program.resources
         if resource.kind.lower().endswith("iammember")
