@@ -167,7 +167,8 @@ class _Script:
                 targets = [self._create(tree)]
             case exp.Drop(args={"kind": "TABLE" | "VIEW"}):
                 targets = [self._target(tree.this, "bigquery.tables.delete", "bigquery.tables.get")]
-                self.replaced.add(self._name(tree.this))
+                if not self._is_temporary(tree.this):
+                    self.replaced.add(self._name(tree.this))
             case exp.Drop(args={"kind": "SCHEMA"}):
                 targets = [self._schema(tree.this, "bigquery.datasets.delete", "bigquery.tables.delete")]
             case exp.Alter(args={"kind": "TABLE" | "VIEW"}):
@@ -262,8 +263,8 @@ class _Script:
             raise Refused(400, text, "invalid")
         return f"{self.default_dataset}/tables/{table.name}"
 
-    def _is_temporary(self, table: exp.Table) -> bool:
-        return table.name.lower() in self.temporary and table.db.lower() in ("", "_session")
+    def _is_temporary(self, table: exp.Expr) -> bool:
+        return table.name.lower() in self.temporary and table.text("db").lower() in ("", "_session")
 
 
 def _is_cte(table: exp.Table) -> bool:
