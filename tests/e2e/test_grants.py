@@ -65,7 +65,7 @@ def found(registry: Registry, who: str, what: str) -> Resource:
         if resource.kind.lower().endswith("iammember")
         and resource.inputs["member"].startswith(f"serviceAccount:{who}@")
         and what
-        == f"{resource.inputs['role'].rpartition('roles/')[2].replace('_', '-')} on {target(resource.kind, resource.inputs)}"
+        and bindings.what(resource.kind, resource.inputs) == what
     )
     return grant
 
