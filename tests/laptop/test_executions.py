@@ -1,6 +1,7 @@
 """Workflows' executions API, on the real interpreter."""
 
 import json
+import logging
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from flask.testing import FlaskClient
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import write_json
-from tests.laptop.conftest import PROJECT, owners_client, serving
+from tests.laptop.conftest import PROJECT, grant, owners_client, serving
 
 WORKFLOW = "gcp:workflows/workflow:Workflow"
 PLACE = f"projects/{PROJECT}/locations/europe-west1/workflows"
@@ -159,6 +160,20 @@ def test_an_execution_that_a_restart_cut_off_is_failed_and_an_ended_one_kept(
     found = restarted.get(f"/v1/{cut_off['name']}").get_json()
     assert (found["state"], "endTime" in found) == ("FAILED", True)
     assert "ended during this execution" in json.loads(found["error"]["payload"])["message"]
+
+
+def test_what_it_logs_is_lost_without_the_right_to_write_logs(
+    client: FlaskClient, cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = deploy(cloud, "main: {steps: [{say: {call: sys.log, args: {text: the words}}}]}")
+
+    with caplog.at_level(logging.INFO, "workflows"):
+        assert follow(client, start(client, path))["state"] == "SUCCEEDED"
+        assert "the words" not in caplog.text
+        assert "Permission 'logging.logEntries.create' denied" in caplog.text
+        grant(cloud, "gcp:projects/iAMMember:IAMMember", "roles/logging.logWriter", ACCOUNT)
+        assert follow(client, start(client, path))["state"] == "SUCCEEDED"
+    assert "the words" in caplog.text
 
 
 def test_an_unknown_workflow_or_execution_is_told_by_name(client: FlaskClient, cloud: Cloud) -> None:

@@ -71,15 +71,17 @@ def _forward(url: str, token: str | None, timeout_s: float) -> Response:
         # As Cloud Run does it: the function may read who asks, and cannot use the token.
         headers["Authorization"] = f"Bearer {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
     try:
-        answer = requests.request(
-            request.method,
-            url,
-            params=request.query_string,
-            headers=headers,
-            data=request.get_data(),
-            timeout=(5, timeout_s),
-            allow_redirects=False,
-        )
+        with requests.Session() as session:
+            session.trust_env = False  # neither a proxy of the user's nor ~/.netrc is asked about this machine
+            answer = session.request(
+                request.method,
+                url,
+                params=request.query_string,
+                headers=headers,
+                data=request.get_data(),
+                timeout=(5, timeout_s),
+                allow_redirects=False,
+            )
     except requests.Timeout:
         return Response("upstream request timeout", 504, content_type="text/plain")
     except requests.ConnectionError:
