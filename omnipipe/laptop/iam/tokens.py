@@ -1,7 +1,9 @@
 """Tokens: JSON Web Tokens signed with this home's own key. Whoever has the key is who they say."""
 
+import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import jwt
@@ -24,7 +26,11 @@ class Tokens:
 
     def __init__(self, key_file: Path) -> None:
         if not key_file.exists():
-            write_text(key_file, secrets.token_hex(32), mode=0o600)
+            draft = key_file.with_name(f".{key_file.name}.{secrets.token_hex(8)}")
+            write_text(draft, secrets.token_hex(32), mode=0o600)
+            with suppress(FileExistsError):  # the processes of a cloud start at once: the first one's key counts
+                os.link(draft, key_file)
+            draft.unlink()
         self._key = key_file.read_text()
 
     def issue(self, email: str, audience: str) -> str:

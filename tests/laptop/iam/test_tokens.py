@@ -1,6 +1,8 @@
 """Tokens: whose, for what, and until when."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jwt
@@ -63,6 +65,21 @@ def test_a_token_of_another_home_and_an_unsigned_one_are_none(tokens: Tokens, tm
     for foreign in (Tokens(tmp_path / "other").owner(), jwt.encode(claims, "", "none"), "nothing", ""):
         with pytest.raises(InvalidToken):
             tokens.of_access(foreign)
+
+
+def test_all_who_start_at_once_have_one_key(tmp_path: Path) -> None:
+    file, all_there = tmp_path / "key", threading.Barrier(8)
+
+    def start(_: int) -> Tokens:
+        all_there.wait(10)
+        return Tokens(file)
+
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(start, range(8)))
+
+    assert {one.of_access(other.owner()) for one in started for other in started} == {OWNER}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_googles_libraries_take_a_token_when_theirs_is_over(tokens: Tokens) -> None:
