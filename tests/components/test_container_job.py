@@ -1,5 +1,6 @@
 """A job: an image by digest, run as itself, again after each change that counts."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,14 @@ PLACE = Place("shop-prod", "europe-west1")
 FOLDER = ROOT / "jobs" / "migrate"
 
 
-def job(name: str = "load", *, preview: bool = False, with_network: bool = False, **changed: Any) -> Recorder:
+@cache
+def job(*, preview: bool = False) -> Recorder:
     """A job with one secret that runs after each deployment, and which ``clock`` may run."""
+    return another(preview=preview)
+
+
+def another(name: str = "load", *, preview: bool = False, with_network: bool = False, **changed: Any) -> Recorder:
+    """The same job but for what is ``changed``."""
 
     def program() -> None:
         secrets = Secrets("secrets", SecretsArgs(place=PLACE))
@@ -116,7 +123,7 @@ def test_it_waits_for_its_secrets_and_for_what_it_is_told_to(preview: bool) -> N
 def test_only_private_addresses_are_reached_through_the_network() -> None:
     assert "vpcAccess" not in job().named("load-job").inputs["template"]["template"]
 
-    access = job(with_network=True).named("load-job").inputs["template"]["template"]["vpcAccess"]
+    access = another(with_network=True).named("load-job").inputs["template"]["template"]["vpcAccess"]
     assert access == {
         "networkInterfaces": [{"network": "id/network-vpc", "subnetwork": "id/network-subnet"}],
         "egress": "PRIVATE_RANGES_ONLY",
@@ -125,7 +132,7 @@ def test_only_private_addresses_are_reached_through_the_network() -> None:
 
 def test_it_runs_again_when_the_image_or_the_environment_changes_and_only_then() -> None:
     def token(name: str = "load", **changed: Any) -> str:
-        return job(name, **changed).named(f"{name}-job").inputs["runExecutionToken"]
+        return another(name, **changed).named(f"{name}-job").inputs["runExecutionToken"]
 
     first = token()
     assert first.isalnum()
@@ -141,7 +148,7 @@ def test_it_runs_again_when_the_image_or_the_environment_changes_and_only_then()
 
 
 def test_it_runs_after_a_deployment_only_where_that_is_wanted() -> None:
-    assert "runExecutionToken" not in job(run_after_deploy=False).named("load-job").inputs
+    assert "runExecutionToken" not in another(run_after_deploy=False).named("load-job").inputs
     assert job(preview=True).named("load-job").inputs["runExecutionToken"] == UNKNOWN
 
 
@@ -150,7 +157,7 @@ def test_it_runs_after_a_deployment_only_where_that_is_wanted() -> None:
     [(False, "roles/run.jobsExecutor"), (True, "roles/run.jobsExecutorWithOverrides")],
 )
 def test_only_its_runners_may_run_it_and_override_only_on_demand(overrides: bool, role: str) -> None:
-    (grant,) = job(overrides=overrides).of("cloudrunv2.JobIamMember")
+    (grant,) = another(overrides=overrides).of("cloudrunv2.JobIamMember")
 
     assert grant.inputs == {
         "project": "shop-prod",
@@ -160,7 +167,7 @@ def test_only_its_runners_may_run_it_and_override_only_on_demand(overrides: bool
         "member": "serviceAccount:clock-job@shop-prod.iam.gserviceaccount.com",
     }
     assert "load-job" in grant.dependencies
-    assert not job(runners=()).of("cloudrunv2.JobIamMember")
+    assert not another(runners=()).of("cloudrunv2.JobIamMember")
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -188,4 +195,4 @@ def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
 )
 def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        job(**wrong)
+        another(**wrong)

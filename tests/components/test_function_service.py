@@ -1,5 +1,6 @@
 """A function: deployed again when its source changes and only then, built and run by identities of their own."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from components.workload import Workload
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
+FOLDER = packaging.ROOT / "functions" / "weather"
 
 
 @pytest.fixture
@@ -26,8 +28,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "functions" / "orders"
 
 
-def function(folder: Path, *, preview: bool = False, **changed: Any) -> Recorder:
+@cache
+def function(*, preview: bool = False) -> Recorder:
     """The function ``orders`` with one secret, which ``till`` and ``shop`` may call."""
+    return another(preview=preview)
+
+
+def another(*, preview: bool = False, **changed: Any) -> Recorder:
+    """The same function but for what is ``changed``."""
 
     def program() -> None:
         secrets = Secrets("secrets", SecretsArgs(place=PLACE))
@@ -35,7 +43,7 @@ def function(folder: Path, *, preview: bool = False, **changed: Any) -> Recorder
         args: dict[str, Any] = {
             "place": PLACE,
             "code": CodeStore("code", CodeStoreArgs(place=PLACE)),
-            "folder": folder,
+            "folder": FOLDER,
             "entry_point": "orders",
             "environment": {"BIGQUERY_LOCATION": "EU"},
             "secrets": {"API_KEY": secrets.password("orders-key")},
@@ -49,7 +57,7 @@ def function(folder: Path, *, preview: bool = False, **changed: Any) -> Recorder
 
 def test_the_zips_name_changes_when_the_source_does_and_only_then(folder: Path) -> None:
     def zip_name(**changed: Any) -> str:
-        program = function(folder, **changed)
+        program = another(folder=folder, **changed)
         source = program.named("orders-source").inputs
         built_from = program.named("orders-function").inputs["buildConfig"]["source"]["storageSource"]
         assert built_from == {"bucket": "shop-prod-sources", "object": source["name"]}
@@ -67,8 +75,8 @@ def test_the_zips_name_changes_when_the_source_does_and_only_then(folder: Path) 
     assert zip_name() == first
 
 
-def test_it_is_built_by_the_builder_and_runs_as_itself(folder: Path) -> None:
-    made = function(folder).named("orders-function")
+def test_it_is_built_by_the_builder_and_runs_as_itself() -> None:
+    made = function().named("orders-function")
 
     build, service = made.inputs["buildConfig"], made.inputs["serviceConfig"]
     assert build["serviceAccount"].endswith("/code-builder@shop-prod.iam.gserviceaccount.com")
@@ -81,8 +89,8 @@ def test_it_is_built_by_the_builder_and_runs_as_itself(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_it_waits_for_its_secrets_and_for_the_rights_of_its_builder(folder: Path, preview: bool) -> None:
-    made = function(folder, preview=preview).named("orders-function")
+def test_it_waits_for_its_secrets_and_for_the_rights_of_its_builder(preview: bool) -> None:
+    made = function(preview=preview).named("orders-function")
 
     assert {"orders-key-orders", "orders-key-version"} <= made.dependencies
     assert {
@@ -93,8 +101,8 @@ def test_it_waits_for_its_secrets_and_for_the_rights_of_its_builder(folder: Path
     } <= made.dependencies
 
 
-def test_a_secret_is_in_clear_nowhere_and_nobody_else_reads_it(folder: Path) -> None:
-    program = function(folder)
+def test_a_secret_is_in_clear_nowhere_and_nobody_else_reads_it() -> None:
+    program = function()
 
     service = program.named("orders-function").inputs["serviceConfig"]
     assert service["secretEnvironmentVariables"] == [
@@ -106,8 +114,8 @@ def test_a_secret_is_in_clear_nowhere_and_nobody_else_reads_it(folder: Path) -> 
     assert access.inputs["member"] == "serviceAccount:orders-function@shop-prod.iam.gserviceaccount.com"
 
 
-def test_only_its_invokers_may_call_it(folder: Path) -> None:
-    grants = function(folder).of("cloudrunv2.ServiceIamMember")
+def test_only_its_invokers_may_call_it() -> None:
+    grants = function().of("cloudrunv2.ServiceIamMember")
 
     assert {grant.inputs["member"] for grant in grants} == {
         f"serviceAccount:{who}-job@shop-prod.iam.gserviceaccount.com" for who in ("till", "shop")
@@ -116,12 +124,12 @@ def test_only_its_invokers_may_call_it(folder: Path) -> None:
         assert grant.inputs["role"] == "roles/run.invoker"
         assert (grant.inputs["name"], grant.inputs["location"]) == ("orders", "europe-west1")
         assert "orders-function" in grant.dependencies
-    assert not function(folder, invokers=()).of("cloudrunv2.ServiceIamMember")
+    assert not another(invokers=()).of("cloudrunv2.ServiceIamMember")
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_its_address_is_exposed_and_unknown_in_a_preview(folder: Path, preview: bool) -> None:
-    program = function(folder, preview=preview)
+def test_its_address_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
+    program = function(preview=preview)
 
     assert program.exposed["orders"] == {"uri": UNKNOWN if preview else "https://orders.example.run.app"}
     children = {r.name for r in program.registrations if r.parent == "orders"}
@@ -148,12 +156,12 @@ def test_its_address_is_exposed_and_unknown_in_a_preview(folder: Path, preview: 
         ({"timeout_s": 0, "entry_point": "a b"}, "timeout_s is 0.*; entry_point is 'a b'"),
     ],
 )
-def test_what_does_not_fit_is_told(folder: Path, wrong: dict[str, Any], words: str) -> None:
+def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        function(folder, **wrong)
+        another(**wrong)
 
 
 def test_a_folder_that_is_no_function_is_told(folder: Path) -> None:
     (folder / "main.py").unlink()
     with pytest.raises(FileNotFoundError, match=r"functions/orders has no main\.py"):
-        function(folder)
+        another(folder=folder)
