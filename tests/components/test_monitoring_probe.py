@@ -1,0 +1,93 @@
+"""The probe's job, its schedule, and what it may see."""
+
+import base64
+
+import pytest
+
+from components.code_store import CodeStore, CodeStoreArgs
+from components.monitoring import MonitoringArgs
+from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
+from components.network import Network
+from components.place import Place
+from components.warehouse import Warehouse, WarehouseArgs
+from components.workload import Workload
+from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+from tests.components.mocks import Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+
+
+def program(*, paused: bool = False) -> None:
+    workload = Workload("probe-job", PLACE, "Measures what alerts need")
+    warehouse = WarehouseArgs(place=PLACE, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES)
+    args = ProbeArgs(
+        place=PLACE,
+        code=CodeStore("code", CodeStoreArgs(place=PLACE)),
+        network=Network("network", PLACE),
+        warehouse=Warehouse("warehouse", warehouse),
+        workload=workload,
+        user="probe-job@shop-prod.iam",
+        host="10.20.0.5",
+        port=5432,
+        database="mobility",
+        bigquery_location="EU",
+        pipeline="daily",
+        paused=paused,
+    )
+    Probe("probe", args)
+
+
+@pytest.fixture(scope="module")
+def made() -> Recorder:
+    return record(program)
+
+
+def test_it_sees_the_metadata_of_raw_and_no_row_of_it(made: Recorder) -> None:
+    grants = {
+        (grant.inputs["datasetId"], grant.inputs.get("tableId"), grant.inputs["role"])
+        for kind in ("bigquery.DatasetIamMember", "bigquery.IamMember")
+        for grant in made.of(kind)
+    }
+    viewer = "roles/bigquery.dataViewer"
+    assert grants == {
+        ("raw", None, "roles/bigquery.metadataViewer"),
+        ("analysis", None, viewer),
+        *(
+            ("ops", table, viewer)
+            for table in ("pipeline_runs", "validation_results", "dead_letters", "reverse_sync_state")
+        ),
+    }
+
+
+def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
+    (container,) = made.named("probe-job").inputs["template"]["template"]["containers"]
+    variables = {entry["name"]: entry["value"] for entry in container["envs"]}
+    assert variables == {
+        "GOOGLE_CLOUD_PROJECT": "shop-prod",
+        "BIGQUERY_LOCATION": "EU",
+        "PIPELINE": "daily",
+        "PGHOST": "10.20.0.5",
+        "PGPORT": "5432",
+        "PGDATABASE": "mobility",
+        "PGUSER": "probe-job@shop-prod.iam",
+    }
+    assert not made.of("secretmanager.SecretIamMember")
+
+
+def test_the_schedule_starts_it_through_cloud_runs_api_as_often_as_silence_is_counted(made: Recorder) -> None:
+    schedule = made.named("probe-schedule").inputs
+    assert schedule["schedule"] == "*/15 * * * *"
+    assert MonitoringArgs.probe_interval_s == INTERVAL_S == 15 * 60
+    target = schedule["httpTarget"]
+    assert target["uri"] == "https://run.googleapis.com/v2/id/probe-job:run"
+    assert base64.b64decode(target["body"]) == b"{}"
+    assert target["oauthToken"]["serviceAccountEmail"].startswith("probe-schedule@")
+    (runner,) = made.of("cloudrunv2.JobIamMember")
+    assert (runner.inputs["role"], runner.inputs["member"].split("@")[0]) == (
+        "roles/run.jobsExecutor",
+        "serviceAccount:probe-schedule",
+    )
+
+
+def test_it_pauses_with_the_pipeline() -> None:
+    assert record(lambda: program(paused=True)).named("probe-schedule").inputs["paused"] is True
