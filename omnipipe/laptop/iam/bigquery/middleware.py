@@ -95,10 +95,12 @@ class BigQueryGate:
     def _check_body(self, checks: Checks, call: _Call, project: str) -> None:
         match call.name:
             case "jobs.query":
-                call.replaced = jobs.query(checks, call.body, project).replaced
+                analysis = jobs.query(checks, call.body, project)
+                call.replaced = frozenset() if call.body.get("dryRun") else analysis.replaced
             case "jobs.insert":
                 analysis = jobs.job(checks, call.body, project)
-                call.replaced = analysis.replaced if analysis else frozenset()
+                dry = call.body["configuration"].get("dryRun")
+                call.replaced = analysis.replaced if analysis and not dry else frozenset()
             case "jobs.upload":
                 if call.query.get("uploadType") != "resumable":
                     raise names.unknown("an upload in one request")

@@ -349,8 +349,10 @@ def test_tags_are_shown_survive_a_restart_and_go_with_their_table(
     grant(gated.cloud, TAG_GRANT, "roles/datacatalog.categoryFineGrainedReader", WHO, policyTag=TAG)
     with pytest.raises(BadRequest):
         gated.rows(f"CREATE OR REPLACE TABLE {tagged} AS SELECT no_such_column FROM {tagged}", client)
+    replaced = f"CREATE OR REPLACE TABLE {tagged} AS SELECT id, name FROM {tagged}"
+    client.query(replaced, job_config=bigquery.QueryJobConfig(dry_run=True))
     assert shown() == {"name": (TAG,)}
-    gated.rows(f"CREATE OR REPLACE TABLE {tagged} AS SELECT id, name FROM {tagged}", client)
+    gated.rows(replaced, client)
     assert shown() == {}
     set_tag(gated.owner)
     gated.owner.delete_table(tagged)
