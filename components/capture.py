@@ -13,6 +13,7 @@ from components.packaging import ROOT
 from components.place import Place
 from components.secrets import Secrets
 from components.warehouse import Warehouse
+from components.workload import Workload
 
 CAPTURED = (
     SourceTable("public", "customers", key=("customer_id",)),
@@ -65,6 +66,8 @@ class Capture(pulumi.ComponentResource):
             ),
             child,
         )
+        migrator = Workload("migrate-job", place, "Job migrate", child)
+        migrator_login = database.let_in(migrator, administrator=True)
         replication_password = args.secrets.password("oltp-datastream")
         migrate = ContainerJob(
             "migrate",
@@ -76,16 +79,14 @@ class Capture(pulumi.ComponentResource):
                     "PGHOST": database.host,
                     "PGPORT": str(database.port),
                     "PGDATABASE": database.database,
-                    "PGUSER": OltpDatabase.ADMIN,
+                    "PGUSER": migrator_login,
                     "APP_USER": APP_USER,
                     "REPLICATION_USER": REPLICATION_USER,
                     "PUBLICATION": PUBLICATION,
                     "SLOT": SLOT,
                 },
-                secrets={
-                    "PGPASSWORD": database.passwords[OltpDatabase.ADMIN],
-                    "REPLICATION_PASSWORD": replication_password,
-                },
+                secrets={"REPLICATION_PASSWORD": replication_password},
+                workload=migrator,
                 network=args.network,
                 run_after_deploy=True,
                 timeout_s=600,

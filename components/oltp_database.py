@@ -5,10 +5,17 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from components.checks import require
 from components.place import Place
 from components.secrets import Secret, Secrets
+from components.workload import Workload
 
 PORT = 5432
+# Cloud SQL's role of those who may make roles, tables, publications; its members are no superusers.
+ADMINISTRATORS = "cloudsqlsuperuser"
+# What PostgreSQL calls a service account is its e-mail address without this.
+# https://cloud.google.com/sql/docs/postgres/add-manage-iam-users
+_DOMAIN = ".gserviceaccount.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +24,10 @@ class OltpDatabaseArgs:
 
     ``network_id`` and ``subnet_id`` are where its private address is; ``tier`` its machine type;
     ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted and keeps backups with
-    point-in-time recovery; ``database`` is the name of the database; ``users`` are logins beside the admin;
-    ``secrets`` keeps their passwords.
+    point-in-time recovery; ``database`` is the name of the database; ``users`` log in with passwords, which
+    ``secrets`` keeps; ``kms_key`` encrypts the instance and its backups, if not a key of Google's own.
+
+    Raises ValueError for another availability.
     """
 
     place: Place
@@ -30,35 +39,76 @@ class OltpDatabaseArgs:
     database: str
     users: tuple[str, ...]
     secrets: Secrets
+    kms_key: pulumi.Input[str] | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            (
+                self.availability in ("ZONAL", "REGIONAL"),
+                f"availability is {self.availability!r}: choose ZONAL or REGIONAL",
+            )
+        )
 
 
 class OltpDatabase(pulumi.ComponentResource):
     """Cloud SQL for PostgreSQL without a public address, ready for logical replication.
 
-    Creates the instance, an address in the subnet that leads to it by Private Service Connect, a database, an
-    admin login and one login for each of ``users``, each with a password in Secret Manager.
+    Creates the instance, an address in the subnet that leads to it by Private Service Connect, a database, and one
+    login for each of ``users``, with a password in Secret Manager. The instance's name gets a random end, because
+    Cloud SQL does not take the name of a deleted instance again for a week.
 
     Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``, and
-    ``passwords``, a ``Secret`` by login; ``ready`` lists what must exist before somebody connects.
-    """
+    ``passwords``, a ``Secret`` by login; ``ready`` lists what must exist before somebody connects. ``let_in`` makes a
+    workload an IAM user, who logs in with its access tokens, over TLS, and grants it ``roles/cloudsql.instanceUser``
+    on the project for instances of this name alone.
 
-    ADMIN = "platform_admin"
+    Example::
+
+        from components.network import Network
+        from components.oltp_database import OltpDatabase, OltpDatabaseArgs
+        from components.place import Place
+        from components.secrets import Secrets, SecretsArgs
+        from components.workload import Workload
+
+        place = Place("my-project", "europe-west1")
+        network = Network("network", place)
+        database = OltpDatabase(
+            "shop",
+            OltpDatabaseArgs(
+                place=place,
+                network_id=network.network_id,
+                subnet_id=network.subnet_id,
+                tier="db-f1-micro",
+                availability="ZONAL",
+                protect=False,
+                database="shop",
+                users=("shop_app",),
+                secrets=Secrets("secrets", SecretsArgs(place=place)),
+            ),
+        )
+        user = database.let_in(Workload("migrate-job", place, "Migrates the shop"), administrator=True)
+    """
 
     def __init__(self, name: str, args: OltpDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:OltpDatabase", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        self._name, self._place = name, args.place
         instance = gcp.sql.DatabaseInstance(
             f"{name}-instance",
             project=args.place.project,
             region=args.place.region,
             database_version="POSTGRES_17",
             deletion_protection=args.protect,
+            encryption_key_name=args.kms_key,
             settings={
                 "edition": "ENTERPRISE",
                 "tier": args.tier,
                 "availability_type": args.availability,
                 "deletion_protection_enabled": args.protect,
-                "database_flags": [{"name": "cloudsql.logical_decoding", "value": "on"}],
+                "database_flags": [
+                    {"name": "cloudsql.logical_decoding", "value": "on"},
+                    {"name": "cloudsql.iam_authentication", "value": "on"},
+                ],
                 "backup_configuration": {"enabled": args.protect, "point_in_time_recovery_enabled": args.protect},
                 "ip_configuration": {
                     "ipv4_enabled": False,
@@ -90,7 +140,7 @@ class OltpDatabase(pulumi.ComponentResource):
         )
         self.passwords: dict[str, Secret] = {}
         users = []
-        for login in (self.ADMIN, *args.users):
+        for login in args.users:
             secret = args.secrets.password(f"{name}-{login.replace('_', '-')}")
             self.passwords[login] = secret
             users.append(
@@ -105,9 +155,36 @@ class OltpDatabase(pulumi.ComponentResource):
                     opts=child,
                 )
             )
+        self._instance = instance
         self.host = address.address
         self.port = PORT
         self.database = database.name
         self.connection = pulumi.Output.format("{0}:{1}/{2}", self.host, PORT, database.name)
         self.ready: list[pulumi.Resource] = [endpoint, database, *users]
         self.register_outputs({"host": self.host, "database": self.database, "connection": self.connection})
+
+    def let_in(self, workload: Workload, *, administrator: bool = False) -> pulumi.Output[str]:
+        """Make a workload an IAM user of the instance; returns what it logs in as, and adds to ``ready``.
+
+        Such a user has no rights but everybody's, which includes reading the state of replication slots; an
+        ``administrator`` may take on cloudsqlsuperuser.
+        """
+        name = workload.email.apply(lambda email: email.removesuffix(_DOMAIN))
+        user = gcp.sql.User(
+            f"{self._name}-{workload.name}",
+            project=self._place.project,
+            instance=self._instance.name,
+            type="CLOUD_IAM_SERVICE_ACCOUNT",
+            name=name,
+            database_roles=[ADMINISTRATORS] if administrator else None,
+            deletion_policy="ABANDON",  # as above
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        # Not by the instance's whole name, which is known only when it exists: a new grant takes minutes to count.
+        # Cloud SQL knows conditions on names: https://cloud.google.com/sql/docs/postgres/iam-conditions
+        grant = workload.grant_project(
+            "roles/cloudsql.instanceUser",
+            only_named=f"projects/{self._place.project}/instances/{self._name}-instance",
+        )
+        self.ready += [user, grant]
+        return name

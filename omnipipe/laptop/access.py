@@ -89,9 +89,9 @@ def connection_string(cloud: Cloud) -> str:
 
     Raises LaptopError when the program registers no database.
     """
-    instances, users = cloud.registry.of_type(sql.INSTANCE), cloud.registry.of_type("gcp:sql/user:User")
+    instances, users = cloud.registry.of_type(sql.INSTANCE), cloud.registry.of_type(sql.USER)
     databases = cloud.registry.of_type("gcp:sql/database:Database")
-    passwords = {user.inputs["name"]: user.inputs["password"] for user in users}
+    passwords = {user.inputs["name"]: user.inputs.get("password") for user in users}
     if not instances or not databases or APP_USER not in passwords:
         raise LaptopError("the program registers no database for the application: run `omnipipe up`")
     return make_conninfo(

@@ -4,6 +4,9 @@ A workload reaches it below its service account's name, so the server knows who 
 ``http://HOST/metadata/EMAIL/computeMetadata/v1/…``.
 """
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -12,9 +15,39 @@ from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM, TOKEN_LIFETIME_S, Tokens
 from omnipipe.laptop.registry import Registry
 from omnipipe.laptop.services.iam import ACCOUNT
 
+_RENEW_S = 300
 
-def blueprint(project: str, tokens: Tokens, registry: Registry) -> Blueprint:
-    """The server's routes, for the service accounts of a registry."""
+
+class HeldTokens:
+    """Access tokens that are given out again until five minutes before their end, as Google's metadata server does."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._held: dict[tuple[str, str], tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, email: str, scopes: str) -> tuple[str, float]:
+        """A token, and when it ends, in seconds since 1970."""
+        with self._lock:
+            token, expires = self._held.get((email, scopes), ("", 0.0))
+            if expires - time.time() < _RENEW_S:
+                expires = time.time() + TOKEN_LIFETIME_S
+                token = self._tokens.issue(email, scopes)
+                self._held[email, scopes] = token, expires
+            return token, expires
+
+
+def blueprint(
+    project: str,
+    tokens: Tokens,
+    registry: Registry,
+    on_access_token: Callable[[str, str, str, float], None],
+) -> Blueprint:
+    """The server's routes, for the service accounts of a registry.
+
+    ``on_access_token`` is told of each access token that is given out: the account, the scopes, the token, its end.
+    """
+    held = HeldTokens(tokens)
     routes = Blueprint("metadata", __name__, url_prefix="/metadata/<email>")
 
     @routes.url_value_preprocessor
@@ -49,8 +82,10 @@ def blueprint(project: str, tokens: Tokens, registry: Registry) -> Blueprint:
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/token")
     def access_token(email: str, _: str) -> Response:
-        token = tokens.issue(email, request.args.get("scopes", CLOUD_PLATFORM))
-        return jsonify({"access_token": token, "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"})
+        scopes = request.args.get("scopes", CLOUD_PLATFORM)
+        token, expires = held.get(email, scopes)
+        on_access_token(email, scopes, token, expires)
+        return jsonify({"access_token": token, "expires_in": round(expires - time.time()), "token_type": "Bearer"})
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/identity")
     def identity_token(email: str, _: str) -> str:

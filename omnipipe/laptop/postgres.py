@@ -3,9 +3,8 @@
 Everything about that package is in this file. Its ``get_server()`` is not used: that one adds a user to the
 system, opens up the folders above the data and takes no settings.
 
-The server listens on a Unix socket only. The roles are Cloud SQL's: ``cloudsqladmin`` is the superuser and belongs
-to the platform (the operating system's user proves it, there is no password to keep); the users that the program
-declares are members of ``cloudsqlsuperuser``, which is no superuser.
+The server listens on a Unix socket only. The roles are Cloud SQL's (``postgres_roles``); the operating system's user
+proves that it is the platform's ``cloudsqladmin``, so there is no password of that to keep.
 
 PostgreSQL refuses to run as root, so root runs it as ``nobody``, who cannot pass a folder of mode 0700 such as
 /root. Nothing is opened up for that: ``launch`` opens the data folder as root and hands it down as a file
@@ -24,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
@@ -33,10 +33,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from omnipipe.laptop import postgres_roles
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.postgres_roles import ADMIN, SUPERUSER_ROLE
 
-ADMIN = "cloudsqladmin"
-SUPERUSER_ROLE = "cloudsqlsuperuser"
 # A fast shutdown. SIGTERM is the "smart" one, which waits until the last client has gone.
 STOP_SIGNAL = signal.SIGINT
 
@@ -211,38 +211,35 @@ class Postgres:
         return make_conninfo(host=str(self.socket_dir), port=5432, user=ADMIN, dbname=database)
 
     def prepare(self) -> None:
-        """Make Cloud SQL's role of administrators, which has no LOGIN and is no SUPERUSER."""
-        role = sql.Identifier(SUPERUSER_ROLE)
+        """Make Cloud SQL's own roles."""
         with self._admin() as connection:
-            if not _exists(connection, "pg_roles", "rolname", SUPERUSER_ROLE):
-                connection.execute(sql.SQL("CREATE ROLE {}").format(role))
-            connection.execute(
-                sql.SQL("ALTER ROLE {} NOSUPERUSER CREATEROLE CREATEDB NOLOGIN INHERIT").format(role)
-            )
-            connection.execute(sql.SQL("GRANT pg_monitor, pg_signal_backend TO {}").format(role))
+            postgres_roles.make_own_roles(connection)
 
-    def ensure_user(self, name: str, password: str) -> None:
-        """Make a user as the Cloud SQL API does, or set the password of the one that is there.
+    def ensure_user(self, name: str, password: str, roles: Iterable[str] = (SUPERUSER_ROLE,)) -> None:
+        """Make a user with a password, a member of ``roles``, or bring it up to date.
 
-        Attributes of a role are not inherited by its members, and since version 16 a role can give away only those
-        that it has itself. Cloud SQL lets its users make replication users, so they have REPLICATION here.
-
-        Raises LaptopError for a name that belongs to the platform.
+        Raises LaptopError for a name that belongs to the platform, and for a role that does not exist.
         """
-        if name in (ADMIN, SUPERUSER_ROLE):
-            raise LaptopError(f"the database user cannot be called {name}: that name belongs to the platform")
-        user = sql.Identifier(name)
         with self._admin() as connection:
-            # Only its hash travels: a statement may end up in the server's log.
-            secret = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
-            if not _exists(connection, "pg_roles", "rolname", name):
-                connection.execute(sql.SQL("CREATE ROLE {}").format(user))
-            connection.execute(
-                sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER CREATEROLE CREATEDB REPLICATION PASSWORD {}").format(
-                    user, sql.Literal(secret.decode())
-                )
-            )
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SUPERUSER_ROLE), user))
+            postgres_roles.ensure_user(connection, name, password, roles)
+
+    def ensure_iam_user(self, name: str, roles: Iterable[str]) -> None:
+        """Make a user who logs in with its service account's access tokens, or bring it up to date.
+
+        Raises LaptopError for a name that belongs to the platform, and for a role that does not exist.
+        """
+        with self._admin() as connection:
+            postgres_roles.ensure_iam_user(connection, name, roles)
+
+    def let_in(self, iam_user: str, token: str, until: datetime) -> None:
+        """Have an IAM user log in with this token until then, and with no earlier one."""
+        with self._admin() as connection:
+            postgres_roles.set_password(connection, iam_user, token, until.isoformat())
+
+    def shut_out(self, iam_user: str) -> None:
+        """Have an IAM user log in with no token that it has."""
+        with self._admin() as connection:
+            postgres_roles.remove_password(connection, iam_user)
 
     def drop_user(self, name: str) -> None:
         """Remove a user. As on Cloud SQL this fails while the user owns something or was granted something."""
@@ -253,7 +250,7 @@ class Postgres:
         """Make a database owned by ``cloudsqlsuperuser``, so that each declared user may create in it."""
         database, role = sql.Identifier(name), sql.Identifier(SUPERUSER_ROLE)
         with self._admin() as connection:
-            if not _exists(connection, "pg_database", "datname", name):
+            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
             connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
 
@@ -402,11 +399,6 @@ def _copy_install(target: Path) -> None:
 
 def _headers(directory: str, names: list[str]) -> list[str]:
     return ["include"] if Path(directory).name == "pginstall" and "include" in names else []
-
-
-def _exists(connection: psycopg.Connection, catalog: str, column: str, name: str) -> bool:
-    query = sql.SQL("SELECT FROM {} WHERE {} = %s").format(sql.Identifier(catalog), sql.Identifier(column))
-    return connection.execute(query, [name]).fetchone() is not None
 
 
 def _last_line(text: str) -> str:

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, jsonify
@@ -19,6 +20,7 @@ from omnipipe.laptop.home import Home
 from omnipipe.laptop.iam import control, functions
 from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.services.sql import login_with_token
 
 
 def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
@@ -26,7 +28,8 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     app = Flask("omnipipe")
     gate = Gate(cloud.registry, cloud.tokens, cloud.project)
     control.guard(app, gate)
-    app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry))
+    login = partial(login_with_token, cloud)
+    app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry, login))
     app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens))
     app.register_blueprint(jobs.blueprint(running, cloud))
     app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))

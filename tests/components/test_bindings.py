@@ -36,7 +36,8 @@ def target(kind: str, inputs: dict[str, Any]) -> str:
             return f"policy tag {re.split('[-/]', inputs['policyTag'])[-1]}"
         case "projects.IAMMember":
             condition = inputs.get("condition")
-            return f"project, {condition['title']}" if condition else "project"
+            title = condition["title"].replace(inputs["project"], "PROJECT") if condition else ""
+            return f"project, {title}" if condition else "project"
     raise AssertionError(f"{kind}: say here what it is on")
 
 

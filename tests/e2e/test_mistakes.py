@@ -21,6 +21,7 @@ def whole(copy: Copy) -> Copy:
 
 OLTP = "components/oltp_database.py"
 PLATFORM = "components/platform.py"
+IMPATIENT = ("jobs/migrate/database.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1")
 
 
 def test_logical_decoding_that_is_off(copy: Copy) -> None:
@@ -35,7 +36,7 @@ def test_a_missing_forwarding_rule(copy: Copy) -> None:
     rule = text[text.index("        endpoint = gcp") : text.index("        database = gcp")]
     with (
         copy.mistake(OLTP, rule, ""),
-        copy.mistake("jobs/migrate/main.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1"),
+        copy.mistake(*IMPATIENT),
     ):
         # Another address: to the one of the test before a rule already leads, until a whole `up` takes it down.
         path = copy.tree / OLTP
@@ -44,6 +45,19 @@ def test_a_missing_forwarding_rule(copy: Copy) -> None:
     assert "the job migrate, which runs at deployment, failed" in said
     assert "no connection within 1 s" in said
     assert "oltp-other-address" in said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "cause"),
+    [
+        ("instances/{self._name}-instance", "instances/another", "authentication failed for user"),
+        ("[ADMINISTRATORS] if administrator", "[] if administrator", "may not act as cloudsqlsuperuser"),
+        ("email.removesuffix(_DOMAIN)", "email", "without .gserviceaccount.com"),
+    ],
+)
+def test_a_database_login_that_is_half_made(copy: Copy, right: str, wrong: str, cause: str) -> None:
+    with copy.mistake(OLTP, right, wrong), copy.mistake(*IMPATIENT):
+        assert cause in copy.refused("up")
 
 
 def test_a_dockerfile_that_forgets_a_file(copy: Copy) -> None:

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import jwt
 import pytest
 import requests
 
-from omnipipe.laptop import jobs, server
+from omnipipe.laptop import jobs, metadata, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.iam.tokens import TOKEN_LIFETIME_S, Tokens
@@ -84,6 +85,23 @@ def test_a_token_says_whose_it_is_for_what_and_until_when(address: str, cloud: C
     found = claims(body["access_token"], cloud)
     assert (found["sub"], found["email"], found["aud"]) == (email("weather"), email("weather"), SCOPE)
     assert int(found["exp"]) - int(found["iat"]) == TOKEN_LIFETIME_S
+
+
+def test_a_token_is_given_again_until_it_nears_its_end(
+    address: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(scopes: str = SCOPE, account: str = "weather") -> tuple[str, int]:
+        answer = requests.get(f"{address}/{email(account)}/{PATH}/token", params={"scopes": scopes}, timeout=5)
+        return answer.json()["access_token"], answer.json()["expires_in"]
+
+    begin = time.time()
+    first, _ = ask()
+    assert ask("another")[0] != first != ask(account="dbt")[0]
+    for later, same in ((TOKEN_LIFETIME_S - 400, True), (TOKEN_LIFETIME_S - 200, False)):
+        monkeypatch.setattr(metadata.time, "time", lambda later=later: begin + later)
+        token, expires_in = ask()
+        assert (token == first) is same
+        assert expires_in == pytest.approx(400 if same else TOKEN_LIFETIME_S, abs=3)
 
 
 def test_an_account_that_the_program_does_not_register_has_no_token(address: str, cloud: Cloud) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -43,7 +44,11 @@ def test_a_declared_user_is_no_superuser_but_can_do_what_migrate_needs(postgres:
         assert row == (False, True)
         connection.execute("CREATE TABLE public.things (id int PRIMARY KEY)")
         connection.execute("CREATE PUBLICATION things FOR TABLE public.things")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT pg_create_logical_replication_slot('things', 'pgoutput')")
+        connection.execute("SET ROLE cloudsqlsuperuser")
         connection.execute("CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'r'")
+        connection.execute("RESET ROLE")
         connection.execute("GRANT SELECT ON public.things TO replicator")
         with connect(postgres, "replicator", "r") as replicator:
             replicator.execute("SELECT pg_create_logical_replication_slot('things', 'pgoutput')")
@@ -65,6 +70,56 @@ def test_a_password_is_checked(postgres: Postgres):
         connect(postgres, "somebody", "right", "postgres")
 
 
+def attributes(server: Postgres, user: str) -> tuple:
+    """CREATEROLE, CREATEDB and REPLICATION, and the roles that it is a member of."""
+    with psycopg.connect(server.admin_dsn("postgres")) as connection:
+        row = connection.execute(
+            "SELECT rolcreaterole, rolcreatedb, rolreplication, ARRAY("
+            " SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = pg_roles.oid ORDER BY 1)"
+            " FROM pg_roles WHERE rolname = %s",
+            [user],
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_users_have_the_attributes_and_roles_that_cloud_sql_gives(postgres: Postgres):
+    postgres.ensure_user("with-password", "p")
+    postgres.ensure_iam_user("bare@p.iam", [])
+    postgres.ensure_iam_user("administrator@p.iam", ["cloudsqlsuperuser"])
+    assert attributes(postgres, "with-password") == (True, True, False, ["cloudsqlsuperuser"])
+    assert attributes(postgres, "bare@p.iam") == (False, False, False, ["cloudsqliamserviceaccount"])
+    both = ["cloudsqliamserviceaccount", "cloudsqlsuperuser"]
+    assert attributes(postgres, "administrator@p.iam") == (False, False, False, both)
+    postgres.ensure_iam_user("administrator@p.iam", ["pg_monitor"])
+    assert attributes(postgres, "administrator@p.iam")[3] == ["cloudsqliamserviceaccount", "pg_monitor"]
+    with pytest.raises(LaptopError, match='role "no_such_role" does not exist'):
+        postgres.ensure_iam_user("bare@p.iam", ["no_such_role"])
+
+
+def test_an_iam_user_logs_in_with_its_token_until_it_ends_and_with_nothing_else(postgres: Postgres):
+    name, hour = "worker@p.iam", timedelta(hours=1)
+    postgres.ensure_user(name, "from before")
+    postgres.ensure_iam_user(name, [])
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(postgres, name, "from before", "postgres")
+    postgres.let_in(name, "token", datetime.now(UTC) + hour)
+    connect(postgres, name, "token", "postgres").close()
+    postgres.ensure_iam_user(name, [])  # the next `up` shuts nobody out
+    connect(postgres, name, "token", "postgres").close()
+    postgres.let_in(name, "next", datetime.now(UTC) + hour)
+    for refused in ("token", "from before"):
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(postgres, name, refused, "postgres")
+    postgres.let_in(name, "next", datetime.now(UTC) - hour)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(postgres, name, "next", "postgres")
+    postgres.let_in(name, "next", datetime.now(UTC) + hour)
+    postgres.shut_out(name)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(postgres, name, "next", "postgres")
+
+
 def test_a_user_who_owns_something_is_not_dropped(postgres: Postgres):
     postgres.ensure_user("owner", "p")
     postgres.ensure_database("owned")
@@ -80,6 +135,8 @@ def test_a_user_who_owns_something_is_not_dropped(postgres: Postgres):
 def test_names_and_flags_of_the_platform_are_refused(postgres: Postgres):
     with pytest.raises(LaptopError, match="belongs to the platform"):
         postgres.ensure_user("cloudsqladmin", "p")
+    with pytest.raises(LaptopError, match="more than 63 bytes"):
+        postgres.ensure_iam_user(f"{'a' * 30}@{'p' * 30}.iam", [])
     with pytest.raises(LaptopError, match="port cannot be set"):
         postgres.argv({"port": "1"})
 

@@ -1,6 +1,7 @@
 """A migrated database on a real PostgreSQL, for what fills it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,10 @@ from tests.laptop.conftest import postgres as postgres
 
 
 @pytest.fixture
-def database(postgres: Postgres, image: Image) -> Iterator[Database]:
+def database(postgres: Postgres, image: Image, tmp_path: Path) -> Iterator[Database]:
     """An empty database with its tables."""
-    created = Database.create(postgres)
+    created = Database.create(postgres, tmp_path)
     code, output = created.migrate(image)
     assert code == 0, output
     yield created
-    created.drop_slot()
+    created.close()

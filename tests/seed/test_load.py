@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -81,7 +82,8 @@ def test_two_at_once_load_it_once(database: Database) -> None:
     assert database.rows(COUNTS) == [(300, 3_000)]
 
 
-def test_a_database_that_is_not_migrated_is_an_error(postgres: Postgres) -> None:
-    empty = Database.create(postgres)
+def test_a_database_that_is_not_migrated_is_an_error(postgres: Postgres, tmp_path: Path) -> None:
+    empty = Database.create(postgres, tmp_path)
     with pytest.raises(psycopg.errors.UndefinedTable, match="customers"):
         load.load(empty.dsn(APP), PLAN)
+    empty.close()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.iam.bindings import Bindings
 from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
+from omnipipe.laptop.postgres_roles import SUPERUSER_ROLE
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.base import Kind
 
@@ -14,8 +20,19 @@ if TYPE_CHECKING:
     from omnipipe.laptop.registry import Resource
 
 INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
-# Cloud SQL's flags that stand for a setting which it does not let anybody set by its own name.
-_FLAGS = {"cloudsql.logical_decoding": ("wal_level", {"on": "logical", "off": "replica"})}
+USER = "gcp:sql/user:User"
+LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
+# Cloud SQL's own flags, and the setting that each stands for, which it lets nobody set by its own name.
+_IAM_FLAG = "cloudsql.iam_authentication"
+_FLAGS: dict[str, tuple[str | None, dict[str, str]]] = {
+    "cloudsql.logical_decoding": ("wal_level", {"on": "logical", "off": "replica"}),
+    _IAM_FLAG: (None, {"on": "on", "off": "off"}),
+}
+_LOGIN = "cloudsql.instances.login"
+_SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
+_DOMAIN = ".gserviceaccount.com"
+
+_log = logging.getLogger(__name__)
 
 
 class DatabaseInstance(Kind):
@@ -74,18 +91,77 @@ class Database(Kind):
 
 
 class User(Kind):
-    """A login: a member of cloudsqlsuperuser, not a superuser."""
+    """A login, with a password or as an IAM service account; by itself a member of cloudsqlsuperuser or of nothing."""
 
     effect = "a login"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        _instance(cloud, resource).ensure_user(resource.inputs["name"], resource.inputs["password"])
-        resource.id = f"{resource.inputs['name']}//{resource.inputs['instance']}"
-        resource.outputs = dict(resource.inputs)
+        inputs, server = resource.inputs, _instance(cloud, resource)
+        name, roles = inputs["name"], inputs.get("databaseRoles")
+        match inputs.get("type", "BUILT_IN"):
+            case "BUILT_IN":
+                server.ensure_user(name, inputs["password"], (SUPERUSER_ROLE,) if roles is None else roles)
+            case "CLOUD_IAM_SERVICE_ACCOUNT" if name.endswith(_DOMAIN):
+                raise LaptopError(
+                    f"in PostgreSQL the user of a service account is called as its e-mail address without {_DOMAIN}: "
+                    f"{name.removesuffix(_DOMAIN)}"
+                )
+            case "CLOUD_IAM_SERVICE_ACCOUNT":
+                if "password" in inputs:
+                    raise LaptopError(f"the IAM user {name} logs in with access tokens: give it no password")
+                server.ensure_iam_user(name, roles or ())
+            case other:
+                raise LaptopError(f"the laptop cloud knows no database users of type {other}")
+        resource.id = f"{name}//{inputs['instance']}"
+        resource.outputs = dict(inputs)
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         if resource.inputs.get("deletionPolicy") != "ABANDON":
             _instance(cloud, resource).drop_user(resource.inputs["name"])
+
+
+def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expires: float) -> None:
+    """Let the IAM users of a service account in with an access token that it was just given.
+
+    ``account`` is its e-mail address, ``expires`` seconds since 1970. Cloud SQL asks Google about a token at each
+    login. PostgreSQL cannot, so here a token becomes the user's password until it expires, if it is one for logins.
+    The newest counts: the metadata server gives the same one as long as it can be used.
+
+    Who is not let in is told in the instance's log, with Cloud SQL's words.
+    """
+    if LOGIN_SCOPE not in scopes.split(","):
+        return
+    name = account.removesuffix(_DOMAIN)
+    for user in cloud.registry.of_type(USER):
+        if user.inputs.get("type") != _SERVICE_ACCOUNT or user.inputs["name"] != name:
+            continue
+        instance = cloud.registry.find(INSTANCE, user.inputs["instance"])
+        server = _server(cloud, instance)
+        refusal = _refusal(cloud, instance, account)
+        if refusal:
+            with server.log_file.open("a") as log:
+                log.write(
+                    f'FATAL:  Cloud SQL IAM service account authentication failed for user "{name}"\n'
+                    f"DETAIL:  {refusal}\n"
+                )
+        try:
+            if refusal:
+                server.shut_out(name)
+            else:
+                server.let_in(name, token, datetime.fromtimestamp(expires, UTC))
+        except psycopg.OperationalError:  # it is down, and lets nobody in; who asks again, gets the token again
+            _log.warning("the instance %s does not answer: %s cannot log in yet", instance.name, name)
+
+
+def _refusal(cloud: Cloud, instance: Resource, account: str) -> str | None:
+    """Why an IAM user of an instance may not log in, or None when it may."""
+    flags = {flag["name"]: flag["value"] for flag in instance.inputs["settings"].get("databaseFlags", [])}
+    if flags.get(_IAM_FLAG) != "on":
+        return f"The instance does not have the database flag {_IAM_FLAG}=on."
+    name = f"projects/{cloud.project}/instances/{instance.id}"
+    if not Bindings(cloud.registry, cloud.project).allow(account, _LOGIN, name):
+        return f"The caller does not have permission: {_LOGIN} on {name}."
+    return None
 
 
 def _settings(flags: list[dict[str, str]]) -> dict[str, str]:
@@ -94,10 +170,12 @@ def _settings(flags: list[dict[str, str]]) -> dict[str, str]:
     for flag in flags:
         name, value = flag["name"], flag["value"]
         if name in _FLAGS:
-            name, values = _FLAGS[name]
+            setting, values = _FLAGS[name]
             if value not in values:
-                raise LaptopError(f"the database flag {flag['name']} takes {' or '.join(values)}, not {value!r}")
-            value = values[value]
+                raise LaptopError(f"the database flag {name} takes {' or '.join(values)}, not {value!r}")
+            if setting is None:
+                continue
+            name, value = setting, values[value]
         elif name.startswith("cloudsql.") or name == "wal_level":
             raise LaptopError(f"Cloud SQL for PostgreSQL has no database flag {name!r}")
         settings[name] = value
@@ -119,5 +197,5 @@ def _instance(cloud: Cloud, resource: Resource) -> Postgres:
 KINDS: dict[str, Kind] = {
     INSTANCE: DatabaseInstance(),
     "gcp:sql/database:Database": Database(),
-    "gcp:sql/user:User": User(),
+    USER: User(),
 }

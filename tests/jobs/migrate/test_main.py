@@ -11,7 +11,16 @@ import pytest
 
 from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
-from tests.jobs.migrate.database import ADMIN, APP, PASSWORDS, PUBLICATION, REPLICATION, Database
+from tests.jobs.migrate.database import (
+    APP,
+    MIGRATOR,
+    OWNER,
+    PASSWORDS,
+    PUBLICATION,
+    REPLICATION,
+    Database,
+    Identities,
+)
 from tests.laptop.conftest import short_temporary_directory, start_postgres, stop_postgres
 
 
@@ -58,12 +67,13 @@ def test_an_empty_database_is_brought_to_its_state_and_stays_so(database: Databa
 RIGHTS = ("DELETE", "INSERT", "SELECT", "UPDATE")
 
 
-def test_its_log_is_json_and_holds_no_password(database: Database, image: Image) -> None:
+def test_its_log_is_json_and_holds_no_password_or_token(database: Database, image: Image) -> None:
     _, output = database.migrate(image)
     lines = [json.loads(line) for line in output.splitlines()]
     assert {line["service"] for line in lines} == {"migrate"}
     server_log = database.server.log_file.read_text()
-    for password in PASSWORDS.values():
+    for password in (*PASSWORDS.values(), database.identities.token):
+        assert password
         assert password not in output
         assert password not in server_log
 
@@ -123,13 +133,15 @@ def test_a_schema_that_grows_is_taken_along(database: Database, image: Image, tm
 
 
 def test_a_table_without_a_key_is_refused_and_nothing_changes(database: Database, image: Image) -> None:
-    database.rows("CREATE TABLE public.notes (text text)")
+    database.migrate(image)
+    database.drop_slots()
+    database.rows(f"SET ROLE {OWNER}; CREATE TABLE public.notes (text text)")
     before = state(database)
     code, output = database.migrate(image)
     assert code == 1
     assert "public.notes has no primary key" in output
-    assert state(database)["tables"] == before["tables"]
-    assert state(database)["slots"] == []
+    assert state(database) == before
+    assert before["slots"] == []
 
 
 def test_a_new_password_of_the_replication_user_counts(database: Database, image: Image) -> None:
@@ -169,7 +181,7 @@ def test_names_are_quoted(database: Database, image: Image) -> None:
 
 def test_a_slot_of_another_kind_is_named(database: Database, image: Image) -> None:
     database.migrate(image)
-    database.drop_slot()
+    database.drop_slots()
     with psycopg.connect(database.server.admin_dsn(database.name), autocommit=True) as admin:
         admin.execute("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", [database.slot])
     code, output = database.migrate(image)
@@ -177,7 +189,9 @@ def test_a_slot_of_another_kind_is_named(database: Database, image: Image) -> No
     assert f"there is another slot {database.slot}, with the plugin test_decoding" in output
 
 
-@pytest.mark.parametrize("name", ["APP_USER", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"])
+@pytest.mark.parametrize(
+    "name", ["PGUSER", "APP_USER", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"]
+)
 def test_a_missing_variable_is_named(database: Database, image: Image, name: str) -> None:
     code, output = database.migrate(image, **{name: ""})
     assert code == 1
@@ -200,15 +214,18 @@ def plain_server(tmp_path: Path) -> Iterator[Postgres]:
         yield server
 
 
-def test_it_waits_for_a_server_and_asks_for_logical_decoding(plain_server: Postgres, image: Image) -> None:
-    waiting = Database(plain_server, "mobility", "slot").start_migrate(image)
+def test_it_waits_for_a_server_and_asks_for_logical_decoding(
+    plain_server: Postgres, image: Image, tmp_path: Path
+) -> None:
+    identities = Identities(plain_server, tmp_path)
+    waiting = Database(plain_server, "mobility", "slot", identities).start_migrate(image)
     time.sleep(1)
     assert waiting.poll() is None
     process = start_postgres(plain_server, {"wal_level": "replica"})
     try:
         plain_server.prepare()
-        plain_server.ensure_user(ADMIN, PASSWORDS[ADMIN])
         plain_server.ensure_database("mobility")
+        plain_server.ensure_iam_user(MIGRATOR, ["cloudsqlsuperuser"])
         output, _ = waiting.communicate(timeout=60)
         assert waiting.returncode == 1
         assert "no connection yet" in output
@@ -216,3 +233,4 @@ def test_it_waits_for_a_server_and_asks_for_logical_decoding(plain_server: Postg
         assert "cloudsql.logical_decoding=on" in output
     finally:
         stop_postgres(process)
+        identities.close()

@@ -35,6 +35,8 @@ class Pipeline:
         self.log = folder / "worker.log"
         self.process: subprocess.Popen[bytes] | None = None
         postgres.ensure_user("app", "app")
+        with psycopg.connect(postgres.admin_dsn("postgres"), autocommit=True) as admin:
+            admin.execute("ALTER ROLE app REPLICATION")
         postgres.ensure_database(name)
         self.stream: dict[str, Any] = {
             "streamId": name,

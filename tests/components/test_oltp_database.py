@@ -1,0 +1,106 @@
+"""The operational database: private, without an administrator's password, kept or not as a stack says."""
+
+import dataclasses
+
+import pytest
+
+from components.network import Network
+from components.oltp_database import OltpDatabase, OltpDatabaseArgs
+from components.place import Place
+from components.secrets import Secrets, SecretsArgs
+from components.workload import Workload
+from tests.components.mocks import Recorder, record
+
+PLACE = Place("shop-prod", "europe-west1")
+
+
+def database(*, preview: bool = False, **changes: object) -> Recorder:
+    """A database with an application's login, an administrator and somebody who only looks."""
+
+    def program() -> None:
+        network = Network("network", PLACE)
+        args = OltpDatabaseArgs(
+            place=PLACE,
+            network_id=network.network_id,
+            subnet_id=network.subnet_id,
+            tier="db-f1-micro",
+            availability="ZONAL",
+            protect=False,
+            database="shop",
+            users=("shop_app",),
+            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
+        )
+        made = OltpDatabase("shop", dataclasses.replace(args, **changes))
+        made.let_in(Workload("migrate-job", PLACE, "Migrates"), administrator=True)
+        made.let_in(Workload("probe-job", PLACE, "Looks"))
+
+    return record(program, preview=preview)
+
+
+def test_it_is_private_and_takes_iam_users_and_logical_decoding() -> None:
+    settings = database().named("shop-instance").inputs["settings"]
+
+    assert settings["ipConfiguration"]["ipv4Enabled"] is False
+    assert settings["ipConfiguration"]["pscConfigs"] == [
+        {"pscEnabled": True, "allowedConsumerProjects": ["shop-prod"]}
+    ]
+    flags = {flag["name"]: flag["value"] for flag in settings["databaseFlags"]}
+    assert flags == {"cloudsql.logical_decoding": "on", "cloudsql.iam_authentication": "on"}
+
+
+def test_the_instance_has_no_name_of_its_own_because_a_deleted_one_is_taken_for_a_week() -> None:
+    assert "name" not in database().named("shop-instance").inputs
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_data_is_kept_where_the_stack_says(protect: bool) -> None:
+    instance = database(protect=protect).named("shop-instance").inputs
+    settings = instance["settings"]
+
+    assert instance["deletionProtection"] is settings["deletionProtectionEnabled"] is protect
+    backups = settings["backupConfiguration"]
+    assert backups["enabled"] is backups["pointInTimeRecoveryEnabled"] is protect
+
+
+def test_a_workload_logs_in_as_an_iam_user_without_a_password() -> None:
+    program = database()
+    (migrate, probe) = (program.named(f"shop-{who}-job").inputs for who in ("migrate", "probe"))
+
+    assert migrate == {
+        "project": "shop-prod",
+        "instance": "shop-instance",
+        "type": "CLOUD_IAM_SERVICE_ACCOUNT",
+        "name": "migrate-job@shop-prod.iam",
+        "databaseRoles": ["cloudsqlsuperuser"],
+        "deletionPolicy": "ABANDON",
+    }
+    assert "databaseRoles" not in probe
+    passwords = [user.name for user in program.of("sql.User") if "password" in user.inputs]
+    assert passwords == ["shop-shop_app"]
+
+
+def test_a_workload_may_log_in_to_this_instance_and_no_other() -> None:
+    grants = [grant.inputs for grant in database().of("projects.IAMMember")]
+
+    assert {grant["role"] for grant in grants} == {"roles/cloudsql.instanceUser"}
+    assert {grant["member"] for grant in grants} == {
+        f"serviceAccount:{who}-job@shop-prod.iam.gserviceaccount.com" for who in ("migrate", "probe")
+    }
+    # Known before the instance is there, so that the grant counts when it is.
+    for grant in grants:
+        prefix = "projects/shop-prod/instances/shop-instance"
+        assert grant["condition"]["expression"] == f'resource.name.startsWith("{prefix}")'
+
+
+def test_a_key_of_ones_own_encrypts_it() -> None:
+    assert "encryptionKeyName" not in database().named("shop-instance").inputs
+    assert database(kms_key="keys/k").named("shop-instance").inputs["encryptionKeyName"] == "keys/k"
+
+
+def test_a_preview_knows_no_address_yet() -> None:
+    assert database(preview=True).named("shop-migrate-job")
+
+
+def test_an_availability_that_cloud_sql_does_not_have_is_told() -> None:
+    with pytest.raises(ValueError, match="availability is 'BOTH': choose ZONAL or REGIONAL"):
+        database(availability="BOTH")
