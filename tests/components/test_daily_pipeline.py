@@ -194,8 +194,11 @@ def test_nobody_but_dbt_writes_what_dbt_makes_and_the_sources_tables_are_written
 def test_who_needs_them_reads_tagged_columns_and_dbt_alone_tags_them() -> None:
     program = pipeline()
 
-    readers = {g.inputs["member"].split("@")[0] for g in program.of("datacatalog.PolicyTagIamMember")}
-    assert readers == {"serviceAccount:dbt-job", "serviceAccount:validate-job"}
+    readers = program.of("datacatalog.PolicyTagIamMember")
+    assert {(g.inputs["policyTag"], g.inputs["member"].split("@")[0]) for g in readers} == {
+        ("id/pii-high", "serviceAccount:dbt-job"),
+        ("id/pii-high", "serviceAccount:validate-job"),
+    }
     (tagger,) = (g for g in program.of("projects.IAMMember") if g.inputs["role"] == "id/pii-tagger")
     assert tagger.inputs["member"].startswith("serviceAccount:dbt-job@")
 
