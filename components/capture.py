@@ -7,6 +7,7 @@ import pulumi
 from components.cdc_stream import CdcStream, CdcStreamArgs, SourceTable
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
+from components.monitoring_alerts import Service
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.packaging import ROOT
@@ -38,6 +39,7 @@ class CaptureArgs:
     tier: str
     availability: str
     protect: bool
+    kms_key: pulumi.Input[str] | None = None
 
 
 class Capture(pulumi.ComponentResource):
@@ -45,7 +47,7 @@ class Capture(pulumi.ComponentResource):
 
     The order is the point: migrate makes the tables, the publication and the slot; only then does the stream start.
 
-    Exposes ``database``.
+    Exposes ``database``, and ``services``, whose errors are to be watched.
     """
 
     def __init__(self, name: str, args: CaptureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -63,6 +65,7 @@ class Capture(pulumi.ComponentResource):
                 database=DATABASE,
                 users=(APP_USER,),
                 secrets=args.secrets,
+                kms_key=args.kms_key,
             ),
             child,
         )
@@ -111,5 +114,10 @@ class Capture(pulumi.ComponentResource):
                 tables=CAPTURED,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[migrate.job]),
+        )
+        self.services = (
+            Service("job", "migrate"),
+            Service("stream", "cdc"),
+            Service("database", "oltp", database.log_id),
         )
         self.register_outputs({"database": database.connection})

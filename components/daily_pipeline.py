@@ -8,6 +8,7 @@ from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
 from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
+from components.monitoring_alerts import Service
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
@@ -47,7 +48,7 @@ class DailyPipeline(pulumi.ComponentResource):
     All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``. dbt puts the policy tags on
     columns with personal data and, like validate, reads them.
 
-    Exposes ``workflow``.
+    Exposes ``workflow``, and ``services``, whose errors are to be watched.
 
     Example::
 
@@ -168,5 +169,13 @@ class DailyPipeline(pulumi.ComponentResource):
                 paused=args.paused,
             ),
             child,
+        )
+        self.services = (
+            Service("function", "weather"),
+            Service("job", "dbt"),
+            Service("job", "validate"),
+            Service("function", "reverse-sync"),
+            Service("workflow", name),
+            Service("schedule", name),
         )
         self.register_outputs({"workflow": self.workflow.id})

@@ -1,13 +1,14 @@
 """The probe: a job that measures, each quarter of an hour, what no error tells of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
+from components.monitoring_alerts import Service
 from components.network import Network
+from components.oltp_database import OltpDatabase
 from components.packaging import ROOT
 from components.place import Place
 from components.schedule import Schedule, ScheduleArgs
@@ -21,62 +22,67 @@ INTERVAL_S = 900
 class ProbeArgs:
     """What a ``Probe`` needs.
 
-    ``workload`` is the identity that it runs as: the database has a user of it already, ``user``, who may look at
-    replication slots (pg_monitor). ``host``, ``port`` and ``database`` are where; ``network`` leads there. ``pipeline``
-    is the name of the workflow whose runs count. ``depends_on`` is what must be there before it measures.
+    ``database`` is asked for its replication slots, and ``network`` leads there; ``pipeline`` is the name of the
+    workflow whose runs count.
     """
 
     place: Place
     code: CodeStore
     network: Network
     warehouse: Warehouse
-    workload: Workload
-    user: pulumi.Input[str]
-    host: pulumi.Input[str]
-    port: int
-    database: pulumi.Input[str]
+    database: OltpDatabase
     bigquery_location: str
     pipeline: str
     paused: bool
-    depends_on: Sequence[pulumi.Resource] = ()
 
 
 class Probe(pulumi.ComponentResource):
     """The job ``probe`` and the schedule that starts it through Cloud Run's API.
 
-    Creates the job, an identity of the schedule, and the schedule. Grants the probe the reading of the ops tables that
-    it counts and of ``analysis``, and the metadata of ``raw`` without its data; grants the schedule the job.
+    Creates the job with an identity of its own, an identity of the schedule, and the schedule. Grants the probe the
+    reading of the ops tables that it counts and of ``analysis``, the metadata of ``raw`` without its data, and a login
+    without rights; grants the schedule the job.
+
+    Exposes ``services``, whose errors are to be watched.
 
     Example::
 
-        import pulumi
         from components.code_store import CodeStore, CodeStoreArgs
         from components.monitoring_probe import Probe, ProbeArgs
         from components.network import Network
+        from components.oltp_database import OltpDatabase, OltpDatabaseArgs
         from components.place import Place
+        from components.secrets import Secrets, SecretsArgs
         from components.warehouse import Warehouse, WarehouseArgs
-        from components.workload import Workload
         from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
         place = Place("my-project", "europe-west1")
-        workload = Workload("probe-job", place, "Measures what alerts need")
+        network = Network("network", place)
+        database = OltpDatabase(
+            "shop",
+            OltpDatabaseArgs(
+                place=place,
+                network_id=network.network_id,
+                subnet_id=network.subnet_id,
+                tier="db-f1-micro",
+                availability="ZONAL",
+                protect=False,
+                database="shop",
+                users=(),
+                secrets=Secrets("secrets", SecretsArgs(place=place)),
+            ),
+        )
+        tables = WarehouseArgs(
+            place=place, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES
+        )
         Probe(
             "probe",
             ProbeArgs(
                 place=place,
                 code=CodeStore("code", CodeStoreArgs(place=place)),
-                network=Network("network", place),
-                warehouse=Warehouse(
-                    "warehouse",
-                    WarehouseArgs(
-                        place=place, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES
-                    ),
-                ),
-                workload=workload,
-                user="probe-job@my-project.iam",
-                host="10.20.0.5",
-                port=5432,
-                database="mobility",
+                network=network,
+                warehouse=Warehouse("warehouse", tables),
+                database=database,
                 bigquery_location="EU",
                 pipeline="daily",
                 paused=False,
@@ -87,9 +93,11 @@ class Probe(pulumi.ComponentResource):
     def __init__(self, name: str, args: ProbeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Probe", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        workload = Workload(f"{name}-job", args.place, "Measures what alerts need", child)
         clock = Workload(f"{name}-schedule", args.place, f"Starts the job {name}", child)
+        user = args.database.let_in(workload)
         rights = args.warehouse.allow(
-            args.workload,
+            workload,
             read=[
                 "ops.pipeline_runs",
                 "ops.validation_results",
@@ -109,17 +117,17 @@ class Probe(pulumi.ComponentResource):
                     "GOOGLE_CLOUD_PROJECT": args.place.project,
                     "BIGQUERY_LOCATION": args.bigquery_location,
                     "PIPELINE": args.pipeline,
-                    "PGHOST": args.host,
-                    "PGPORT": str(args.port),
-                    "PGDATABASE": args.database,
-                    "PGUSER": args.user,
+                    "PGHOST": args.database.host,
+                    "PGPORT": str(args.database.port),
+                    "PGDATABASE": args.database.database,
+                    "PGUSER": user,
                 },
                 network=args.network,
-                workload=args.workload,
+                workload=workload,
                 runners=(clock,),
                 timeout_s=180,
                 max_retries=0,  # the next measurement is near
-                depends_on=[*rights, *args.depends_on],
+                depends_on=[*rights, *args.database.ready],
             ),
             child,
         )
@@ -138,4 +146,5 @@ class Probe(pulumi.ComponentResource):
             ),
             child,
         )
+        self.services = (Service("job", name), Service("schedule", name))
         self.register_outputs({"job_id": job.job_id})

@@ -57,10 +57,10 @@ class OltpDatabase(pulumi.ComponentResource):
     login for each of ``users``, with a password in Secret Manager. The instance's name gets a random end, because
     Cloud SQL does not take the name of a deleted instance again for a week.
 
-    Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``, and
-    ``passwords``, a ``Secret`` by login; ``ready`` lists what must exist before somebody connects. ``let_in`` makes a
-    workload an IAM user, who logs in with its access tokens, over TLS, and grants it ``roles/cloudsql.instanceUser``
-    on the project for instances of this name alone.
+    Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``; ``log_id``, by
+    which Cloud Logging knows the instance; ``passwords``, a ``Secret`` by login; ``ready``, what must exist before
+    somebody connects. ``let_in`` makes a workload an IAM user, who logs in with its access tokens, over TLS, and
+    grants it ``roles/cloudsql.instanceUser`` on the project for instances of this name alone.
 
     Example::
 
@@ -92,6 +92,7 @@ class OltpDatabase(pulumi.ComponentResource):
     def __init__(self, name: str, args: OltpDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:OltpDatabase", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        data = pulumi.ResourceOptions(parent=self, protect=args.protect)
         self._name, self._place = name, args.place
         instance = gcp.sql.DatabaseInstance(
             f"{name}-instance",
@@ -115,7 +116,7 @@ class OltpDatabase(pulumi.ComponentResource):
                     "psc_configs": [{"psc_enabled": True, "allowed_consumer_projects": [args.place.project]}],
                 },
             },
-            opts=child,
+            opts=data,
         )
         address = gcp.compute.Address(
             f"{name}-address",
@@ -136,7 +137,7 @@ class OltpDatabase(pulumi.ComponentResource):
             opts=child,
         )
         database = gcp.sql.Database(
-            f"{name}-database", project=args.place.project, instance=instance.name, name=args.database, opts=child
+            f"{name}-database", project=args.place.project, instance=instance.name, name=args.database, opts=data
         )
         self.passwords: dict[str, Secret] = {}
         users = []
@@ -156,6 +157,7 @@ class OltpDatabase(pulumi.ComponentResource):
                 )
             )
         self._instance = instance
+        self.log_id = pulumi.Output.concat(args.place.project, ":", instance.name)
         self.host = address.address
         self.port = PORT
         self.database = database.name

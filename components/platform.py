@@ -8,6 +8,8 @@ from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.encryption import Encryption, EncryptionArgs, Keys
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
@@ -105,6 +107,7 @@ class Platform(pulumi.ComponentResource):
                 tier=args.database_tier,
                 availability=args.database_availability,
                 protect=args.protect_data,
+                kms_key=keys.database,
             ),
             child,
         )
@@ -125,10 +128,41 @@ class Platform(pulumi.ComponentResource):
             ),
             child,
         )
+        probe = Probe(
+            "probe",
+            ProbeArgs(
+                place=place,
+                code=code,
+                network=network,
+                warehouse=warehouse,
+                database=self.capture.database,
+                bigquery_location=args.bigquery_location,
+                pipeline="daily",
+                paused=args.schedule_paused,
+            ),
+            child,
+        )
+        monitoring = Monitoring(
+            "monitoring",
+            MonitoringArgs(
+                place=place,
+                services=(*self.capture.services, *self.pipeline.services, *probe.services),
+                probe="probe",
+                probe_interval_s=INTERVAL_S,
+                runbooks_url=args.runbooks_url,
+                emails=args.alert_emails,
+            ),
+            child,
+        )
         if args.billing_account:
             Budget(
                 "budget",
-                BudgetArgs(place=place, billing_account=args.billing_account, monthly_amount=args.monthly_budget),
+                BudgetArgs(
+                    place=place,
+                    billing_account=args.billing_account,
+                    monthly_amount=args.monthly_budget,
+                    channels=monitoring.channels,
+                ),
                 child,
             )
         self.deployer = None

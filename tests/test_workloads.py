@@ -15,10 +15,10 @@ from omnipipe.laptop.environments import environment
 from omnipipe.laptop.images import build
 
 FUNCTIONS = {"weather": "weather", "reverse_sync": "reverse_sync"}  # folder -> entry point
-JOBS = ("migrate", "dbt", "dvt")
+JOBS = ("migrate", "dbt", "dvt", "probe")
 # What the project itself is made with; a job may list one as its own.
 OURS = ("pulumi", "pulumi_gcp", "duckdb", "bqemulator", "psycopg", "typer", "sqlglot", "components", "seed")
-OWN = {"migrate": {"psycopg"}}
+OWN = {"migrate": {"psycopg"}, "probe": {"psycopg"}}
 
 
 def python(packages: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ because the emulator has no setting for it:
 - It copies a table as a whole at each write, for ``FOR SYSTEM_TIME AS OF``: the cost of a day's small loads would
   grow with the square of the table. Here it keeps no history, and time travel reads the table as it is now.
 - It keeps the rows of every query's result in memory. Here the oldest are dropped.
+- It leaves a table's ``lastModifiedTime`` at when the table was made. Here each write moves it.
 - It cannot make a BIGNUMERIC column. Here one holds 20 digits before the point and 18 after it.
 - Its gRPC server, of the Storage API, is not started: no client here speaks it, and no gate stands before it.
 - It installs the ``spatial`` extension over the network into HOME. Here it loads the packaged one in place.
@@ -170,6 +171,9 @@ async def _serve(data_dir: Path, rest_port: int, project: str, identity: Identit
             self, project_id: str, dataset_id: str, table_id: str, *, kind: str = "AUTO"
         ) -> SnapshotMeta | None:
             if kind == "AUTO":
+                table = self._catalog.get_table(project_id, dataset_id, table_id)
+                if table is not None:
+                    self._catalog.update_table(table.model_copy(update={"last_modified_time": self._clock.now()}))
                 return None
             return super().capture(project_id, dataset_id, table_id, kind=kind)
 

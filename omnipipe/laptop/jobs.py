@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services import secretmanager
 from omnipipe.laptop.services.artifacts import image_of
 from omnipipe.laptop.services.run import JOB
@@ -84,6 +85,17 @@ class Jobs:
         if failures:
             message = f"Task {execution.rpartition('/')[2]}-task{failures[0]} failed with message: "
             done["error"] = {"code": 10, "message": message + "The container exited with an error."}
+            platform_log.write(
+                self._cloud.home,
+                "cloud_run_job",
+                {
+                    "project_id": self._cloud.project,
+                    "location": self._cloud.region,
+                    "job_name": job.inputs["name"],
+                },
+                "ERROR",
+                {"message": f"Execution {execution.rpartition('/')[2]} has failed to complete."},
+            )
         else:
             done["response"] = {"name": execution, "job": job.id, "taskCount": tasks, "succeededCount": tasks}
         self._operations[operation] = done

@@ -8,9 +8,10 @@ from components.code_store import CodeStore, CodeStoreArgs
 from components.monitoring import MonitoringArgs
 from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
+from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.place import Place
+from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
-from components.workload import Workload
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 from tests.components.mocks import Recorder, record
 
@@ -18,18 +19,28 @@ PLACE = Place("shop-prod", "europe-west1")
 
 
 def program(*, paused: bool = False) -> None:
-    workload = Workload("probe-job", PLACE, "Measures what alerts need")
-    warehouse = WarehouseArgs(place=PLACE, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES)
+    network = Network("network", PLACE)
+    tables = WarehouseArgs(place=PLACE, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES)
+    database = OltpDatabase(
+        "oltp",
+        OltpDatabaseArgs(
+            place=PLACE,
+            network_id=network.network_id,
+            subnet_id=network.subnet_id,
+            tier="db-f1-micro",
+            availability="ZONAL",
+            protect=False,
+            database="mobility",
+            users=(),
+            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
+        ),
+    )
     args = ProbeArgs(
         place=PLACE,
         code=CodeStore("code", CodeStoreArgs(place=PLACE)),
-        network=Network("network", PLACE),
-        warehouse=Warehouse("warehouse", warehouse),
-        workload=workload,
-        user="probe-job@shop-prod.iam",
-        host="10.20.0.5",
-        port=5432,
-        database="mobility",
+        network=network,
+        warehouse=Warehouse("warehouse", tables),
+        database=database,
         bigquery_location="EU",
         pipeline="daily",
         paused=paused,
@@ -72,6 +83,10 @@ def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
         "PGUSER": "probe-job@shop-prod.iam",
     }
     assert not made.of("secretmanager.SecretIamMember")
+    (user,) = made.of("sql.User")
+    assert (user.inputs["name"], user.inputs["type"]) == ("probe-job@shop-prod.iam", "CLOUD_IAM_SERVICE_ACCOUNT")
+    assert "databaseRoles" not in user.inputs
+    assert user.name in made.named("probe-job").dependencies
 
 
 def test_the_schedule_starts_it_through_cloud_runs_api_as_often_as_silence_is_counted(made: Recorder) -> None:

@@ -27,6 +27,10 @@ def main() -> int:
         for line in str(error).splitlines():
             logging.getLogger("omnipipe.laptop.datastream").error(line)
         return 1
+    except Exception:
+        # On Google a stream that fails logs an error, whatever the cause.
+        logging.getLogger("omnipipe.laptop.datastream").exception("the stream has failed")
+        return 1
     return 0
 
 
