@@ -47,7 +47,37 @@ class Capture(pulumi.ComponentResource):
 
     The order is the point: migrate makes the tables, the publication and the slot; only then does the stream start.
 
+    Grants the migrate job a login as an administrator of the database, and the secret of the user that it makes.
+
     Exposes ``database``, and ``services``, whose errors are to be watched.
+
+    Example::
+
+        from components.capture import Capture, CaptureArgs
+        from components.code_store import CodeStore, CodeStoreArgs
+        from components.network import Network
+        from components.place import Place
+        from components.secrets import Secrets, SecretsArgs
+        from components.warehouse import Warehouse, WarehouseArgs
+        from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+
+        place = Place("my-project", "europe-west1")
+        tables = WarehouseArgs(
+            place=place, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES
+        )
+        Capture(
+            "capture",
+            CaptureArgs(
+                place=place,
+                network=Network("network", place),
+                secrets=Secrets("secrets", SecretsArgs(place=place)),
+                code=CodeStore("code", CodeStoreArgs(place=place)),
+                warehouse=Warehouse("warehouse", tables),
+                tier="db-f1-micro",
+                availability="ZONAL",
+                protect=True,
+            ),
+        )
     """
 
     def __init__(self, name: str, args: CaptureArgs, opts: pulumi.ResourceOptions | None = None) -> None:

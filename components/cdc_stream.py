@@ -190,7 +190,8 @@ class CdcStream(pulumi.ComponentResource):
                 }
                 for table in args.tables
             ],
-            opts=child,
+            # A replacement has the same id, and the slot takes one reader.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.stream_id = stream.id
         self.register_outputs({"stream_id": self.stream_id})

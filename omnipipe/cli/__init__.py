@@ -1,6 +1,7 @@
 """The command ``omnipipe``. Commands import what they need when they run, so that ``--help`` is quick."""
 
 import gc
+import os
 
 import typer
 
@@ -19,6 +20,7 @@ app.command()(cloud.status)
 app.command()(sources.seed)
 app.command()(sources.traffic)
 app.command()(runs.run)
+app.command()(runs.probe)
 app.command()(inspect.sql)
 app.command()(inspect.logs)
 app.command()(demo.demo)
@@ -32,6 +34,8 @@ def main() -> None:
     # The Pulumi SDK makes very many objects that live until the end: with Python's own thresholds, looking for
     # garbage among them takes a third of `up`.
     gc.set_threshold(100_000, 50, 1000)
+    # The SDK's gRPC would say on stderr that its threads do not follow a fork: what is forked here is replaced at once.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
         app()
     except LaptopError as error:

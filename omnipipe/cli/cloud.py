@@ -98,19 +98,19 @@ def status(as_json: Json = False) -> None:
             ("stream", "state", "lag in bytes", "error"),
             [(s["name"], s["state"], s["lag_bytes"], s["error"]) for s in state["streams"]],
         )
-    _show_alerts(state["alerts"])
+    show_alerts(state["alerts"])
     console.print(f"\nPostgres: {state['psql']}", soft_wrap=True)  # to be copied as one line
 
 
-def _show_alerts(alerts: list[dict[str, Any]]) -> None:
-    """Those that are not ok, each in a line, and how many are."""
+def show_alerts(alerts: list[dict[str, Any]], *, measured: bool = False) -> None:
+    """Print those that are not ok, and how many are; with ``measured``, also those that have a value."""
     if not alerts:
         return
-    notable = [alert for alert in alerts if alert["state"] != "ok"]
+    shown = [alert for alert in alerts if alert["state"] != "ok" or (measured and alert["value"] is not None)]
     console.print(f"\nAlerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
-    if notable:
+    if shown:
         columns = ("policy", "severity", "state", "subject", "value", "since", "why")
-        table(columns, [[alert[column] for column in columns] for alert in notable])
+        table(columns, [[alert[column] for column in columns] for alert in shown])
 
 
 def _states(alerts: list[dict[str, Any]]) -> str:

@@ -45,6 +45,30 @@ def run(
         raise typer.Exit(1)
 
 
+def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts as JSON.")] = False) -> None:
+    """Measure now what the alerts on silent failures look at, as the schedule does each quarter of an hour.
+
+    Runs the job `probe`, then shows the alerts. Exits with 1 when something could not be measured.
+    """
+    from dataclasses import asdict
+
+    from omnipipe.cli.cloud import show_alerts
+    from omnipipe.laptop import access
+    from omnipipe.laptop.monitoring import alerts
+
+    cloud = access.running_cloud()
+    with progress("Measuring", quiet=as_json):
+        failure = access.run_probe(cloud)
+    found = [asdict(alert) for alert in alerts.evaluate(cloud)]
+    if as_json:
+        print_json(found)
+    else:
+        show_alerts(found, measured=True)
+    if failure:
+        errors.print(f"failed: {failure} (all of it: omnipipe logs {access.PROBE})", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
 def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
     """One daily run, with a progress line for each step and a table at the end; returns the same as plain data."""
     from omnipipe.laptop import access

@@ -18,9 +18,11 @@ from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
 from omnipipe.laptop.services import datastream, sql
+from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
 APP_USER = "mobility_app"
+PROBE = "probe"
 
 
 def current_cloud() -> Cloud:
@@ -162,6 +164,17 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
             _call(cloud, "POST", f"{name}:cancel")
         raise
     return execution
+
+
+def run_probe(cloud: Cloud) -> str | None:
+    """Run the job that measures; returns why it failed, or None.
+
+    Raises LaptopError when the program registers no such job.
+    """
+    found = [job for job in cloud.registry.of_type(JOB) if job.inputs["name"] == PROBE]
+    if not found:
+        raise LaptopError(f"the program registers no job {PROBE}: run `omnipipe up`")
+    return cloud.run_job(found[0].id) and cloud.processes.last_words(PROBE)
 
 
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

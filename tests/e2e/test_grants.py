@@ -84,21 +84,21 @@ class Day:
     """The steps, each called as the workflow calls it. What fails says why; None is success."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+        self.cloud = cloud
         self._workflow = f"daily-workflow@{cloud.project}.iam.gserviceaccount.com"
 
     def function(self, name: str) -> str | None:
         """Call a function."""
-        url = address(self._cloud, name)
-        token = self._cloud.tokens.issue(self._workflow, url)
+        url = address(self.cloud, name)
+        token = self.cloud.tokens.issue(self._workflow, url)
         run = {"run_id": "alone", "run_date": datetime.now(UTC).date().isoformat()}
         answer = requests.post(url, json=run, headers={"Authorization": f"Bearer {token}"}, timeout=60)
         return None if answer.ok else answer.text
 
     def job(self, name: str) -> str | None:
         """Run a job to its end."""
-        (job,) = (job for job in self._cloud.registry.of_type(JOB) if job.inputs["name"] == name)
-        headers = {"Authorization": f"Bearer {self._cloud.tokens.issue(self._workflow, CLOUD_PLATFORM)}"}
+        (job,) = (job for job in self.cloud.registry.of_type(JOB) if job.inputs["name"] == name)
+        headers = {"Authorization": f"Bearer {self.cloud.tokens.issue(self._workflow, CLOUD_PLATFORM)}"}
         run = [("RUN_ID", "alone"), ("RUN_DATE", datetime.now(UTC).date().isoformat())]
         overrides = {"containerOverrides": [{"env": [{"name": name, "value": value} for name, value in run]}]}
         operation = self._call("POST", f"{job.id}:run", headers, {"overrides": overrides})
@@ -108,20 +108,18 @@ class Day:
 
     def schedule(self, name: str) -> str | None:
         """Let a schedule's moment come; the log of the attempt tells what became of it."""
-        (job,) = (job for job in self._cloud.registry.of_type(SCHEDULE) if job.inputs["name"] == name)
-        return scheduler.call(self._cloud, self._cloud.tokens, job)
+        (job,) = (job for job in self.cloud.registry.of_type(SCHEDULE) if job.inputs["name"] == name)
+        return scheduler.call(self.cloud, self.cloud.tokens, job)
 
     def workflow(self) -> str | None:
         """Run the whole workflow; the name of the step that failed."""
-        execution = access.run_daily(self._cloud, None, lambda _: None)
+        execution = access.run_daily(self.cloud, None, lambda _: None)
         if execution["state"] == "SUCCEEDED":
             return None
         return json.loads(execution["error"]["payload"]).get("step", "init")
 
     def _call(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> Any:
-        answer = requests.request(
-            method, f"{self._cloud.google}/v2/{path}", json=body, headers=headers, timeout=60
-        )
+        answer = requests.request(method, f"{self.cloud.google}/v2/{path}", json=body, headers=headers, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
@@ -133,6 +131,8 @@ STEPS: dict[str, Callable[[Day], str | None]] = {
     "reverse-sync-function": lambda day: day.function("reverse-sync"),
     "daily-workflow": lambda day: day.workflow(),
     "daily-schedule": lambda day: day.schedule("daily"),
+    "probe-job": lambda day: access.run_probe(day.cloud),
+    "probe-schedule": lambda day: day.schedule("probe"),
 }
 
 
