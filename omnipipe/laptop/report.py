@@ -92,8 +92,9 @@ def _address(cloud: Cloud, name: str) -> str:
     for instance in cloud.registry.of_type(sql.INSTANCE):
         if name == f"postgres-{instance.name}":
             return instance.outputs["pscServiceAttachmentLink"]
-    listening = {BIGQUERY, GOOGLE, *outside_world.simulators(cloud)}
-    listening |= {function.inputs["name"] for function in cloud.registry.of_type(functions.FUNCTION)}
+    if name in (function.inputs["name"] for function in cloud.registry.of_type(functions.FUNCTION)):
+        return functions.address(cloud, name)
+    listening = (BIGQUERY, GOOGLE, *outside_world.simulators(cloud))
     return f"http://{HOST}:{cloud.ports.of(name)}" if name in listening else ""
 
 

@@ -41,7 +41,6 @@ KINDS: dict[str, Kind] = {
     "gcp:bigquerydatapolicy/dataPolicy:DataPolicy": Recorded(
         "projects/{project}/locations/{location}/dataPolicies/{dataPolicyId}"
     ),
-    "gcp:bigquerydatapolicy/dataPolicyIamMember:DataPolicyIamMember": Recorded("{dataPolicyId}/{role}/{member}"),
     "gcp:projects/iAMCustomRole:IAMCustomRole": Recorded("projects/{project}/roles/{roleId}"),
     "gcp:kms/keyRing:KeyRing": Recorded("projects/{project}/locations/{location}/keyRings/{name}"),
     "gcp:kms/cryptoKey:CryptoKey": Recorded("{keyRing}/cryptoKeys/{name}"),
