@@ -77,8 +77,9 @@ class Recorder:
         return found
 
     def of(self, kind: str) -> list[Registration]:
-        """All resources of a kind, such as ``bigquery.Table``."""
-        return [resource for resource in self.resources if resource.kind == kind]
+        """All resources of a kind, such as ``bigquery.Table``, by name: they come in the order of threads."""
+        found = (resource for resource in self.resources if resource.kind == kind)
+        return sorted(found, key=lambda resource: resource.name)
 
 
 def record(
