@@ -47,7 +47,7 @@ class Columns:
     def include(self, path: str) -> bool:
         """Whether a column is read. ``path`` is its name in lower case, with those of the records that it is in."""
         parts = path.split(".")
-        return bool(self.names & set(parts)) or (self.star and not self.left_out & set(parts))
+        return bool(self.names & set(parts)) or (self.star and parts[0] not in self.left_out)
 
 
 @dataclass(frozen=True)
@@ -118,24 +118,33 @@ class _Script:
             case ast.IfStmt(branches, otherwise):
                 for condition, body in branches:
                     self._expression(condition)
-                    self.statements(body)
-                self.statements(otherwise)
+                    self._perhaps(body)
+                self._perhaps(otherwise)
             case ast.WhileStmt(condition, body):
                 self._expression(condition)
-                self.statements(body)
+                self._perhaps(body)
             case ast.LoopStmt(body):
-                self.statements(body)
+                self._perhaps(body)
             case ast.ForStmt(_, source, body):
                 self.sql(source)
-                self.statements(body)
+                self._perhaps(body)
             case ast.BeginStmt(body, handler):
-                self.statements(body)
-                self.statements(handler)
+                if handler:
+                    self._perhaps(body)
+                    self._perhaps(handler)
+                else:
+                    self.statements(body)
             case ast.BreakStmt() | ast.ContinueStmt():
                 pass
             case _:
                 # What is called, or made up while the script runs, is not in its text.
                 raise names.unknown(type(statement).__name__.removesuffix("Stmt"))
+
+    def _perhaps(self, statements: Any) -> None:
+        """Statements that may not run: a table that is not temporary for certain is that of the default dataset."""
+        before = set(self.temporary)
+        self.statements(statements)
+        self.temporary &= before
 
     def _expression(self, text: str | None) -> None:
         if text:
@@ -167,7 +176,9 @@ class _Script:
                 targets = [self._create(tree)]
             case exp.Drop(args={"kind": "TABLE" | "VIEW"}):
                 targets = [self._target(tree.this, "bigquery.tables.delete", "bigquery.tables.get")]
-                if not self._is_temporary(tree.this):
+                if self._is_temporary(tree.this):
+                    self.temporary.discard(tree.this.name.lower())
+                else:
                     self.replaced.add(self._name(tree.this))
             case exp.Drop(args={"kind": "SCHEMA"}):
                 targets = [self._schema(tree.this, "bigquery.datasets.delete", "bigquery.tables.delete")]
@@ -240,7 +251,7 @@ class _Script:
         if name.startswith("INFORMATION_SCHEMA."):
             view = name.split(".")[1]
             self._metadata(table, _METADATA_VIEWS.get(view, _TABLES_METADATA))
-        elif name.startswith("__TABLES"):
+        elif name in ("__TABLES__", "__TABLES_SUMMARY__"):
             self._metadata(table, _TABLES_METADATA)
         else:
             self.reads.append(Read(self._name(table), columns))
@@ -325,5 +336,9 @@ def _columns(tree: exp.Expr, sources: Sequence[exp.Expr]) -> Columns:
 
 
 def _read_parts(tree: exp.Expr) -> Iterator[exp.Expr]:
-    """All nodes but the names that ``* EXCEPT`` leaves out."""
-    yield from tree.walk(prune=lambda node: isinstance(node, exp.Star))
+    """All nodes but the names that ``* EXCEPT`` leaves out. What ``* REPLACE`` computes is read."""
+    return (node for node in tree.walk(prune=_is_left_out) if not _is_left_out(node))
+
+
+def _is_left_out(node: exp.Expr) -> bool:
+    return node.arg_key == "except_"

@@ -119,6 +119,7 @@ def test_the_tables_that_are_read(sql: str, expected: set[str]) -> None:
         ("SELECT * FROM `p`.`region-eu`.INFORMATION_SCHEMA.JOBS", {"jobs.listAll projects/p"}, set()),
         ("SELECT * FROM raw.INFORMATION_SCHEMA.ROUTINES", {"routines.get raw", "routines.list raw"}, set()),
         ("SELECT * FROM raw.__TABLES__", {"tables.get raw", "tables.list raw"}, set()),
+        ("SELECT * FROM raw.__tables_of_mine", set(), {"raw.__tables_of_mine"}),
     ],
 )  # fmt: skip
 def test_the_permissions_of_a_statement(sql: str, needed: set[str], read: set[str]) -> None:
@@ -180,6 +181,25 @@ def test_a_name_without_a_dataset_is_that_of_the_default_dataset_or_none(sql: st
 @pytest.mark.parametrize(
     ("sql", "is_read"),
     [
+        ("CREATE TEMP TABLE t (a INT64); SELECT a FROM t", False),
+        ("BEGIN CREATE TEMP TABLE t (a INT64); END; SELECT a FROM t", False),
+        ("IF x THEN CREATE TEMP TABLE t (a INT64); SELECT a FROM t; END IF", False),
+        ("CREATE TEMP TABLE t (a INT64); IF x THEN SELECT 1; END IF; SELECT a FROM t", False),
+        ("CREATE TEMP TABLE t (a INT64); DROP TABLE t; SELECT a FROM t", True),
+        ("CREATE TEMP TABLE t (a INT64); IF x THEN DROP TABLE t; END IF; SELECT a FROM t", True),
+        ("IF x THEN CREATE TEMP TABLE t (a INT64); END IF; SELECT a FROM t", True),
+        ("IF x THEN SELECT 1; ELSE CREATE TEMP TABLE t (a INT64); END IF; SELECT a FROM t", True),
+        ("WHILE x DO CREATE TEMP TABLE t (a INT64); END WHILE; SELECT a FROM t", True),
+        ("BEGIN CREATE TEMP TABLE t (a INT64); EXCEPTION WHEN ERROR THEN SELECT 1; END; SELECT a FROM t", True),
+    ],
+)
+def test_a_table_is_temporary_where_it_is_so_for_certain(sql: str, is_read: bool) -> None:
+    assert reads(analyse(sql, "p", RAW)) == ({"raw.t"} if is_read else set())
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_read"),
+    [
         ("SELECT email FROM raw.t", True),
         ("SELECT t.EMAIL FROM raw.t", True),
         ("SELECT a FROM raw.t WHERE email = 'x'", True),
@@ -191,6 +211,7 @@ def test_a_name_without_a_dataset_is_that_of_the_default_dataset_or_none(sql: st
         ("SELECT * FROM raw.t", True),
         ("SELECT t.* FROM raw.t", True),
         ("SELECT * EXCEPT (a) FROM raw.t", True),
+        ("SELECT * EXCEPT (email) REPLACE (LOWER(email) AS a) FROM raw.t", True),
         ("SELECT t FROM raw.t", True),
         ("SELECT TO_JSON_STRING(x) FROM raw.t AS x", True),
         ("SELECT a, (SELECT AS STRUCT x.*) FROM raw.t AS x", True),
@@ -206,6 +227,7 @@ def test_a_name_without_a_dataset_is_that_of_the_default_dataset_or_none(sql: st
         ("SELECT a AS email FROM raw.t", False),
         ("SELECT * EXCEPT (email) FROM raw.t", False),
         ("SELECT * EXCEPT (Email, a) FROM raw.t", False),
+        ("SELECT * EXCEPT (email) REPLACE (LOWER(b) AS a) FROM raw.t", False),
         ("INSERT INTO raw.t (email) VALUES ('x')", False),
     ],
 )
@@ -219,6 +241,8 @@ def test_which_columns_are_read(sql: str, is_read: bool) -> None:
         ("SELECT contact.email FROM raw.t", True),
         ("SELECT contact FROM raw.t", True),
         ("SELECT t.contact.email FROM raw.t", True),
+        ("SELECT * EXCEPT (email) FROM raw.t", True),  # another email, beside the record
+        ("SELECT * EXCEPT (contact) FROM raw.t", False),
         ("SELECT a FROM raw.t", False),
     ],
 )
