@@ -177,7 +177,9 @@ class Bindings:
 
     def _with_what_is_above(self, resource: str) -> Iterator[str]:
         parts = resource.split("/")
-        yield from ("/".join(parts[:length]) for length in range(len(parts), 2, -2))
+        yield from (
+            "/".join(parts[:length]) for length in range(len(parts), 2, -1)
+        )  # an object's name has slashes
         yield "/".join(parts[:2]) if parts[1] != "_" else self._project
 
 

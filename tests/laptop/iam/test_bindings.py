@@ -148,6 +148,7 @@ def test_a_condition_narrows_a_grant_to_names_that_begin_so(cloud: Cloud) -> Non
     grant(cloud, PROJECT_GRANT, "roles/storage.objectViewer", WHO, condition={"expression": expression})
 
     assert allow(cloud, WHO, "storage.objects.get", "projects/_/buckets/gcf-v2/objects/a.zip")
+    assert allow(cloud, WHO, "storage.objects.get", "projects/_/buckets/gcf-v2/objects/folder/a.zip")
     assert not allow(cloud, WHO, "storage.objects.get", "projects/_/buckets/sources/objects/a.zip")
 
 
