@@ -44,18 +44,22 @@ class Registry:
         self._path = path
         self._lock = threading.Lock()
         self._resources: dict[str, Resource] = {}
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self.refresh()
+
+    @property
+    def stamp(self) -> tuple[int, ...] | None:
+        """Changes when the resources do. None before there are any."""
+        return self._stamp
 
     def refresh(self) -> None:
         """Read the file again if it changed: another process deploys while this one serves."""
         with self._lock:
             try:
-                stat = self._path.stat()
+                stamp = self._read_stamp()
             except FileNotFoundError:
                 self._resources, self._stamp = {}, None
                 return
-            stamp = (stat.st_mtime_ns, stat.st_ino)
             if stamp == self._stamp:
                 return
             try:
@@ -102,5 +106,9 @@ class Registry:
 
     def _write(self) -> None:
         write_json(self._path, [asdict(resource) for resource in self._resources.values()], mode=0o600)
+        self._stamp = self._read_stamp()
+
+    def _read_stamp(self) -> tuple[int, ...]:
+        """Size too: two changes within a tick of the clock may give the file its earlier number back."""
         stat = self._path.stat()
-        self._stamp = (stat.st_mtime_ns, stat.st_ino)
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
