@@ -9,6 +9,7 @@ import logging
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import requests
 from flask import Blueprint, Response, request
@@ -60,7 +61,7 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
             log.warning("%s may not call the function %s", caller or "somebody without a token", name)
             return _page(403, f"Your client does not have permission to get URL {request.path} from this server.")
         seconds = found[0].inputs["serviceConfig"].get("timeoutSeconds") or _DEFAULT_TIMEOUT_S
-        return _forward(f"http://{HOST}:{cloud.ports.of(name)}/{path}", token, float(seconds))
+        return _forward(f"http://{HOST}:{cloud.ports.of(name)}/{quote(path)}", token, float(seconds))
 
     return routes
 
@@ -84,7 +85,7 @@ def _forward(url: str, token: str | None, timeout_s: float) -> Response:
             )
     except requests.Timeout:
         return Response("upstream request timeout", 504, content_type="text/plain")
-    except requests.ConnectionError:
+    except requests.RequestException:
         return Response("Service Unavailable", 503, content_type="text/plain")
     dropped = _OF_THE_CONNECTION | _OF_THE_ENCODING
     return Response(

@@ -79,6 +79,12 @@ def test_an_invoker_reaches_it_and_what_it_says_comes_back_as_it_is(cloud: Cloud
     assert (seen["method"], seen["path"], seen["query"], seen["body"]) == ("POST", "a/b", "x=1&x=2", b"\xffbody")
 
 
+def test_a_path_arrives_as_it_was_sent(cloud: Cloud, behind: Behind) -> None:
+    let_in(cloud)
+    call(cloud, "/a%3Fb=1%23c?x=%26", identity(cloud))
+    assert (behind.seen[0]["path"], behind.seen[0]["query"]) == ("a?b=1#c", "x=%26")
+
+
 def test_it_learns_who_asks_and_cannot_use_the_token(cloud: Cloud, behind: Behind) -> None:
     let_in(cloud)
     call(cloud, "", identity(cloud))
