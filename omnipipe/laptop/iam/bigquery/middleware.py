@@ -7,7 +7,7 @@ import logging
 import re
 from collections import OrderedDict
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from bqemulator.api.dependencies import AppContext
 from bqemulator.row_access.identity import CALLER_HEADER
@@ -171,7 +171,7 @@ class _Call:
         self.email = email
         found = route(scope["method"], scope["path"])
         self.route: Route | None = found[0] if found else None
-        self.path: dict[str, str] = {key: unquote(value) for key, value in found[1].items()} if found else {}
+        self.path: dict[str, str] = found[1] if found else {}
         self.name = self.route.name if self.route else ""
         query = parse_qs(scope.get("query_string", b"").decode())
         self.query = {key: values[-1] for key, values in query.items()}
