@@ -1,9 +1,9 @@
 """Log files as Cloud Logging's entries: which resource wrote them, when, how severe, and what.
 
-A line of JSON becomes ``jsonPayload``, less the fields that Cloud Logging takes out of it; its ``severity`` is the
-entry's. Any other line, from stdout or stderr, becomes ``textPayload`` with the severity DEFAULT, as on Cloud Run
-(https://cloud.google.com/run/docs/logging#container-logs). Such a line has no time of its own unless it begins with
-one; it has that of the line after it then, and the last one that of the file.
+A line of JSON becomes ``jsonPayload``, less ``severity`` and ``timestamp``, which are the entry's. Any other line,
+from stdout or stderr, becomes ``textPayload`` with the severity DEFAULT, as on Cloud Run
+(https://cloud.google.com/run/docs/logging#container-logs). A line that says no time, or one without its zone, has
+that of the line after it, and the last one that of the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
 _BLOCK_BYTES = 1 << 18
-# PostgreSQL's and the control services' lines begin with a time in UTC.
+# Lines of PostgreSQL, and of Cloud Run's jobs about a task, begin with a time in UTC.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: UTC|Z|\+00:00)")
 # Several processes write a file, so its lines are not quite in order.
 _DISORDER = timedelta(minutes=1)
@@ -56,15 +56,17 @@ class Source:
         if line.startswith("{"):
             try:
                 payload = json.loads(line)
-                time = datetime.fromisoformat(payload.pop("timestamp"))
-            except (ValueError, KeyError, TypeError):
-                pass  # a line that was cut off, or of another form: text
+            except ValueError:
+                pass  # a line that was cut off: text
             else:
+                time = _time(payload.get("timestamp"))
+                if time is not None:
+                    del payload["timestamp"]
                 if self.resource is None:
-                    return {**payload, "timestamp": time}
+                    return {**payload, "timestamp": time or at}
                 severity = payload.pop("severity", "DEFAULT")
                 return {
-                    "timestamp": time,
+                    "timestamp": time or at,
                     "severity": severity,
                     "resource": self.resource,
                     "jsonPayload": payload,
@@ -113,6 +115,15 @@ def sources(cloud: Cloud) -> list[Source]:
         }
         found.append(source(f"postgres-{instance.name}", "cloudsql_database", labels))
     return found
+
+
+def _time(text: Any) -> datetime | None:
+    """A time with its zone, as RFC 3339 has it, or None for anything else."""
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else None
 
 
 def _backwards(file: Path) -> Iterator[str]:

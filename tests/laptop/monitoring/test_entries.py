@@ -54,6 +54,21 @@ def test_structured_lines_and_others_newest_first(tmp_path: Path) -> None:
     assert found[3]["timestamp"] == datetime(2026, 6, 1, 11, 58, 30, 123_000, UTC)
 
 
+@pytest.mark.parametrize("time", [{}, {"timestamp": "2026-06-01T11:58:00"}, {"timestamp": 1}])
+def test_json_without_a_usable_time_is_structured_and_has_the_time_of_what_follows(
+    tmp_path: Path, time: dict[str, object]
+) -> None:
+    file = tmp_path / "log"
+    file.write_text(json.dumps({"severity": "ERROR", "message": "no", **time}) + "\n" + line(3, message="later"))
+    (_, entry) = Source(file, JOB).entries(NOW - timedelta(minutes=5))
+    assert entry == {
+        "timestamp": NOW - timedelta(minutes=3),
+        "severity": "ERROR",
+        "resource": JOB,
+        "jsonPayload": {"message": "no", **time},
+    }
+
+
 def test_lines_longer_than_a_block_are_whole(tmp_path: Path) -> None:
     file = tmp_path / "log"
     long = "x" * (3 * entries._BLOCK_BYTES)
