@@ -88,22 +88,28 @@ class Condition:
 
     def violations(self, series: Iterable[Series], now: datetime) -> tuple[list[Violation], bool]:
         """The series that fire now, and whether there was any data."""
-        groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
+        groups = self._groups(series)
+        judge = self._absence if self._absent else self._violation
+        found = [violation for subject, members in groups if (violation := judge(subject, members, now))]
+        seen = any(one.between(now - self.lookback, now) for _, members in groups for one in members)
+        return (found if len(found) >= self._count else []), seen
+
+    def _groups(self, series: Iterable[Series]) -> list[tuple[str, list[Series]]]:
+        """What is judged together, and what it is called: each series by itself, or those that are added up."""
+        alone: list[tuple[str, list[Series]]] = []
+        summed: dict[tuple[str, ...], list[Series]] = defaultdict(list)
         for one in series:
             labels = {
                 "metric": {"type": f"{_USER_METRICS}{one.metric}", "labels": one.metric_labels},
                 "resource": one.resource,
             }
-            if one.metric == self.metric.name and self._filter.matches(labels):
-                fields = (_plural(path) for path in self._group_by)
-                group = tuple(str(lookup(labels, path)) for path in fields)
-                groups[group if self._reducer == "REDUCE_SUM" else tuple(one.metric_labels.values())].append(one)
-        judge = self._absence if self._absent else self._violation
-        found = [
-            violation for group, members in groups.items() if (violation := judge(", ".join(group), members, now))
-        ]
-        seen = any(one.between(now - self.lookback, now) for members in groups.values() for one in members)
-        return (found if len(found) >= self._count else []), seen
+            if one.metric != self.metric.name or not self._filter.matches(labels):
+                continue
+            if self._reducer == "REDUCE_NONE":
+                alone.append((", ".join(one.metric_labels.values()), [one]))
+            else:
+                summed[tuple(str(lookup(labels, _plural(path))) for path in self._group_by)].append(one)
+        return alone or [(", ".join(group), members) for group, members in summed.items()]
 
     def _value(self, members: list[Series], at: datetime) -> float | None:
         aligned = [self._align(values) for one in members if (values := one.between(at - self._period, at))]

@@ -98,6 +98,19 @@ def test_a_series_is_judged_by_itself_and_named(cloud: Cloud, write: Callable[..
     assert found["c"].since == NOW - timedelta(minutes=3)
 
 
+def test_services_of_one_metric_are_judged_apart_unless_they_are_added_up(
+    cloud: Cloud, write: Callable[..., None]
+) -> None:
+    cloud.registry.put(Resource(JOB, "other", {"name": "other"}))
+    write(*((minutes, {}) for minutes in range(9, 3, -1)))
+    cloud.home.log_file("other").write_bytes(cloud.home.log_file("job").read_bytes())
+    assert evaluate(cloud, policy("errors"))[0].state == alerts.OK  # six of each
+
+    sums = {"alignmentPeriod": "600s", "perSeriesAligner": "ALIGN_SUM", "crossSeriesReducer": "REDUCE_SUM"}
+    (alert,) = evaluate(cloud, policy("errors", aggregations=[sums]))
+    assert (alert.state, alert.value) == (alerts.FIRING, 12)
+
+
 def test_a_duration_asks_for_it_all_that_time(cloud: Cloud, write: Callable[..., None]) -> None:
     write(lag(4, 12))
     assert evaluate(cloud, policy("lag", duration="300s"))[0].state == alerts.OK
