@@ -102,11 +102,11 @@ def status(as_json: Json = False) -> None:
     console.print(f"\nPostgres: {state['psql']}", soft_wrap=True)  # to be copied as one line
 
 
-def show_alerts(alerts: list[dict[str, Any]], *, measured: bool = False) -> None:
-    """Print those that are not ok, and how many are; with ``measured``, also those that have a value."""
+def show_alerts(alerts: list[dict[str, Any]]) -> None:
+    """Print those that are not ok, and how many are."""
     if not alerts:
         return
-    shown = [alert for alert in alerts if alert["state"] != "ok" or (measured and alert["value"] is not None)]
+    shown = [alert for alert in alerts if alert["state"] != "ok"]
     console.print(f"\nAlerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
     if shown:
         columns = ("policy", "severity", "state", "subject", "value", "since", "why")

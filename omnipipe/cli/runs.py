@@ -63,7 +63,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     if as_json:
         print_json(found)
     else:
-        show_alerts(found, measured=True)
+        show_alerts(found)
     if failure:
         errors.print(f"failed: {failure} (all of it: omnipipe logs {access.PROBE})", markup=False, soft_wrap=True)
         raise typer.Exit(1)
