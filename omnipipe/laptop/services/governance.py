@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from omnipipe.laptop.registry import Resource
 
 
+# Most are called like their service. https://cloud.google.com/iam/docs/service-agents
+_AGENTS = {"sqladmin": "cloud-sql"}
+
+
 class ServiceIdentity(Recorded):
     """A service's own account in the project."""
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         super().apply(cloud, resource, previous)
         service = resource.inputs["service"].partition(".")[0]
-        email = f"service-{PROJECT_NUMBER}@gcp-sa-{service}.iam.gserviceaccount.com"
+        agent = _AGENTS.get(service, service)
+        email = f"service-{PROJECT_NUMBER}@gcp-sa-{agent}.iam.gserviceaccount.com"
         resource.outputs |= {"email": email, "member": f"serviceAccount:{email}"}
 
 

@@ -42,7 +42,7 @@ def test_a_key_is_within_its_ring(shop: Cloud) -> None:
 
 def test_an_agent_is_a_member_that_a_grant_takes(shop: Cloud) -> None:
     assert _the(shop, "agent").outputs["member"] == (
-        "serviceAccount:service-100000000001@gcp-sa-sqladmin.iam.gserviceaccount.com"
+        "serviceAccount:service-100000000001@gcp-sa-cloud-sql.iam.gserviceaccount.com"
     )
 
 
