@@ -26,7 +26,7 @@ def make_own_roles(admin: psycopg.Connection) -> None:
     """Make the platform's roles: of the administrators, and of IAM's service accounts.
 
     REPLICATION differs: on Cloud SQL a patch lets cloudsqlsuperuser make replication users without having it, which
-    PostgreSQL itself refuses.
+    PostgreSQL itself refuses. So here it may use slots too; that migrate does not is a test of migrate's.
     """
     for name in (SUPERUSER_ROLE, IAM_ROLE):
         if not _exists(admin, name):

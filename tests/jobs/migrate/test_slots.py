@@ -137,3 +137,26 @@ def test_the_replication_user_drops_what_it_may(database: Database, image: Image
     database.migrate(image)
     make_slot(database, orphan)
     assert database.rows("SELECT pg_drop_replication_slot(%s)", REPLICATION, (orphan,)) == [("",)]
+
+
+def test_slots_are_made_and_dropped_as_the_replication_user_alone(
+    database: Database, image: Image, orphan: str
+) -> None:
+    """On Cloud SQL administrators have no REPLICATION. Here they must, to make such users, so this test takes the
+    functions away from them."""
+    database.migrate(image)
+    database.drop_slots()
+    make_slot(database, orphan)
+    database.rows(
+        "REVOKE EXECUTE ON FUNCTION pg_create_logical_replication_slot, pg_drop_replication_slot FROM PUBLIC"
+    )
+    database.rows(
+        "GRANT EXECUTE ON FUNCTION pg_create_logical_replication_slot, pg_drop_replication_slot TO datastream"
+    )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        database.rows("SET ROLE cloudsqlsuperuser; SELECT pg_create_logical_replication_slot('no', 'pgoutput')")
+
+    code, output = database.migrate(image)
+
+    assert code == 0, output
+    assert {orphan, database.slot} & slots(database) == {database.slot}
