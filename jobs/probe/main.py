@@ -28,7 +28,8 @@ _log = logging.getLogger("probe")
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure("probe")
-    missing = [name for name in ("BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGUSER") if not os.environ.get(name)]
+    needed = ("BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGDATABASE", "PGUSER")
+    missing = [name for name in needed if not os.environ.get(name)]
     if missing:
         _log.error("%s: not set; the job's component must give it", ", ".join(missing))
         return 1

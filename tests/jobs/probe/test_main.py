@@ -214,7 +214,7 @@ def test_the_job_logs_one_line_a_figure(
     assert (first["severity"], first["service"]) == ("INFO", "probe")
 
 
-@pytest.mark.parametrize("name", ["BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGUSER"])
+@pytest.mark.parametrize("name", ["BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGDATABASE", "PGUSER"])
 def test_a_missing_variable_is_named(image: Image, environment: dict[str, str], name: str) -> None:
     done = job(image, environment | {name: ""})
     assert done.returncode == 1
