@@ -4,6 +4,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.place import Place
+from components.settling import settling
 
 APIS = (
     "artifactregistry",
@@ -24,6 +25,9 @@ APIS = (
     "monitoring",
     "run",
     "secretmanager",
+    # An endpoint of Private Service Connect is registered there:
+    # https://cloud.google.com/vpc/docs/configure-private-service-connect-services#before-you-begin
+    "servicedirectory",
     "sqladmin",
     "storage",
     "sts",
@@ -36,7 +40,7 @@ class ApiServices(pulumi.ComponentResource):
     """Enables the APIs of a project, and never disables one: another program may use it too.
 
     Creates a ``projects.Service`` for each API, protected in every stack. Let what needs them ``depends_on`` this
-    component.
+    component: it waits for a project's first ones to be known everywhere.
 
     Example::
 
@@ -52,12 +56,19 @@ class ApiServices(pulumi.ComponentResource):
 
     def __init__(self, name: str, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:ApiServices", name, {}, opts)
-        for api in APIS:
-            gcp.projects.Service(
+        *others, last = APIS
+
+        def enable(api: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Resource:
+            return gcp.projects.Service(
                 f"{name}-{api}",
                 project=place.project,
                 service=f"{api}.googleapis.com",
                 disable_on_destroy=False,
-                opts=pulumi.ResourceOptions(parent=self, protect=True),
+                opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=self, protect=True), opts),
             )
+
+        enabled = [enable(api) for api in others]
+        # An API that was just enabled refuses its first calls ("wait a few minutes for the action to propagate"). One
+        # of them waits for all: each wait takes one of the few steps that Pulumi does at a time.
+        enable(last, pulumi.ResourceOptions(depends_on=enabled, hooks=settling(name)))
         self.register_outputs({})

@@ -121,7 +121,7 @@ class Capture(pulumi.ComponentResource):
                 secrets={"REPLICATION_PASSWORD": replication_password},
                 workload=migrator,
                 network=args.network,
-                run_after_deploy=True,
+                prepares=database.log_id,  # another instance is empty
                 timeout_s=600,
                 max_retries=1,
                 depends_on=database.ready,

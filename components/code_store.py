@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.place import Place
+from components.settling import settling
 from components.workload import Workload
 
 
@@ -27,7 +28,7 @@ class CodeStore(pulumi.ComponentResource):
     https://cloud.google.com/functions/docs/securing/build-custom-sa
 
     Exposes ``bucket``, ``repository_id`` (``projects/…``), ``registry`` (the address that images are pushed to),
-    ``builder`` (the account's full name), and ``ready``: what must exist before something is built.
+    ``builder`` (the account's full name), and ``ready``: what must exist, and count, before something is built.
 
     Example::
 
@@ -62,13 +63,18 @@ class CodeStore(pulumi.ComponentResource):
             opts=child,
         )
         builder = Workload(f"{name}-builder", place, "Builds the functions", child)
+        # Google's own test of a function with a new builder fails every second time for a grant that does not count
+        # yet, and the function that failed is in the way of the next attempt.
+        # https://github.com/hashicorp/terraform-provider-google/issues/20571
+        hooks = settling(name)
+        grant = pulumi.ResourceOptions(parent=self, hooks=hooks)
         self.ready: list[pulumi.Resource] = [
             gcp.storage.BucketIAMMember(
                 f"{name}-sources-builder",
                 bucket=bucket.name,
                 role="roles/storage.objectViewer",
                 member=builder.member,
-                opts=child,
+                opts=grant,
             ),
             gcp.artifactregistry.RepositoryIamMember(
                 f"{name}-images-builder",
@@ -77,11 +83,13 @@ class CodeStore(pulumi.ComponentResource):
                 repository=repository.repository_id,
                 role="roles/artifactregistry.writer",
                 member=builder.member,
-                opts=child,
+                opts=grant,
             ),
-            builder.grant_project("roles/logging.logWriter"),
+            builder.grant_project("roles/logging.logWriter", hooks=hooks),
             # The bucket of these copies is made by the first build: nothing narrower can be granted before it.
-            builder.grant_project("roles/storage.objectViewer", only_named="projects/_/buckets/gcf-v2-sources-"),
+            builder.grant_project(
+                "roles/storage.objectViewer", only_named="projects/_/buckets/gcf-v2-sources-", hooks=hooks
+            ),
         ]
         self.bucket = bucket.name
         self.repository_id = repository.id

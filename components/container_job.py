@@ -25,9 +25,9 @@ class ContainerJobArgs:
     ``folder`` holds the Dockerfile; the build's context is the project's root, less what the
     ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image; ``network`` is
     where traffic to private addresses leaves from. ``timeout_s`` is the longest time of
-    one attempt, in seconds; ``max_retries`` counts attempts after the first. ``run_after_deploy`` runs the job
-    whenever its image or environment changed, before anything that depends on this component. ``runners`` may run
-    it; with ``overrides``, also with another environment.
+    one attempt, in seconds; ``max_retries`` counts attempts after the first. With ``prepares``, the id of what the
+    job prepares for others, a deployment runs it whenever that, its image or its environment changed, before anything
+    that depends on this component. ``runners`` may run it; with ``overrides``, also with another environment.
 
     Raises ValueError for a folder without Dockerfile, a timeout over a week or more than ten retries
     (https://cloud.google.com/run/quotas), and for a variable that is given twice.
@@ -41,7 +41,7 @@ class ContainerJobArgs:
     max_retries: int
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     network: Network | None = None
-    run_after_deploy: bool = False
+    prepares: pulumi.Input[str] | None = None
     runners: tuple[Workload, ...] = ()
     overrides: bool = False
     workload: Workload | None = None
@@ -113,15 +113,15 @@ class ContainerJob(pulumi.ComponentResource):
                 for key, s in args.secrets.items()
             ),
         ]
-        # A change of what it does or is told changes the token, and a changed token runs the job.
-        token = pulumi.Output.json_dumps([image.digest, environment]).apply(_token)
+        # A change of what it does, is told or does it for changes the token, and a changed token runs the job.
+        token = pulumi.Output.json_dumps([image.digest, environment, args.prepares]).apply(_token)
         self.job = gcp.cloudrunv2.Job(
             f"{name}-job",
             project=args.place.project,
             location=args.place.region,
             name=name,
             deletion_protection=False,
-            run_execution_token=token if args.run_after_deploy else None,
+            run_execution_token=token if args.prepares is not None else None,
             template={
                 "task_count": 1,
                 "template": {

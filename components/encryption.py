@@ -7,6 +7,7 @@ import pulumi_gcp as gcp
 
 from components.checks import is_bigquery_location, require
 from components.place import Place
+from components.settling import settling
 
 ROTATION = "7776000s"  # 90 days; the API takes seconds only
 # Where Cloud KMS keeps the keys of BigQuery's multi-regions: https://cloud.google.com/bigquery/docs/customer-managed-encryption
@@ -49,8 +50,8 @@ class Encryption(pulumi.ComponentResource):
     Creates a key ring in each location, a key a service, and the service agents that Google has not made yet.
     Grants ``roles/cloudkms.cryptoKeyEncrypterDecrypter`` on each key to its service's agent and to nobody else.
 
-    Exposes ``keys``. What takes one of them waits for the grant too, because the service would refuse a key that it
-    may not use.
+    Exposes ``keys``. What takes one of them waits until the grant counts, because the service would refuse a key that
+    it may not use.
 
     All of it is protected in every stack: a key ring cannot be deleted, and data without its key is lost. Key rings
     get a name with a random suffix, so that an environment can be made again after all else is gone.
@@ -71,6 +72,7 @@ class Encryption(pulumi.ComponentResource):
         super().__init__("omnipipe:components:Encryption", name, {}, protected)
         self._name, self._project = name, args.place.project
         self._rings: dict[str, gcp.kms.KeyRing] = {}
+        self._settling = settling(name)
         # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
         lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=protected.depends_on)
         region = args.place.region
@@ -116,6 +118,6 @@ class Encryption(pulumi.ComponentResource):
             crypto_key_id=key.id,
             role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
             member=agent,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._settling),
         )
         return pulumi.Output.all(key.id, grant.id).apply(lambda known: known[0])

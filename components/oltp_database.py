@@ -27,7 +27,7 @@ class OltpDatabaseArgs:
     point-in-time recovery; ``database`` is the name of the database; ``users`` log in with passwords, which
     ``secrets`` keeps; ``kms_key`` encrypts the instance and its backups, if not a key of Google's own.
 
-    Raises ValueError for another availability.
+    Raises ValueError for another availability, and for REGIONAL without ``protect``: a standby takes backups.
     """
 
     place: Place
@@ -46,7 +46,13 @@ class OltpDatabaseArgs:
             (
                 self.availability in ("ZONAL", "REGIONAL"),
                 f"availability is {self.availability!r}: choose ZONAL or REGIONAL",
-            )
+            ),
+            # As the provider says of `availability_type`.
+            (
+                self.protect or self.availability != "REGIONAL",
+                "availability is REGIONAL, which Cloud SQL takes only with backups and point-in-time recovery: set "
+                "protect, or choose ZONAL",
+            ),
         )
 
 
@@ -134,10 +140,19 @@ class OltpDatabase(pulumi.ComponentResource):
             ip_address=address.self_link,
             target=instance.psc_service_attachment_link,
             load_balancing_scheme="",  # what a Private Service Connect endpoint is told by
-            opts=child,
+            # Another instance takes another endpoint, which the provider does not know, and an address takes one:
+            # https://github.com/hashicorp/terraform-provider-google/issues/19189
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["target"], delete_before_replace=True),
         )
         database = gcp.sql.Database(
-            f"{name}-database", project=args.place.project, instance=instance.name, name=args.database, opts=data
+            f"{name}-database",
+            project=args.place.project,
+            instance=instance.name,
+            name=args.database,
+            # It goes with the instance. Alone, Postgres does not drop it while somebody is connected:
+            # https://github.com/hashicorp/terraform-provider-google/issues/12968
+            deletion_policy="ABANDON",
+            opts=data,
         )
         self.passwords: dict[str, Secret] = {}
         users = []

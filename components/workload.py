@@ -59,8 +59,12 @@ class Workload(pulumi.ComponentResource):
         self.member = account.email.apply(lambda email: f"serviceAccount:{email}")
         self.register_outputs({"email": self.email})
 
-    def grant_project(self, role: str, *, only_named: str | None = None) -> pulumi.Resource:
+    def grant_project(
+        self, role: str, *, only_named: str | None = None, hooks: pulumi.ResourceHookBinding | None = None
+    ) -> pulumi.Resource:
         """Give the workload a role on the whole project, or on its resources whose names begin with ``only_named``.
+
+        ``hooks`` run with the grant, such as ``settling``'s.
 
         Raises ValueError for a role that is not among ``PROJECT_ROLES``: most can be granted on something narrower.
         """
@@ -82,5 +86,5 @@ class Workload(pulumi.ComponentResource):
             }
             if only_named
             else None,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=hooks),
         )

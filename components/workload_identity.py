@@ -20,6 +20,9 @@ EVENTS = ("push", "schedule", "workflow_dispatch")
 DEPLOYER_ROLES = (
     "roles/artifactregistry.admin",  # the repository, pushing images, the grants on it
     "roles/bigquery.dataOwner",  # datasets, tables, masks, and who may use them
+    # To look up BigQuery's own account, for its key. Projects.getServiceAccount takes bigquery.jobs.create:
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/projects/getServiceAccount
+    "roles/bigquery.jobUser",
     "roles/cloudfunctions.developer",
     "roles/cloudkms.admin",  # keys and who may use them; not to encrypt or decrypt
     "roles/cloudscheduler.admin",

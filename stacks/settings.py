@@ -146,6 +146,12 @@ _RULES = (
         "databaseAvailability is {0!r}: choose ZONAL or REGIONAL",
     ),
     _Rule(
+        ("database_availability", "protect_data"),
+        lambda availability, protect: protect or availability != "REGIONAL",
+        "databaseAvailability is {0}, which Cloud SQL takes only with backups: set protectData to true, or choose "
+        "ZONAL",
+    ),
+    _Rule(
         ("stack", "protect_data"),
         lambda stack, protect: protect or stack != PROD,
         "prod needs its data protected: set protectData to true",

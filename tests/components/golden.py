@@ -47,6 +47,8 @@ def _entry(registration: Registration, program: Recorder) -> dict[str, Any]:
         "after": _whole_components(registration.dependencies - by_inputs, program),
         "ignore changes of": list(registration.ignore_changes),
         "delete before replace": registration.delete_before_replace,
+        "replace on changes of": list(registration.replace_on_changes),
+        "hooks after creation": list(registration.after_create),
         "retain on delete": registration.retain_on_delete,
         "timeouts": registration.custom_timeouts,
         "inputs": _shown(registration.inputs, "", registration.secrets),

@@ -42,6 +42,8 @@ class Registration:
     retain_on_delete: bool
     additional_secret_outputs: tuple[str, ...]
     custom_timeouts: dict[str, str]
+    after_create: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
 
     @property
     def kind(self) -> str:
@@ -150,6 +152,8 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
                 for key in ("create", "update", "delete")
                 if (value := getattr(request.customTimeouts, key))
             },
+            after_create=tuple(request.hooks.after_create),
+            replace_on_changes=tuple(request.replaceOnChanges),
         )
         with self._lock:
             self._recorder.registrations.append(registration)

@@ -55,6 +55,14 @@ def test_what_depends_on_the_component_waits_for_every_api() -> None:
         assert program.exposed["apis"] == {}
 
 
+def test_a_projects_first_apis_have_time_to_work_and_one_wait_is_enough() -> None:
+    services = apis().of("projects.Service")
+
+    (waiting,) = (service for service in services if service.after_create)
+    assert waiting.after_create == ("apis-settling",)
+    assert waiting.dependencies == {service.name for service in services} - {waiting.name}
+
+
 def test_the_api_of_every_resource_of_the_program_is_enabled(deploy: Callable[[str], Recorder]) -> None:
     types = [resource.type for resource in deploy("everything").resources]
     modules = {type_.split(":")[1].split("/")[0] for type_ in types if type_.startswith("gcp:")}

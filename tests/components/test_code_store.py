@@ -86,6 +86,12 @@ def test_what_is_built_waits_for_all_that_the_builder_needs(preview: bool) -> No
     assert program.named("built").property_dependencies["labels"] == {"code-images"}
 
 
+def test_the_builders_grants_have_time_to_count_before_a_function_is_built() -> None:
+    grants = [r for r in store().resources if r.kind.lower().endswith("iammember")]
+
+    assert {grant.after_create for grant in grants} == {("code-settling",)}
+
+
 def test_all_of_it_belongs_to_the_component() -> None:
     program = store()
 

@@ -41,7 +41,7 @@ def another(name: str = "load", *, preview: bool = False, with_network: bool = F
             "network": Network("network", PLACE) if with_network else None,
             "timeout_s": 600,
             "max_retries": 1,
-            "run_after_deploy": True,
+            "prepares": "shop:instance-1",
             "runners": (Workload("clock-job", PLACE, "Runs it"),),
             "depends_on": [gcp.pubsub.Topic("before")],
         }
@@ -130,7 +130,7 @@ def test_only_private_addresses_are_reached_through_the_network() -> None:
     }
 
 
-def test_it_runs_again_when_the_image_or_the_environment_changes_and_only_then() -> None:
+def test_it_runs_again_when_the_image_the_environment_or_what_it_prepares_changes_and_only_then() -> None:
     def token(name: str = "load", **changed: Any) -> str:
         return another(name, **changed).named(f"{name}-job").inputs["runExecutionToken"]
 
@@ -141,6 +141,7 @@ def test_it_runs_again_when_the_image_or_the_environment_changes_and_only_then()
     assert token(timeout_s=1200, max_retries=0, runners=(), with_network=True) == first
     assert token(environment={"PGHOST": "10.20.0.6"}) != first
     assert token(secrets={}) != first
+    assert token(prepares="shop:instance-2") != first
     assert token("store") != first  # here an image's digest is made of the name
 
     of_the_token = job().named("load-job").property_dependencies["runExecutionToken"]
@@ -148,7 +149,7 @@ def test_it_runs_again_when_the_image_or_the_environment_changes_and_only_then()
 
 
 def test_it_runs_after_a_deployment_only_where_that_is_wanted() -> None:
-    assert "runExecutionToken" not in another(run_after_deploy=False).named("load-job").inputs
+    assert "runExecutionToken" not in another(prepares=None).named("load-job").inputs
     assert job(preview=True).named("load-job").inputs["runExecutionToken"] == UNKNOWN
 
 

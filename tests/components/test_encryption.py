@@ -61,6 +61,12 @@ def test_what_takes_a_key_waits_for_the_grant(preview: bool) -> None:
     assert bucket.property_dependencies["encryption"] == {"keys-storage", "keys-storage-agent"}
 
 
+def test_a_keys_grant_has_time_to_count() -> None:
+    grants = encryption().of("kms.CryptoKeyIAMMember")
+
+    assert {grant.after_create for grant in grants} == {("keys-settling",)}
+
+
 def test_a_lookup_waits_for_the_apis() -> None:
     program = encryption()
     apis = {service.name for service in program.of("projects.Service")}

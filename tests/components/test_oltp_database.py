@@ -104,3 +104,24 @@ def test_a_preview_knows_no_address_yet() -> None:
 def test_an_availability_that_cloud_sql_does_not_have_is_told() -> None:
     with pytest.raises(ValueError, match="availability is 'BOTH': choose ZONAL or REGIONAL"):
         database(availability="BOTH")
+
+
+def test_a_standby_takes_backups() -> None:
+    with pytest.raises(ValueError, match=r"availability is REGIONAL, .* only with backups .* set protect"):
+        database(availability="REGIONAL", protect=False)
+    backups = database(availability="REGIONAL", protect=True).named("shop-instance").inputs["settings"]
+    assert backups["backupConfiguration"]["pointInTimeRecoveryEnabled"] is True
+
+
+def test_logins_and_the_database_go_with_the_instance() -> None:
+    program = database()
+
+    inside = [*program.of("sql.Database"), *program.of("sql.User")]
+    assert {resource.inputs["deletionPolicy"] for resource in inside} == {"ABANDON"}
+
+
+def test_another_instance_gets_another_endpoint_at_the_same_address() -> None:
+    endpoint = database().named("shop-endpoint")
+
+    assert endpoint.replace_on_changes == ("target",)
+    assert endpoint.delete_before_replace

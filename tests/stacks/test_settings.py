@@ -127,6 +127,10 @@ def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
         ({"database_tier": "db-custom-2-7000"}, "databaseTier"),
         ({"database_tier": "db-custom-1-2048"}, "databaseTier"),
         ({"database_availability": "BOTH"}, "choose ZONAL or REGIONAL"),
+        (
+            {"stack": "dev", "database_availability": "REGIONAL", "protect_data": False},
+            "databaseAvailability is REGIONAL, which Cloud SQL takes only with backups",
+        ),
         ({"protect_data": False}, "prod needs its data protected"),
         ({"schedule": "0 25 * * *"}, "schedule is"),
         ({"schedule": "0 5 * * * *"}, "schedule is"),
