@@ -98,6 +98,13 @@ def before(cloud: Cloud, tmp_path: Path) -> Before:
     return Before(cloud, tmp_path)
 
 
+def test_a_name_is_judged_as_the_emulator_reads_it(before: Before) -> None:
+    inputs = {"datasetId": "raw", "tableId": "tA"}
+    grant(before.cloud, "gcp:bigquery/iamMember:IamMember", "roles/bigquery.dataViewer", WHO, **inputs)
+    assert before.ask("GET", f"{API}/datasets/raw/tables/tA")[0] == 200
+    assert before.ask("GET", f"{API}/datasets/raw/tables/t%41")[0] == 403  # the server has decoded it already
+
+
 @pytest.mark.parametrize("name", [each.name for each in ROUTES if each.name not in OTHERWISE])
 def test_a_method_needs_each_of_its_permissions_and_what_is_refused_reaches_nothing(
     before: Before, name: str
