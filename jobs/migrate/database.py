@@ -1,9 +1,4 @@
-"""Connections to the database: as the IAM user who administers it, and with a password as the replication user.
-
-The IAM user's password is an OAuth2 access token of this job's service account, for logins to Cloud SQL and nothing
-else: https://cloud.google.com/sql/docs/postgres/iam-logins. It travels in clear within the connection, so the
-connection is encrypted.
-"""
+"""Connections to the database: as the IAM user who administers it, and with a password as the replication user."""
 
 import logging
 import os
@@ -11,12 +6,11 @@ import time
 from collections.abc import Callable
 from typing import LiteralString
 
-import google.auth
-import google.auth.exceptions
 import psycopg
-from google.auth.transport.requests import Request
+from google.auth.exceptions import GoogleAuthError
 
-LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
+from omnipipe.runtime import cloud_sql
+
 # A new instance, a new address of it, or a new grant to log in takes a while until it works.
 _CONNECT_WITHIN_S = 60
 _CONNECT_TIMEOUT_S = 5
@@ -81,11 +75,9 @@ def _connect(user: str, password: Callable[[], str]) -> psycopg.Connection:
 
 def _access_token() -> str:
     try:
-        credentials, _ = google.auth.default(scopes=[LOGIN_SCOPE])
-        credentials.refresh(Request())
-    except google.auth.exceptions.GoogleAuthError as error:
+        return cloud_sql.login_token()
+    except GoogleAuthError as error:
         raise MigrationFailed(f"Google gives no access token to log in with: {error}") from error
-    return credentials.token
 
 
 def _refusal(user: str, error: psycopg.OperationalError) -> str:

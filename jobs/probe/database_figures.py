@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-import google.auth
-import google.auth.transport.requests
 import psycopg
 from figure import Figure
 
-# The scope that Cloud SQL asks for: https://cloud.google.com/sql/docs/postgres/iam-logins
-_SCOPES = ["https://www.googleapis.com/auth/sqlservice.login"]
+from omnipipe.runtime import cloud_sql
+
 _CONNECT_TIMEOUT_S = 10
 
 # inactive_since came with PostgreSQL 17; it is null while somebody reads the slot.
@@ -30,11 +28,8 @@ def measure() -> Iterator[Figure]:
     Connects by libpq's variables as an IAM user, whose password is an access token. Raises psycopg.Error, and
     google.auth's errors.
     """
-    credentials, _ = google.auth.default(scopes=_SCOPES)
-    credentials.refresh(google.auth.transport.requests.Request())
-    # A token goes over the network: encrypted or not at all. (A Unix socket has no network to encrypt.)
     with psycopg.connect(
-        "", password=credentials.token, sslmode="require", connect_timeout=_CONNECT_TIMEOUT_S
+        "", password=cloud_sql.login_token(), sslmode="require", connect_timeout=_CONNECT_TIMEOUT_S
     ) as connection:
         slots = connection.execute(_SLOTS).fetchall()
     for slot, kept, lag, inactive_hours in slots:

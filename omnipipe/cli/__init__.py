@@ -36,6 +36,9 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 1000)
     # The SDK's gRPC would say on stderr that its threads do not follow a fork: what is forked here is replaced at once.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    # A proxy of the user's is for the outside world; what runs on this machine inherits it with this exception.
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
     try:
         app()
     except LaptopError as error:

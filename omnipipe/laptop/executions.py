@@ -108,11 +108,13 @@ class Executions:
             # A defect of the interpreter must end the execution, or its caller would wait for ever.
             log.exception("the interpreter failed")
             ended = {"state": FAILED, "error": {"payload": json.dumps({"message": f"interpreter: {error!r}"})}}
-        if ended["state"] == FAILED:
-            self._log_failure(workflow, ended["error"])
-        # On disk before anybody can see the end: a restart must not take it back.
-        self._write(execution | ended | {"endTime": _now()})
-        del self._live[id_], self._cancel[id_]
+        try:
+            if ended["state"] == FAILED:
+                self._log_failure(workflow, ended["error"])
+        finally:
+            # On disk before anybody can see the end: a restart must not take it back.
+            self._write(execution | ended | {"endTime": _now()})
+            del self._live[id_], self._cancel[id_]
 
     def _log(self, email: str, name: str, severity: str, payload: str | dict[str, Any]) -> None:
         """Write an entry of ``sys.log``, if the workflow's account may; otherwise it is lost, as on Google."""

@@ -85,21 +85,14 @@ class Jobs:
         if failures:
             message = f"Task {execution.rpartition('/')[2]}-task{failures[0]} failed with message: "
             done["error"] = {"code": 10, "message": message + "The container exited with an error."}
-            platform_log.write(
-                self._cloud.home,
-                "cloud_run_job",
-                {
-                    "project_id": self._cloud.project,
-                    "location": self._cloud.region,
-                    "job_name": job.inputs["name"],
-                },
-                "ERROR",
-                {"message": f"Execution {execution.rpartition('/')[2]} has failed to complete."},
-            )
         else:
             done["response"] = {"name": execution, "job": job.id, "taskCount": tasks, "succeededCount": tasks}
-        self._operations[operation] = done
-        self._ended[operation].set()
+        try:
+            if failures:
+                self._log_failure(job, execution)
+        finally:  # who waits for the end must not wait for ever because the disk is full
+            self._operations[operation] = done
+            self._ended[operation].set()
 
     def _task(self, job: Resource, overrides: dict[str, Any], execution: str, index: int, count: int) -> bool:
         """Attempt a task until it succeeds or has no attempt left."""
@@ -167,6 +160,20 @@ class Jobs:
                 else str(entry.get("value") or "")
             )
         return variables
+
+    def _log_failure(self, job: Resource, execution: str) -> None:
+        """Log what Cloud Run logs of an execution that failed."""
+        platform_log.write(
+            self._cloud.home,
+            "cloud_run_job",
+            {
+                "project_id": self._cloud.project,
+                "location": self._cloud.region,
+                "job_name": job.inputs["name"],
+            },
+            "ERROR",
+            {"message": f"Execution {execution.rpartition('/')[2]} has failed to complete."},
+        )
 
     def _log(self, job: Resource, message: str) -> None:
         with self._cloud.home.log_file(job.inputs["name"]).open("a") as log:

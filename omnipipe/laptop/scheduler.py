@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import requests
 from croniter import croniter
 
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.scheduler import SCHEDULE
@@ -89,7 +90,10 @@ def run(cloud: Cloud, tokens: Tokens, stop: threading.Event) -> None:
     last = datetime.fromtimestamp(time.time(), ZoneInfo("UTC"))
     while not stop.wait(1):
         now = datetime.fromtimestamp(time.time(), ZoneInfo("UTC"))
-        cloud.registry.refresh()
+        try:
+            cloud.registry.refresh()
+        except (LaptopError, OSError) as error:  # the clock goes on with what it knows
+            log.error("the schedules cannot be read: %s", error)
         for job in cloud.registry.of_type(SCHEDULE):
             if due(job, last, now):
                 threading.Thread(target=call, args=(cloud, tokens, job), daemon=True).start()

@@ -20,7 +20,7 @@ def whole(copy: Copy) -> Copy:
 
 
 OLTP = "components/oltp_database.py"
-PLATFORM = "components/platform.py"
+PIPELINE = "components/daily_pipeline.py"
 IMPATIENT = ("jobs/migrate/database.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1")
 
 
@@ -87,7 +87,7 @@ AT_UP = {
         "omnipipe/contracts/tables.py",
         '    "ops": "Runs, steps, validation results, deliveries, dead letters.",\n',
         "",
-        ["the warehouse has no dataset 'ops'"],
+        ["ops.dead_letters, ops.pipeline_runs, ", "declare their datasets too"],
     ),
     "a resource type that the laptop does not know": (
         "stacks/__main__.py",
@@ -99,7 +99,7 @@ AT_UP = {
         "Pulumi.dev.yaml",
         "  omnipipe:schedulePaused: true\n",
         '  omnipipe:schedulePaused: true\n  omnipipe:schedule: "0 25 * * *"\n',
-        ["the schedule daily has an impossible cron line: '0 25 * * *'"],
+        ["schedule is '0 25 * * *': write a cron line of five fields"],
     ),
     "a setting without a value": (
         "Pulumi.dev.yaml",
@@ -126,7 +126,7 @@ AT_UP = {
         ["reverse-sync-function", "there is no version 9 of the secret 'webhook-secret'"],
     ),
     "an entry point that does not exist": (
-        PLATFORM,
+        PIPELINE,
         'entry_point="weather"',
         'entry_point="wether"',
         ["weather ended as soon as it was started", "wether"],
@@ -137,8 +137,20 @@ AT_UP = {
         '"BYTES"',
         ["bigquery.Table", "cannot change or go in place, as on Google"],
     ),
+    "a role that nobody knows": (
+        "components/warehouse.py",
+        '(read, "dataViewer")',
+        '(read, "dataReader")',
+        ["does not know 'roles/bigquery.dataReader'", "omnipipe/laptop/iam/roles.py"],
+    ),
+    "a secret that its function may not read": (
+        "components/secrets.py",
+        'role="roles/secretmanager.secretAccessor"',
+        'role="roles/secretmanager.viewer"',
+        ["Permission denied on secret", "versions"],
+    ),
     "a program that is no Python": (
-        PLATFORM,
+        "components/platform.py",
         "class Platform(",
         "class Platform((",
         ["SyntaxError", "platform.py"],
@@ -170,16 +182,22 @@ def test_a_package_that_is_missing(copy: Copy) -> None:
 # The same, for what nobody can see before it runs.
 AT_RUN = {
     "a wrong name of a function's variable": (
-        PLATFORM,
-        '                    "BIGQUERY_LOCATION": args.bigquery_location,\n                    "WEATHER_API_URL"',
-        '                    "BIGQUERY_LOCATON": args.bigquery_location,\n                    "WEATHER_API_URL"',
+        PIPELINE,
+        'environment=here | {"WEATHER_API_URL"',
+        'environment={"BIGQUERY_LOCATON": args.bigquery_location, "WEATHER_API_URL"',
         "the environment variable BIGQUERY_LOCATION is not set: the function's component must give it",
     ),
     "a wrong name of a workflow's variable": (
-        PLATFORM,
+        PIPELINE,
         '"WEATHER_FUNCTION_URL": weather.uri',
         '"WEATHER_FUNCTON_URL": weather.uri',
         "WEATHER_FUNCTION_URL",
+    ),
+    "a grant that is missing": (
+        PIPELINE,
+        'write=["raw.weather", "ops.step_runs"]',
+        'write=["ops.step_runs"]',
+        "Access Denied: Table omnipipe-dev:raw.weather",
     ),
 }
 

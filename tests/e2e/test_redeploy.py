@@ -39,9 +39,9 @@ def test_a_change_of_a_job_starts_no_process_anew(copy: Copy) -> None:
 
 
 def test_what_the_program_no_longer_registers_is_taken_down(copy: Copy) -> None:
-    text = (copy.tree / "components/platform.py").read_text()
-    stream = text[text.index("        CdcStream(\n") : text.index("        # The daily steps")]
-    with copy.mistake("components/platform.py", stream, ""):
+    text = (copy.tree / "components/capture.py").read_text()
+    stream = text[text.index("        CdcStream(\n") : text.index("        self.services")]
+    with copy.mistake("components/capture.py", stream, ""):
         copy.ok("up")
         assert "datastream-cdc" not in copy.processes()
         assert copy.cloud.registry.of_type("gcp:datastream/stream:Stream") == []

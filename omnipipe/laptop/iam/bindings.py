@@ -16,6 +16,7 @@ from omnipipe.laptop.iam import roles, tokens
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.registry import Registry, Resource
 
+ACCOUNT = "gcp:serviceaccount/account:Account"
 CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
 
 DATASTREAM_AGENT = f"service-{PROJECT_NUMBER}@gcp-sa-datastream.iam.gserviceaccount.com"
@@ -97,7 +98,7 @@ def grant(registry: Registry, resource: Resource, project: str) -> Binding:
 
     Raises LaptopError for what Google would refuse or the laptop does not know: an unknown role, a role of another
     service than the resource's, a member without its prefix, another condition than on the start of a name, and a
-    resource that the program did not register before it.
+    resource or an account of the project that the program did not register before it.
     """
     target, inputs = TARGETS[resource.type], resource.inputs
     made = _binding(resource, project)
@@ -108,6 +109,9 @@ def grant(registry: Registry, resource: Resource, project: str) -> Binding:
             raise LaptopError(f"{made.role} cannot be granted on {made.resource}: only {services}")
     if not _MEMBER.fullmatch(made.member):
         raise LaptopError(f"the member is {made.member!r}: write serviceAccount:EMAIL, user:EMAIL or group:EMAIL")
+    own = made.member.endswith(f"@{project}.iam.gserviceaccount.com")
+    if own and made.member not in (account.outputs["member"] for account in registry.of_type(ACCOUNT)):
+        raise LaptopError(f"{made.member} is no service account that the program registered before it")
     if target.registered:
         id_ = _name(target.registered, inputs, project)
         if not any(id_ in (other.id, other.outputs.get("name")) for other in registry):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.registry import Resource
 
-ACCOUNT = "gcp:serviceaccount/account:Account"
+ACCOUNT = bindings.ACCOUNT
 
 
 class Account(Kind):

@@ -14,6 +14,7 @@ from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
 from omnipipe.laptop.postgres_roles import SUPERUSER_ROLE
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.base import Kind
+from omnipipe.runtime import cloud_sql
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
 USER = "gcp:sql/user:User"
-LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
 # Cloud SQL's own flags, and the setting that each stands for, which it lets nobody set by its own name.
 _IAM_FLAG = "cloudsql.iam_authentication"
 _FLAGS: dict[str, tuple[str | None, dict[str, str]]] = {
@@ -129,7 +129,7 @@ def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expire
 
     Who is not let in is told in the instance's log, with Cloud SQL's words.
     """
-    if LOGIN_SCOPE not in scopes.split(","):
+    if cloud_sql.LOGIN_SCOPE not in scopes.split(","):
         return
     name = account.removesuffix(_DOMAIN)
     for user in cloud.registry.of_type(USER):

@@ -21,7 +21,7 @@ from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.laptop.registry import Registry, Resource
 from omnipipe.laptop.services.iam import ACCOUNT
-from omnipipe.laptop.services.sql import LOGIN_SCOPE
+from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 
 APP, REPLICATION = "mobility_app", "datastream"
 PASSWORDS = {APP: "app's", REPLICATION: "replication's"}

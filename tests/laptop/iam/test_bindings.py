@@ -7,7 +7,7 @@ import pytest
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.iam.bindings import CUSTOM_ROLE, DATASTREAM_AGENT, TARGETS, Bindings
+from omnipipe.laptop.iam.bindings import ACCOUNT, CUSTOM_ROLE, DATASTREAM_AGENT, TARGETS, Bindings
 from omnipipe.laptop.iam.tokens import OWNER
 from omnipipe.laptop.registry import Resource
 from tests.laptop.conftest import PROJECT, grant
@@ -182,7 +182,7 @@ def test_a_role_of_the_programs_own_has_the_permissions_that_it_says(cloud: Clou
     inputs = {"roleId": "tagger", "permissions": ["bigquery.tables.setCategory"]}
     made = Deployment(cloud).register(CUSTOM_ROLE, "tagger", inputs, False)
     assert made[0] == role
-    Deployment(cloud).register(PROJECT_GRANT, "g", {"role": role, "member": f"serviceAccount:{WHO}"}, False)
+    deploy(cloud, PROJECT_GRANT, role=role)
 
     table = f"projects/{PROJECT}/datasets/prod/tables/t"
     assert allow(cloud, WHO, "bigquery.tables.setCategory", table)
@@ -190,6 +190,7 @@ def test_a_role_of_the_programs_own_has_the_permissions_that_it_says(cloud: Clou
 
 
 def deploy(cloud: Cloud, type_: str, **inputs: Any) -> None:
+    Deployment(cloud).register(ACCOUNT, "weather", {"accountId": "weather"}, False)
     Deployment(cloud).register(type_, "grant", {"member": f"serviceAccount:{WHO}"} | inputs, False)
 
 
@@ -213,6 +214,7 @@ def test_a_grant_that_is_deployed_counts_at_once_for_who_reads_the_registry(clou
             {"role": "roles/run.invoker"},
             r"roles/run.invoker cannot be granted on .*/datasets/raw: only bigquery\.\*",
         ),
+        ({"member": f"serviceAccount:{OTHER}"}, f"{OTHER} is no service account that the program registered"),
         ({"member": WHO}, f"the member is '{WHO}': write serviceAccount:EMAIL"),
         ({"member": "serviceaccount:x@y"}, "write serviceAccount:EMAIL"),
         (

@@ -10,7 +10,7 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
-from omnipipe.laptop.services import sql
+from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 from tests.laptop.conftest import PROJECT
 
 ACCOUNT, GRANT = "gcp:serviceaccount/account:Account", "gcp:projects/iAMMember:IAMMember"
@@ -154,7 +154,7 @@ class Login:
         self.user()
         self.grant()
 
-    def token(self, scopes: str = sql.LOGIN_SCOPE) -> str:
+    def token(self, scopes: str = LOGIN_SCOPE) -> str:
         """A token, from the metadata server."""
         client = server.application(self.cloud, jobs.Jobs(self.cloud)).test_client()
         return client.get(TOKEN, query_string={"scopes": scopes}).get_json()["access_token"]
