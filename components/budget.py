@@ -1,16 +1,14 @@
 """What an environment may cost, and who hears when it costs more."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import require
+from components.checks import is_billing_account, require
 from components.place import Place
 
-_BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
 _MOST_CHANNELS = 5  # https://cloud.google.com/billing/docs/reference/budget/rest/v1/billingAccounts.budgets
 
 
@@ -33,7 +31,7 @@ class BudgetArgs:
     def __post_init__(self) -> None:
         require(
             (
-                bool(_BILLING_ACCOUNT.fullmatch(self.billing_account)),
+                is_billing_account(self.billing_account),
                 f"billing_account is {self.billing_account!r}: give its id, such as 01AB23-CD45EF-678901 "
                 "(`gcloud billing accounts list`)",
             ),

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import require
+from components.checks import is_email, require
 from components.dashboard import dashboard
 from components.monitoring_alerts import FIGURES, HEARTBEAT, SILENCE, Alert, Figure, Service
 from components.place import Place
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _URL = re.compile(r"https?://[^\s/]+\S*[^\s/]")
 _ERROR_WINDOW_S = 3600
 _SILENT_AFTER = 4  # measurements that did not come
@@ -60,7 +59,7 @@ class MonitoringArgs:
                 f"runbooks_url is {self.runbooks_url!r}: no slash at its end",
             ),
             *(
-                (bool(_EMAIL.fullmatch(email)), f"{email!r} is no e-mail address: write it as name@example.com")
+                (is_email(email), f"{email!r} is no e-mail address: write it as name@example.com")
                 for email in self.emails
             ),
             *(

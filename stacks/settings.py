@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.checks import is_member
+from components.checks import is_billing_account, is_email, is_member
 from components.place import Place
 from components.platform_args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
@@ -18,8 +18,6 @@ PROD = "prod"
 
 # https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of
 _MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +178,7 @@ _RULES = (
     ),
     _Rule(
         ("alert_emails",),
-        lambda emails: all(map(_EMAIL.fullmatch, emails)),
+        lambda emails: all(map(is_email, emails)),
         "alertEmails is {0}: write e-mail addresses",
     ),
     _Rule(
@@ -190,7 +188,7 @@ _RULES = (
     ),
     _Rule(
         ("billing_account",),
-        lambda account: not account or bool(_BILLING_ACCOUNT.fullmatch(account)),
+        lambda account: not account or is_billing_account(account),
         "billingAccount is {0!r}: write its id, such as 012345-6789AB-CDEF01, or leave it empty for no budget",
     ),
     _Rule(
