@@ -85,14 +85,6 @@ class World:
 
 
 @pytest.fixture
-def client(bigquery_address: str, monkeypatch: pytest.MonkeyPatch) -> bigquery.Client:
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_address)
-    made = emulator.client()
-    emulator.recreate_tables(made)
-    return made
-
-
-@pytest.fixture
 def world(tmp_path: Path, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(idle, "ROOT", tmp_path)
     monkeypatch.setattr(idle.bigquery, "Client", lambda project: client)

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from flask import Flask, Response, jsonify
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 from psycopg import sql
 
 from omnipipe.laptop.home import PROJECT_ROOT
@@ -104,15 +103,6 @@ def probe(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("google.auth.default", lambda **_: (AccessToken(), emulator.PROJECT))
-
-
-@pytest.fixture
-def client(bigquery_address: str, monkeypatch: pytest.MonkeyPatch) -> bigquery.Client:
-    """A client of an emulator whose declared tables are empty."""
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_address)
-    created = emulator.client()
-    emulator.recreate_tables(created)
-    return created
 
 
 @pytest.fixture(scope="session")
