@@ -152,7 +152,9 @@ class _Script:
 
     def sql(self, text: str) -> None:
         try:
-            found = [each for each in sqlglot.parse(text, read="bigquery") if each is not None]
+            # What follows the last semicolon may be nothing, or a comment alone.
+            parsed = sqlglot.parse(text, read="bigquery")
+            found = [each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)]
         except sqlglot.ParseError as error:
             raise Refused(400, f"Syntax error: {error.errors[0]['description']}", "invalidQuery") from error
         if len(found) != 1:

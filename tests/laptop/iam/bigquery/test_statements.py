@@ -27,6 +27,7 @@ def reads(found: Analysis) -> set[str]:
     [
         ("SELECT 1", set()),
         ("SELECT a FROM raw.t", {"raw.t"}),
+        ("SELECT a FROM raw.t; -- and no more", {"raw.t"}),
         ("SELECT a FROM `p.raw.t`", {"raw.t"}),
         ("SELECT a FROM `p`.`raw`.`t`", {"raw.t"}),
         ("SELECT a FROM other.raw.t", {"projects/other/datasets/raw.t"}),
