@@ -1,4 +1,14 @@
-"""The whole platform in one screen: what there is, and what stands on what."""
+"""The whole platform: what there is, and what stands on what.
+
+ApiServices                          what Google has to switch on
+Encryption (on demand), Network,     what everything stands on
+Secrets, CodeStore
+Warehouse, PiiPolicy                 where data lives, and who may read what
+Capture                              Postgres -> migrate, Datastream -> raw
+DailyPipeline                        weather -> dbt -> validate -> reverse sync, by a workflow
+Probe, Monitoring, Budget            who watches: figures and errors, alerts, costs
+WorkloadIdentity (on demand)         who deploys
+"""
 
 import pulumi
 
@@ -63,6 +73,7 @@ class Platform(pulumi.ComponentResource):
         apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
 
+        # What everything stands on.
         keys = Keys()
         if args.customer_managed_keys:
             keys = Encryption(
@@ -73,6 +84,8 @@ class Platform(pulumi.ComponentResource):
         code = CodeStore(
             "code", CodeStoreArgs(place=place, bucket_kms_key=keys.storage, images_kms_key=keys.images), child
         )
+
+        # Where data lives, and who may read what.
         self.warehouse = warehouse = Warehouse(
             "warehouse",
             WarehouseArgs(
@@ -96,6 +109,8 @@ class Platform(pulumi.ComponentResource):
             ),
             child,
         )
+
+        # What happens: all day, and once a day.
         self.capture = Capture(
             "capture",
             CaptureArgs(
@@ -128,6 +143,8 @@ class Platform(pulumi.ComponentResource):
             ),
             child,
         )
+
+        # Who watches, and who deploys.
         probe = Probe(
             "probe",
             ProbeArgs(
