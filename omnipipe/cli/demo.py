@@ -43,6 +43,7 @@ def demo(
     for command, purpose in (
         ("omnipipe status", "what runs, and where"),
         ("omnipipe sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
+        ("omnipipe probe", "what the alerts on silent failures look at"),
         ("omnipipe traffic", "more business; then omnipipe run"),
         ("omnipipe down", "stop it; the data stays"),
     ):
