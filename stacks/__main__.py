@@ -10,6 +10,10 @@ atexit.register(gc.freeze)
 
 import pulumi  # noqa: E402 - what is set above is for the imports too
 
+from stacks import lean_imports  # noqa: E402
+
+lean_imports.install()
+
 from components.platform import Platform  # noqa: E402
 from stacks.settings import Settings  # noqa: E402
 
