@@ -1,8 +1,8 @@
 """The provider's packages, a module at a time.
 
 A package of the provider imports every resource of its service: compute has 300 modules, of which a program that makes
-a network uses five. That was half of the time before anything is deployed, and a quarter of its memory. Here a package
-gives out single modules as they are asked for, and is imported whole when it is asked for anything else.
+a network uses five. That took a fifth of the program's time before anything is deployed, and of its memory. Here a
+package gives out single modules as they are asked for, and is imported whole when it is asked for anything else.
 """
 
 import importlib

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM, TOKEN_LIFETIME_S, Tokens
 from omnipipe.laptop.registry import Registry
-from omnipipe.laptop.services.iam import ACCOUNT
 
 _RENEW_S = 300
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.registry import Resource
 
-ACCOUNT = bindings.ACCOUNT
-
 
 class Account(Kind):
     """A service account."""
@@ -45,7 +43,7 @@ class Grant(Kind):
 
 
 KINDS: dict[str, Kind] = {
-    ACCOUNT: Account(),
+    bindings.ACCOUNT: Account(),
     "gcp:projects/service:Service": Recorded("{project}/{service}"),
     **dict.fromkeys(bindings.TARGETS, Grant()),
 }

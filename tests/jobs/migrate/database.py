@@ -16,11 +16,11 @@ from werkzeug.serving import make_server
 
 from omnipipe.laptop import metadata
 from omnipipe.laptop.home import PROJECT_ROOT
+from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.laptop.services.iam import ACCOUNT
 from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 
 APP, REPLICATION = "mobility_app", "datastream"
