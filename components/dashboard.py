@@ -1,6 +1,9 @@
 """The dashboard: one chart a figure with its threshold, errors by service, executions and their durations.
 
 https://cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.dashboards
+
+The API gives back no zero and nothing that is empty, and the provider compares what it sent with what it got, so such a
+value would be a change at every deployment: none is sent.
 """
 
 import json
@@ -78,8 +81,7 @@ def dashboard(
     a_row = _COLUMNS // _WIDTH
     tiles = [
         {
-            "xPos": index % a_row * _WIDTH,
-            "yPos": index // a_row * _HEIGHT,
+            **_position(index % a_row * _WIDTH, index // a_row * _HEIGHT),
             "width": _WIDTH,
             "height": _HEIGHT,
             "widget": widget,
@@ -87,6 +89,10 @@ def dashboard(
         for index, widget in enumerate(widgets)
     ]
     return json.dumps({"displayName": name, "mosaicLayout": {"columns": _COLUMNS, "tiles": tiles}}, sort_keys=True)
+
+
+def _position(x: int, y: int) -> dict[str, int]:
+    return {key: value for key, value in (("xPos", x), ("yPos", y)) if value}
 
 
 def _user(metric: str) -> str:
@@ -124,7 +130,7 @@ def _chart(
         "title": title,
         "xyChart": {
             "dataSets": series,
-            "yAxis": {"scale": "LINEAR", "label": unit},
+            "yAxis": {"scale": "LINEAR", **({"label": unit} if unit else {})},
             **({"thresholds": [{"value": threshold, "targetAxis": "Y1"}]} if threshold is not None else {}),
         },
     }

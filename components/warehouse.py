@@ -19,7 +19,8 @@ class WarehouseArgs:
     """What a ``Warehouse`` needs.
 
     ``location`` is a region or a multi-region such as EU; ``protect`` keeps data from being deleted; ``datasets``
-    are descriptions by name; ``tables`` are declared in ``omnipipe.contracts``; ``kms_key`` encrypts the datasets.
+    are descriptions by name; ``tables`` are declared in ``omnipipe.contracts``; ``kms_key`` encrypts the datasets and
+    the tables.
 
     Raises ValueError for a name or location that BigQuery refuses, and for a table of a dataset that is not declared.
     """
@@ -96,6 +97,9 @@ class Warehouse(pulumi.ComponentResource):
                 schema=json.dumps(table.schema()),
                 time_partitioning={"type": "DAY", "field": table.partition_by} if table.partition_by else None,
                 clusterings=list(table.cluster_by) or None,
+                # Unsaid, Google fills in the dataset's, and the provider would replace the table for the difference:
+                # https://github.com/hashicorp/terraform-provider-google/issues/10518
+                encryption_configuration={"kms_key_name": args.kms_key} if args.kms_key else None,
                 deletion_protection=args.protect,
                 opts=data,
             )

@@ -49,6 +49,8 @@ def _entry(registration: Registration, program: Recorder) -> dict[str, Any]:
         "delete before replace": registration.delete_before_replace,
         "replace on changes of": list(registration.replace_on_changes),
         "hooks after creation": list(registration.after_create),
+        "hooks on errors": list(registration.on_error),
+        "provider": registration.provider,
         "retain on delete": registration.retain_on_delete,
         "timeouts": registration.custom_timeouts,
         "inputs": _shown(registration.inputs, "", registration.secrets),

@@ -24,7 +24,8 @@ class Registration:
 
     ``inputs`` and ``outputs`` have Pulumi's camelCase keys; secrets stand in them in clear, and ``secrets`` has the
     paths of those among the inputs (``postgresqlProfile.password``). Other resources are told by name.
-    ``property_dependencies`` says by key of ``inputs`` what each one comes from.
+    ``property_dependencies`` says by key of ``inputs`` what each one comes from; ``provider`` is the name of the one
+    that was chosen, or empty for the stack's own.
     """
 
     type: str
@@ -43,7 +44,9 @@ class Registration:
     additional_secret_outputs: tuple[str, ...]
     custom_timeouts: dict[str, str]
     after_create: tuple[str, ...]
+    on_error: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
+    provider: str
 
     @property
     def kind(self) -> str:
@@ -153,7 +156,9 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
                 if (value := getattr(request.customTimeouts, key))
             },
             after_create=tuple(request.hooks.after_create),
+            on_error=tuple(request.hooks.on_error),
             replace_on_changes=tuple(request.replaceOnChanges),
+            provider=_name(request.provider.rpartition("::")[0]),  # it is written as URN::ID
         )
         with self._lock:
             self._recorder.registrations.append(registration)

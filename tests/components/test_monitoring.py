@@ -102,9 +102,22 @@ def test_the_dashboard_shows_every_metric_of_a_policy() -> None:
     for policy in POLICIES:
         name = condition(policy)["filter"].split('"')[1]
         assert name in dashboard.inputs["dashboardJson"] or SILENCE.title in policy.inputs["displayName"]
-    places = [(tile["xPos"], tile["yPos"]) for tile in layout["tiles"]]
+    places = [(tile.get("xPos", 0), tile.get("yPos", 0)) for tile in layout["tiles"]]
     assert len(set(places)) == len(places)
-    assert all(tile["xPos"] + tile["width"] <= layout["columns"] for tile in layout["tiles"])
+    assert all(x + tile["width"] <= layout["columns"] for (x, _), tile in zip(places, layout["tiles"], strict=True))
+
+
+def test_the_dashboard_holds_nothing_that_the_api_would_not_give_back() -> None:
+    """https://protobuf.dev/programming-guides/json: a field that is zero or empty is left out of an answer."""
+
+    def dropped(value: Any, path: str) -> list[str]:
+        if not value:
+            return [path]
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return [found for key, item in pairs for found in dropped(item, f"{path}.{key}")]
+
+    (dashboard,) = MADE.of("monitoring.Dashboard")
+    assert dropped(json.loads(dashboard.inputs["dashboardJson"]), "dashboard") == []
 
 
 def test_without_addresses_nobody_is_told_and_the_policies_stand() -> None:

@@ -21,6 +21,21 @@ def test_every_declared_table_and_dataset_is_there_and_datastreams_are_not(deplo
     assert "raw.public_trips" not in tables
 
 
+@pytest.mark.parametrize("stack", (*STACKS, "everything"))
+def test_a_table_says_itself_what_it_would_take_from_its_dataset(deploy: Deploy, stack: str) -> None:
+    """Google gives a new table its dataset's defaults, and the provider replaces a table that said nothing of them."""
+    program = deploy(stack)
+    datasets = {dataset.inputs["datasetId"]: dataset.inputs for dataset in program.of("bigquery.Dataset")}
+    for table in program.of("bigquery.Table"):
+        defaults = {key for key in datasets[table.inputs["datasetId"]] if key.startswith("default")}
+        assert defaults <= {"defaultEncryptionConfiguration"}, "say here where a table says the same"
+        assert table.inputs.get("encryptionConfiguration") == datasets[table.inputs["datasetId"]].get(
+            "defaultEncryptionConfiguration"
+        )
+    encrypted = [table for table in program.of("bigquery.Table") if "encryptionConfiguration" in table.inputs]
+    assert len(encrypted) == (len(DECLARED_TABLES) if stack == "everything" else 0)
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_workload_has_an_identity_of_its_own(deploy: Deploy, stack: str) -> None:
     program = deploy(stack)

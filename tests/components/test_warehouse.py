@@ -86,10 +86,13 @@ def test_data_is_kept_by_google_and_by_pulumi_or_by_neither(protect: bool) -> No
     assert not grant.protect
 
 
-def test_one_key_encrypts_every_dataset() -> None:
-    datasets = warehouse(kms_key="keys/bigquery").of("bigquery.Dataset")
+def test_one_key_encrypts_every_dataset_and_every_table() -> None:
+    program = warehouse(kms_key="keys/bigquery")
 
-    assert [d.inputs["defaultEncryptionConfiguration"] for d in datasets] == [{"kmsKeyName": "keys/bigquery"}] * 2
+    key = {"kmsKeyName": "keys/bigquery"}
+    assert [d.inputs["defaultEncryptionConfiguration"] for d in program.of("bigquery.Dataset")] == [key] * 2
+    assert [t.inputs["encryptionConfiguration"] for t in program.of("bigquery.Table")] == [key] * 2
+    assert all("encryptionConfiguration" not in table.inputs for table in warehouse().of("bigquery.Table"))
 
 
 def test_a_grant_is_on_the_dataset_or_on_the_table_that_is_named() -> None:
