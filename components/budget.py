@@ -18,12 +18,13 @@ class BudgetArgs:
 
     ``billing_account`` is the account's id, ``XXXXXX-XXXXXX-XXXXXX``; ``monthly_amount`` is in whole units of that
     account's own currency (Google refuses any other); ``channels`` are ids of notification channels that hear of it,
-    beside the account's administrators.
+    beside the account's administrators; ``provider`` makes the budget: see ``quota_provider``.
 
     Raises ValueError with all problems at once.
     """
 
     place: Place
+    provider: gcp.Provider
     billing_account: str
     monthly_amount: int
     channels: Sequence[pulumi.Input[str]] = ()
@@ -49,8 +50,10 @@ class BudgetArgs:
 class Budget(pulumi.ComponentResource):
     """A monthly budget of one project: told at 50, 90 and 100 % spent, and when the forecast reaches 100 %.
 
-    Creates the budget, and a provider of its own for it. A budget stops nothing; it only tells. Grants no role. Who
-    deploys it needs ``roles/billing.costsManager`` on the billing account, which nothing in a project can give.
+    Creates the budget. It stops nothing; it only tells. Grants no role. Who makes or changes it needs
+    ``roles/billing.costsManager`` on the billing account, which nothing in a project can give, and which a deployer has
+    no other use for. So it is protected in every stack: it costs nothing, outlives the rest with the channels that it
+    tells, and an environment can be destroyed and brought back without that role.
 
     Exposes ``budget_id``.
 
@@ -58,25 +61,22 @@ class Budget(pulumi.ComponentResource):
 
         from components.budget import Budget, BudgetArgs
         from components.place import Place
+        from components.quota_provider import quota_provider
 
+        place = Place("my-project", "europe-west1")
         Budget(
             "budget",
             BudgetArgs(
-                place=Place("my-project", "europe-west1"), billing_account="01AB23-CD45EF-678901", monthly_amount=200
+                place=place,
+                provider=quota_provider("quota", place),
+                billing_account="01AB23-CD45EF-678901",
+                monthly_amount=200,
             ),
         )
     """
 
     def __init__(self, name: str, args: BudgetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Budget", name, {}, opts)
-        # The budgets API answers a person's own credentials only with a project to count the request for.
-        provider = gcp.Provider(
-            f"{name}-provider",
-            project=args.place.project,
-            billing_project=args.place.project,
-            user_project_override=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
         # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
         lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=opts.depends_on if opts else None)
         # Google answers with the number, whatever it is given: the id would be a change at every `up`.
@@ -97,7 +97,7 @@ class Budget(pulumi.ComponentResource):
                 {"threshold_percent": 1.0, "spend_basis": "FORECASTED_SPEND"},
             ],
             all_updates_rule={"monitoring_notification_channels": list(args.channels)} if args.channels else None,
-            opts=pulumi.ResourceOptions(parent=self, provider=provider),
+            opts=pulumi.ResourceOptions(parent=self, provider=args.provider, protect=True),
         )
         self.budget_id = budget.id
         self.register_outputs({"budget_id": self.budget_id})

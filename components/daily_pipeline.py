@@ -56,6 +56,7 @@ class DailyPipeline(pulumi.ComponentResource):
         from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place
+        from components.quota_provider import quota_provider
         from components.secrets import Secrets, SecretsArgs
         from components.warehouse import Warehouse, WarehouseArgs
         from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
@@ -71,7 +72,12 @@ class DailyPipeline(pulumi.ComponentResource):
                 code=CodeStore("code", CodeStoreArgs(place=place)),
                 secrets=Secrets("secrets", SecretsArgs(place=place)),
                 warehouse=Warehouse("warehouse", tables),
-                pii=PiiPolicy("pii", PiiPolicyArgs(place=place, location="EU", protect=True)),
+                pii=PiiPolicy(
+                    "pii",
+                    PiiPolicyArgs(
+                        place=place, provider=quota_provider("quota", place), location="EU", protect=True
+                    ),
+                ),
                 bigquery_location="EU",
                 weather_api_url="https://api.open-meteo.com",
                 webhook_url="https://example.com/hook",

@@ -31,11 +31,13 @@ class PiiPolicyArgs:
     ``location`` is that of the datasets whose columns are tagged. ``readers`` see the clear values of a level,
     ``masked_readers`` the masked ones; both are members such as ``group:support@example.com``, and both need a
     grant on the dataset or table as well. ``protect`` keeps the tags: a column whose tag is gone cannot be read.
+    ``provider`` makes tags, masks and who reads them: see ``quota_provider``.
 
     Raises ValueError with all problems at once.
     """
 
     place: Place
+    provider: gcp.Provider
     location: str
     protect: bool
     readers: Mapping[Sensitivity, Sequence[str]] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class PiiPolicy(pulumi.ComponentResource):
 
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place
+        from components.quota_provider import quota_provider
         from components.workload import Workload
         from omnipipe.contracts.schema import Sensitivity
 
@@ -96,6 +99,7 @@ class PiiPolicy(pulumi.ComponentResource):
             "pii",
             PiiPolicyArgs(
                 place=place,
+                provider=quota_provider("quota", place),
                 location="EU",
                 protect=True,
                 readers={Sensitivity.HIGH: ["group:support@example.com"]},
@@ -110,9 +114,9 @@ class PiiPolicy(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PiiPolicyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:PiiPolicy", name, {}, opts)
-        self._name, self._place = name, args.place
-        child = pulumi.ResourceOptions(parent=self)
-        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        self._name, self._place, self._provider = name, args.place, args.provider
+        child = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        protected = pulumi.ResourceOptions(parent=self, provider=args.provider, protect=args.protect)
         taxonomy = gcp.datacatalog.Taxonomy(
             f"{name}-taxonomy",
             project=args.place.project,
@@ -192,7 +196,7 @@ class PiiPolicy(pulumi.ComponentResource):
             policy_tag=self._tags[level].id,
             role="roles/datacatalog.categoryFineGrainedReader",
             member=member,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._provider),
         )
 
 

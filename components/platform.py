@@ -23,6 +23,7 @@ from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
+from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from components.workload import PROJECT_ROLES
@@ -72,6 +73,7 @@ class Platform(pulumi.ComponentResource):
         place = args.place
         apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
+        provider = quota_provider("quota", place, pulumi.ResourceOptions(parent=self))
 
         # What everything stands on.
         keys = Keys()
@@ -102,6 +104,7 @@ class Platform(pulumi.ComponentResource):
             "pii",
             PiiPolicyArgs(
                 place=place,
+                provider=provider,
                 location=args.bigquery_location,
                 protect=args.protect_data,
                 readers=dict.fromkeys(Sensitivity, args.pii_readers),
@@ -176,6 +179,7 @@ class Platform(pulumi.ComponentResource):
                 "budget",
                 BudgetArgs(
                     place=place,
+                    provider=provider,
                     billing_account=args.billing_account,
                     monthly_amount=args.monthly_budget,
                     channels=monitoring.channels,

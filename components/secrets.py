@@ -79,7 +79,7 @@ class Secrets(pulumi.ComponentResource):
     def signing_key(self, name: str) -> Secret:
         """A secret of 32 random bytes in the form of the Standard Webhooks specification: ``whsec_`` and base64."""
         generated = random.RandomBytes(f"{name}-value", length=32, opts=pulumi.ResourceOptions(parent=self))
-        return self._secret(name, pulumi.Output.secret(pulumi.Output.concat("whsec_", generated.base64)))
+        return self._secret(name, pulumi.Output.concat("whsec_", generated.base64))
 
     def _secret(self, name: str, value: pulumi.Output[str]) -> Secret:
         require(

@@ -40,7 +40,7 @@ DEPLOYER_ROLES = (
     "roles/monitoring.editor",  # alerts, channels, dashboards
     "roles/run.admin",  # jobs, and who may call the services and run the jobs
     "roles/secretmanager.admin",
-    "roles/serviceusage.serviceUsageAdmin",  # enabling APIs
+    "roles/serviceusage.serviceUsageAdmin",  # enabling APIs, and having requests counted for the project
     "roles/storage.admin",
     "roles/workflows.editor",
 )

@@ -8,17 +8,23 @@ import pytest
 from components.api_services import ApiServices
 from components.budget import Budget, BudgetArgs
 from components.place import Place
+from components.quota_provider import quota_provider
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
 ACCOUNT = "01AB23-CD45EF-678901"
 
 
-def budget(*, preview: bool = False, channels: tuple[str, ...] = ()) -> Recorder:
+def budget(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
         apis = ApiServices("apis", PLACE)
-        args = BudgetArgs(place=PLACE, billing_account=ACCOUNT, monthly_amount=200, channels=channels)
-        Budget("budget", args, pulumi.ResourceOptions(depends_on=[apis]))
+        args: dict[str, Any] = {
+            "place": PLACE,
+            "provider": quota_provider("quota", PLACE),
+            "billing_account": ACCOUNT,
+            "monthly_amount": 200,
+        }
+        Budget("budget", BudgetArgs(**args | changed), pulumi.ResourceOptions(depends_on=[apis]))
 
     return record(program, preview=preview)
 
@@ -31,7 +37,6 @@ def test_a_budget_is_of_this_project_alone_by_its_number_and_a_month() -> None:
     assert made.inputs["amount"] == {"specifiedAmount": {"units": "200"}}
     assert made.inputs["displayName"] == "shop-prod: budget"
     assert made.parent == "budget"
-    assert not made.protect
 
 
 def test_it_tells_before_it_is_spent_and_when_it_will_be() -> None:
@@ -50,14 +55,8 @@ def test_it_tells_the_channels_that_are_given() -> None:
     assert "allUpdatesRule" not in budget().named("budget-budget").inputs
 
 
-def test_the_request_is_counted_for_the_project_whoever_deploys() -> None:
-    provider = budget().named("budget-provider")
-
-    assert provider.inputs == {
-        "project": "shop-prod",
-        "billingProject": "shop-prod",
-        "userProjectOverride": "true",
-    }
+def test_it_outlives_the_rest_in_every_stack_because_a_deployer_could_not_make_it_again() -> None:
+    assert budget().named("budget-budget").protect
 
 
 def test_the_projects_number_is_looked_up_when_the_apis_are_enabled() -> None:
@@ -84,4 +83,4 @@ def test_the_projects_number_is_looked_up_when_the_apis_are_enabled() -> None:
 )
 def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        BudgetArgs(**({"place": PLACE, "billing_account": ACCOUNT, "monthly_amount": 200} | wrong))
+        budget(**wrong)

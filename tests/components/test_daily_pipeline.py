@@ -13,6 +13,7 @@ from components.daily_workflow import SOURCE
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
+from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
@@ -32,7 +33,10 @@ def pipeline(*, preview: bool = False) -> Recorder:
             code=CodeStore("code", CodeStoreArgs(place=PLACE)),
             secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
             warehouse=Warehouse("warehouse", tables),
-            pii=PiiPolicy("pii", PiiPolicyArgs(place=PLACE, location="EU", protect=True)),
+            pii=PiiPolicy(
+                "pii",
+                PiiPolicyArgs(place=PLACE, provider=quota_provider("quota", PLACE), location="EU", protect=True),
+            ),
             bigquery_location="EU",
             weather_api_url="https://weather.example.com",
             webhook_url="https://shop.example.com/hook",

@@ -104,7 +104,9 @@ def test_the_dashboard_shows_every_metric_of_a_policy() -> None:
         assert name in dashboard.inputs["dashboardJson"] or SILENCE.title in policy.inputs["displayName"]
     places = [(tile.get("xPos", 0), tile.get("yPos", 0)) for tile in layout["tiles"]]
     assert len(set(places)) == len(places)
-    assert all(x + tile["width"] <= layout["columns"] for (x, _), tile in zip(places, layout["tiles"], strict=True))
+    assert all(
+        x + tile["width"] <= layout["columns"] for (x, _), tile in zip(places, layout["tiles"], strict=True)
+    )
 
 
 def test_the_dashboard_holds_nothing_that_the_api_would_not_give_back() -> None:
@@ -167,6 +169,11 @@ NEW_METRIC = (
     "googleapi: Error 404: Cannot find metric(s) that match type = "
     '"logging.googleapis.com/user/x". If a metric was created recently, it could take up to 10 minutes'
 )
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+def test_a_policy_that_came_before_its_metric_is_tried_again(policy: Registration) -> None:
+    assert policy.on_error == ("monitoring-metric",)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,30 @@
 """Who reads personal data: one tag and one mask a level, and nobody without a grant."""
 
+from typing import Any
+
 import pytest
 
 from components.pii_policy import MASKS, PiiPolicy, PiiPolicyArgs, tagger_role
 from components.place import Place
+from components.quota_provider import quota_provider
 from components.workload import Workload
 from omnipipe.contracts.schema import Sensitivity
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
 SUPPORT, ANALYSTS = "group:support@example.com", "group:analysts@example.com"
-ARGS = PiiPolicyArgs(
-    place=PLACE,
-    location="EU",
-    protect=True,
-    readers={Sensitivity.HIGH: [SUPPORT], Sensitivity.MEDIUM: [SUPPORT]},
-    masked_readers={Sensitivity.HIGH: [ANALYSTS]},
-)
+ARGS: dict[str, Any] = {
+    "place": PLACE,
+    "location": "EU",
+    "protect": True,
+    "readers": {Sensitivity.HIGH: [SUPPORT], Sensitivity.MEDIUM: [SUPPORT]},
+    "masked_readers": {Sensitivity.HIGH: [ANALYSTS]},
+}
 
 
-def policy(args: PiiPolicyArgs = ARGS, *, preview: bool = False) -> Recorder:
+def policy(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
+        args = PiiPolicyArgs(provider=quota_provider("quota", PLACE), **ARGS | changed)
         made = PiiPolicy("shop-pii", args)
         dbt = Workload("dbt-job", PLACE, "Job dbt")
         made.grant_reader(dbt, Sensitivity.HIGH)
@@ -93,8 +97,7 @@ def test_a_tagger_may_put_tags_on_columns_and_do_nothing_else() -> None:
 
 def test_tags_are_protected_on_demand_and_the_role_always() -> None:
     def protected(protect: bool) -> set[str]:
-        args = PiiPolicyArgs(place=PLACE, location="EU", protect=protect)
-        return {resource.name for resource in policy(args).resources if resource.protect}
+        return {resource.name for resource in policy(protect=protect).resources if resource.protect}
 
     assert protected(False) == {"shop-pii-tagger"}
     assert protected(True) == {"shop-pii-tagger", "shop-pii-taxonomy", "shop-pii-high", "shop-pii-medium"}
@@ -113,10 +116,8 @@ def test_the_ids_of_the_tags_are_exposed_and_unknown_in_a_preview() -> None:
 
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     with pytest.raises(ValueError, match="location is 'eu'") as error:
-        PiiPolicyArgs(
-            place=PLACE,
+        policy(
             location="eu",
-            protect=True,
             readers={Sensitivity.HIGH: ["allAuthenticatedUsers", SUPPORT]},
             masked_readers={Sensitivity.HIGH: [SUPPORT, "support@example.com"]},
         )
