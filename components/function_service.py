@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 import pulumi_gcp as gcp
+from pulumi_gcp.cloudfunctionsv2.outputs import FunctionServiceConfig
 
 from components.checks import require
 from components.code_store import CodeStore
@@ -50,9 +51,10 @@ class FunctionService(pulumi.ComponentResource):
 
     Creates the service account, the zip's object (its name holds the content's hash, so that a change of the
     source, and only that, deploys again), access to its secrets, the function, and the right to call it
-    (``roles/run.invoker`` on the Cloud Run service beneath).
+    (``roles/run.invoker`` on the Cloud Run service beneath). Calls come from inside the project only, which its
+    workflows and schedules are, where they call the service by its own address.
 
-    Exposes ``uri`` and ``workload``, whose ``member`` takes further grants.
+    Exposes ``uri``, that address, and ``workload``, whose ``member`` takes further grants.
 
     Example::
 
@@ -109,7 +111,7 @@ class FunctionService(pulumi.ComponentResource):
                 "timeout_seconds": args.timeout_s,
                 # The workflow calls one at a time: a second instance would only hide a second caller.
                 "max_instance_count": 1,
-                "ingress_settings": "ALLOW_ALL",
+                "ingress_settings": "ALLOW_INTERNAL_ONLY",
                 "environment_variables": dict(args.environment),
                 "secret_environment_variables": [
                     {
@@ -133,5 +135,14 @@ class FunctionService(pulumi.ComponentResource):
                 member=caller.member,
                 opts=child,
             )
-        self.uri = function.url
+        # Not its `url`, on cloudfunctions.net: there, a workflow of this project comes from outside.
+        # https://cloud.google.com/run/docs/securing/ingress#settings
+        self.uri = function.service_config.apply(_address)
         self.register_outputs({"uri": self.uri})
+
+
+def _address(service: FunctionServiceConfig | None) -> str:
+    """Google fills it in. Raises ValueError when it did not: there is nothing to call then."""
+    if service is None or service.uri is None:
+        raise ValueError("the function has no address of its own: it was not deployed")
+    return service.uri

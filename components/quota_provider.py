@@ -17,7 +17,7 @@ def quota_provider(name: str, place: Place, opts: pulumi.ResourceOptions | None 
     return gcp.Provider(
         name,
         project=place.project,
-        # Both: the override alone names a project only where a request's resource has one, and a tag's grants have none.
+        # The override alone names a project only where the resource of a request has one; grants on a tag have none.
         billing_project=place.project,
         user_project_override=True,
         opts=opts,

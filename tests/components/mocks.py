@@ -194,7 +194,11 @@ def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
         case "Image":
             return {"digest": f"sha256:{name}", "ref": f"{inputs['tags'][0]}@sha256:{name}"}
         case "Function":
-            return {"url": f"https://{inputs['name']}.example.run.app"}
+            uri = f"https://{inputs['name']}.example.run.app"
+            return {
+                "url": f"https://example.cloudfunctions.net/{inputs['name']}",
+                "serviceConfig": {**inputs["serviceConfig"], "uri": uri},
+            }
         case "SecretVersion":
             return {"version": "1"}
         case "Address":

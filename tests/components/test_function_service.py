@@ -127,6 +127,10 @@ def test_only_its_invokers_may_call_it() -> None:
     assert not another(invokers=()).of("cloudrunv2.ServiceIamMember")
 
 
+def test_calls_come_from_inside_the_project_only() -> None:
+    assert function().named("orders-function").inputs["serviceConfig"]["ingressSettings"] == "ALLOW_INTERNAL_ONLY"
+
+
 @pytest.mark.parametrize("preview", [False, True])
 def test_its_address_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
     program = function(preview=preview)

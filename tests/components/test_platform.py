@@ -21,7 +21,7 @@ def test_every_declared_table_and_dataset_is_there_and_datastreams_are_not(deplo
     assert "raw.public_trips" not in tables
 
 
-@pytest.mark.parametrize("stack", (*STACKS, "everything"))
+@pytest.mark.parametrize("stack", [*STACKS, "everything"])
 def test_a_table_says_itself_what_it_would_take_from_its_dataset(deploy: Deploy, stack: str) -> None:
     """Google gives a new table its dataset's defaults, and the provider replaces a table that said nothing of them."""
     program = deploy(stack)

@@ -1,6 +1,10 @@
 """The front door of functions: who has no identity token for a function, or may not call it, does not reach it.
 
 https://cloud.google.com/run/docs/authenticating/service-to-service
+
+One that takes calls from inside only is not found by anybody else. Inside are the workflows and schedules of the
+project, at the function's own address. Jobs and functions are not: their calls leave by the internet.
+https://cloud.google.com/run/docs/securing/ingress
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from flask import Blueprint, Response, request
 from omnipipe.laptop.iam.gate import Gate, bearer
 from omnipipe.laptop.iam.tokens import InvalidToken, Tokens
 from omnipipe.laptop.ports import HOST
-from omnipipe.laptop.services.functions import FUNCTION, address
+from omnipipe.laptop.services.functions import FUNCTION, INTERNAL_ONLY, address, public_address
+from omnipipe.laptop.services.scheduler import SCHEDULE
+from omnipipe.laptop.services.workflows import WORKFLOW
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -32,38 +38,62 @@ _OF_THE_ENCODING = {"content-length", "content-encoding"}
 
 
 def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
-    """The route of every function: ``/functions/NAME``, and what is below it."""
-    routes = Blueprint("functions", __name__, url_prefix="/functions/<name>")
+    """The routes of every function, and what is below them: ``/functions/NAME``, and ``/cloudfunctions/NAME``."""
+    routes = Blueprint("functions", __name__)
 
-    @routes.route("/", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
-    @routes.route("/<path:path>", methods=_METHODS)
     def call(name: str, path: str) -> Response:
         bindings = gate.bindings()
         found = [each for each in cloud.registry.of_type(FUNCTION) if each.inputs["name"] == name]
         if not found:
             return _page(404, f"The requested URL {request.path} was not found on this server.")
         service = found[0].id.replace("/functions/", "/services/")
-        token, caller = bearer(request.headers.get("Authorization")), None
+        own = request.url_rule is not None and request.url_rule.rule.startswith("/functions/")
+        token, caller, invalid = bearer(request.headers.get("Authorization")), None, None
         if token is not None:
             try:
-                caller = tokens.of_identity(token, address(cloud, name))
+                caller = tokens.of_identity(token, (address if own else public_address)(cloud, name))
             except InvalidToken as error:
-                log.warning("the function %s refuses a token: %s", name, error)
-                if not bindings.allow(None, "run.routes.invoke", service):
-                    page = _page(401, f"Your client does not have permission to the requested URL {request.path}.")
-                    # As RFC 6750 has it, and as Cloud Run says why.
-                    page.headers["WWW-Authenticate"] = (
-                        f'Bearer error="invalid_token" error_description="The access token could not be verified: '
-                        f'{error}"'
-                    )
-                    return page
+                invalid = error
+        settings = found[0].inputs["serviceConfig"]
+        if settings.get("ingressSettings") == INTERNAL_ONLY and not (own and _is_inside(cloud, caller)):
+            log.warning(
+                "%s comes from outside, and the function %s takes calls from inside only",
+                caller or "somebody",
+                name,
+            )
+            return _page(404, f"The requested URL {request.path} was not found on this server.")
+        if invalid is not None:
+            log.warning("the function %s refuses a token: %s", name, invalid)
+            if not bindings.allow(None, "run.routes.invoke", service):
+                page = _page(401, f"Your client does not have permission to the requested URL {request.path}.")
+                # As RFC 6750 has it, and as Cloud Run says why.
+                page.headers["WWW-Authenticate"] = (
+                    f'Bearer error="invalid_token" error_description="The access token could not be verified: '
+                    f'{invalid}"'
+                )
+                return page
         if not bindings.allow(caller, "run.routes.invoke", service):
             log.warning("%s may not call the function %s", caller or "somebody without a token", name)
             return _page(403, f"Your client does not have permission to get URL {request.path} from this server.")
-        seconds = found[0].inputs["serviceConfig"].get("timeoutSeconds") or _DEFAULT_TIMEOUT_S
+        seconds = settings.get("timeoutSeconds") or _DEFAULT_TIMEOUT_S
         return _forward(f"http://{HOST}:{cloud.ports.of(name)}/{quote(path)}", token, float(seconds))
 
+    for door in ("functions", "cloudfunctions"):
+        top = {"defaults": {"path": ""}, "strict_slashes": False}
+        routes.add_url_rule(f"/{door}/<name>/", door, call, methods=_METHODS, **top)
+        routes.add_url_rule(f"/{door}/<name>/<path:path>", door, call, methods=_METHODS)
     return routes
+
+
+def _is_inside(cloud: Cloud, caller: str | None) -> bool:
+    """Whether an account is one that a workflow or a schedule of the project calls as."""
+    accounts = {
+        str(each.inputs.get("serviceAccount")).rpartition("/")[2] for each in cloud.registry.of_type(WORKFLOW)
+    }
+    for schedule in cloud.registry.of_type(SCHEDULE):
+        target = schedule.inputs.get("httpTarget", {})
+        accounts |= {(target.get(kind) or {}).get("serviceAccountEmail") for kind in ("oidcToken", "oauthToken")}
+    return caller is not None and caller in accounts
 
 
 def _forward(url: str, token: str | None, timeout_s: float) -> Response:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from omnipipe.laptop.registry import Resource
 
 FUNCTION = "gcp:cloudfunctionsv2/function:Function"
+INTERNAL_ONLY = "ALLOW_INTERNAL_ONLY"
+_INGRESS = ("ALLOW_ALL", INTERNAL_ONLY)
 
 
 class Function(Kind):
@@ -41,6 +43,9 @@ class Function(Kind):
             raise LaptopError(
                 f"the function {name} wants {build['runtime']}: the laptop runs Python functions only"
             )
+        ingress = service.get("ingressSettings", "ALLOW_ALL")
+        if ingress not in _INGRESS:
+            raise LaptopError(f"the laptop has no load balancer for {ingress}: choose {' or '.join(_INGRESS)}")
         source = build["source"]["storageSource"]
         _require_builder(cloud, build)
         code = _unpack(object_path(cloud, source["bucket"], source["object"]), cloud.home.path("functions"), name)
@@ -70,20 +75,28 @@ class Function(Kind):
         )
         cloud.start(spec, port_name=name)
         cloud.processes.wait_ready(name, lambda: _listens(port))
-        uri = address(cloud, name)
         resource.id = f"projects/{cloud.project}/locations/{cloud.region}/functions/{name}"
-        resource.outputs = {**resource.inputs, "url": uri, "serviceConfig": {**service, "uri": uri}}
+        resource.outputs = {
+            **resource.inputs,
+            "url": public_address(cloud, name),
+            "serviceConfig": {**service, "uri": address(cloud, name)},
+        }
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         cloud.processes.stop([resource.inputs["name"]])
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return resource.outputs["url"]
+        return resource.outputs["serviceConfig"]["uri"]
 
 
 def address(cloud: Cloud, name: str) -> str:
-    """Where a function is called: at its front door, which lets in whom the program named."""
+    """A function's own address (run.app on Google): its front door, which lets in whom the program named."""
     return f"{cloud.google}/functions/{name}"
+
+
+def public_address(cloud: Cloud, name: str) -> str:
+    """Its other address (cloudfunctions.net on Google), by which everybody comes from outside."""
+    return f"{cloud.google}/cloudfunctions/{name}"
 
 
 def _require_builder(cloud: Cloud, build: dict[str, Any]) -> None:

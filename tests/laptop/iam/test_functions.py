@@ -13,7 +13,9 @@ from omnipipe.laptop import jobs, server
 from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.functions import FUNCTION, address
+from omnipipe.laptop.services.functions import FUNCTION, address, public_address
+from omnipipe.laptop.services.scheduler import SCHEDULE
+from omnipipe.laptop.services.workflows import WORKFLOW
 from tests.laptop.conftest import PROJECT, grant, serving
 
 WHO = f"daily@{PROJECT}.iam.gserviceaccount.com"
@@ -117,6 +119,49 @@ def test_a_token_for_something_else_is_none(cloud: Cloud, behind: Behind) -> Non
         assert answer.status_code == 401
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
     assert behind.seen == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs"),
+    [
+        (WORKFLOW, {"serviceAccount": WHO}),
+        (WORKFLOW, {"serviceAccount": f"projects/{PROJECT}/serviceAccounts/{WHO}"}),
+        (SCHEDULE, {"httpTarget": {"oidcToken": {"serviceAccountEmail": WHO}}}),
+    ],
+)
+def test_one_that_takes_calls_from_inside_only_is_found_by_workflows_and_schedules_and_by_nobody_else(
+    cloud: Cloud, behind: Behind, type_: str, inputs: dict[str, Any]
+) -> None:
+    let_in(cloud)
+    (function,) = cloud.registry.of_type(FUNCTION)
+    function.inputs["serviceConfig"]["ingressSettings"] = "ALLOW_INTERNAL_ONLY"
+    cloud.registry.put(function)
+
+    # A job that may call it has a token for it too, and comes from outside.
+    for token in (identity(cloud), None, "nonsense", cloud.tokens.owner()):
+        assert call(cloud, "", token).status_code == 404
+    assert behind.seen == []
+
+    cloud.registry.put(Resource(type_, "daily", inputs))
+    assert call(cloud, "", identity(cloud)).status_code == 418
+    assert call(cloud, "/a/b", identity(cloud)).status_code == 418
+    assert call(cloud, "", None).status_code == 404
+
+    other = public_address(cloud, "weather")  # by this one everybody comes from outside
+    answer = requests.post(other, headers={"Authorization": f"Bearer {identity(cloud, other)}"}, timeout=10)
+    assert answer.status_code == 404
+    assert len(behind.seen) == 2
+
+
+def test_it_has_a_second_address_where_it_takes_calls_from_everywhere(cloud: Cloud, behind: Behind) -> None:
+    let_in(cloud)
+    other = public_address(cloud, "weather")
+    said = [
+        requests.post(other + path, headers={"Authorization": f"Bearer {identity(cloud, other)}"}, timeout=10)
+        for path in ("", "/", "/a/b")
+    ]
+    assert [answer.status_code for answer in said] == [418] * 3
+    assert [seen["path"] for seen in behind.seen] == ["", "", "a/b"]
 
 
 def test_all_users_are_everybody(cloud: Cloud, behind: Behind) -> None:

@@ -61,7 +61,8 @@ class Hello:
             "serviceConfig": self.service,
         }
         function = "gcp:cloudfunctionsv2/function:Function"
-        return Deployment(self.cloud).register(function, "hello-function", inputs, False)[1]["url"]
+        made = Deployment(self.cloud).register(function, "hello-function", inputs, False)[1]
+        return made["serviceConfig"]["uri"]
 
     def call(self, url: str, **arguments: Any) -> requests.Response:
         """Call it as an account that may."""
@@ -104,6 +105,12 @@ def test_it_serves_its_zip_with_its_own_environment_packages_and_account(
     assert not env.keys() & {"GOOGLE_APPLICATION_CREDENTIALS", "VIRTUAL_ENV", "PYTHONPATH", "USER"}
     assert "/workloads/" in said["prefix"]
     assert said["cwd"].startswith(str(hello.cloud.home.directory / "functions"))
+
+
+def test_an_ingress_that_needs_a_load_balancer_is_refused_by_name(hello: Hello) -> None:
+    hello.service["ingressSettings"] = "ALLOW_INTERNAL_AND_GCLB"
+    with pytest.raises(LaptopError, match="no load balancer for ALLOW_INTERNAL_AND_GCLB: choose ALLOW_ALL or"):
+        hello.deploy()
 
 
 def test_only_a_change_starts_it_anew_at_the_same_address(hello: Hello) -> None:
