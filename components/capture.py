@@ -137,6 +137,7 @@ class Capture(pulumi.ComponentResource):
                 database=database.database,
                 user=REPLICATION_USER,
                 password=replication_password.value,
+                ca_certificate=database.ca_certificate,
                 publication=PUBLICATION,
                 slot=SLOT,
                 attachment_id=args.network.attachment_id,

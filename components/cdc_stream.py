@@ -27,8 +27,9 @@ class SourceTable:
 class CdcStreamArgs:
     """What a ``CdcStream`` needs.
 
-    ``host``, ``port``, ``database``, ``user``, ``password`` are how Datastream connects; ``publication`` and
-    ``slot`` must exist before the stream does; ``attachment_id`` is the network attachment that leads to the
+    ``host``, ``port``, ``database``, ``user``, ``password`` are how Datastream connects, encrypted, to a server whose
+    certificate ``ca_certificate`` (PEM) signed; ``publication`` and ``slot`` must exist before the stream does;
+    ``attachment_id`` is the network attachment that leads to the
     host; ``dataset`` is where the tables land, as ``project:dataset``.
 
     Raises ValueError for no table, one without a key or with a longer one than BigQuery clusters by, and for names
@@ -41,6 +42,7 @@ class CdcStreamArgs:
     database: pulumi.Input[str]
     user: str
     password: pulumi.Input[str]
+    ca_certificate: pulumi.Input[str]
     publication: str
     slot: str
     attachment_id: pulumi.Input[str]
@@ -88,6 +90,7 @@ class CdcStream(pulumi.ComponentResource):
                 database="shop",
                 user="datastream",
                 password="from a secret",
+                ca_certificate="-----BEGIN CERTIFICATE-----...",
                 publication="shop",
                 slot="shop",
                 attachment_id=Network("network", place).attachment_id,
@@ -122,9 +125,13 @@ class CdcStream(pulumi.ComponentResource):
                 "username": args.user,
                 "password": args.password,
                 "database": args.database,
+                # Without it Datastream encrypts where the server wants it, and takes any server for the right one. The
+                # name in the certificate is not compared: the provider has no field for it, and the host is an address.
+                "ssl_config": {"server_verification": {"ca_certificate": args.ca_certificate}},
             },
             private_connectivity={"private_connection": private.id},
-            opts=child,
+            # Another instance has another certificate, and two profiles cannot have one id.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         destination = gcp.datastream.ConnectionProfile(
             f"{name}-destination",

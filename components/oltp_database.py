@@ -63,10 +63,13 @@ class OltpDatabase(pulumi.ComponentResource):
     login for each of ``users``, with a password in Secret Manager. The instance's name gets a random end, because
     Cloud SQL does not take the name of a deleted instance again for a week.
 
-    Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``; ``log_id``, by
-    which Cloud Logging knows the instance; ``passwords``, a ``Secret`` by login; ``ready``, what must exist before
-    somebody connects. ``let_in`` makes a workload an IAM user, who logs in with its access tokens, over TLS, and
-    grants it ``roles/cloudsql.instanceUser`` on the project for instances of this name alone.
+    It takes encrypted connections only. Who wants to be sure whom it talks to checks the server's certificate with
+    ``ca_certificate``, which every instance has its own of.
+
+    Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``, ``ca_certificate``;
+    ``log_id``, by which Cloud Logging knows the instance; ``passwords``, a ``Secret`` by login; ``ready``, what must
+    exist before somebody connects. ``let_in`` makes a workload an IAM user, who logs in with its access tokens, over
+    TLS, and grants it ``roles/cloudsql.instanceUser`` on the project for instances of this name alone.
 
     Example::
 
@@ -119,6 +122,7 @@ class OltpDatabase(pulumi.ComponentResource):
                 "backup_configuration": {"enabled": args.protect, "point_in_time_recovery_enabled": args.protect},
                 "ip_configuration": {
                     "ipv4_enabled": False,
+                    "ssl_mode": "ENCRYPTED_ONLY",
                     "psc_configs": [{"psc_enabled": True, "allowed_consumer_projects": [args.place.project]}],
                 },
             },
@@ -176,6 +180,7 @@ class OltpDatabase(pulumi.ComponentResource):
         self.host = address.address
         self.port = PORT
         self.database = database.name
+        self.ca_certificate = instance.server_ca_certs.apply(lambda certificates: str(certificates[0].cert))
         self.connection = pulumi.Output.format("{0}:{1}/{2}", self.host, PORT, database.name)
         self.ready: list[pulumi.Resource] = [endpoint, database, *users]
         self.register_outputs({"host": self.host, "database": self.database, "connection": self.connection})

@@ -18,6 +18,7 @@ from omnipipe.laptop.monitoring import alerts
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.postgres import psql_path
 from omnipipe.laptop.program import Project
+from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import KINDS, datastream, functions, sql
 
 
@@ -40,12 +41,19 @@ def status() -> dict[str, Any]:
             for (kind, effect), count in sorted(counts.items())
             if effect
         ],
-        "without_effect": sorted(f"{kind} ({count})" for (kind, effect), count in counts.items() if not effect),
+        "without_effect": [
+            *sorted(f"{kind} ({count})" for (kind, effect), count in counts.items() if not effect),
+            *(f"{resource.name}'s {words}" for resource in cloud.registry if (words := _without_effect(resource))),
+        ],
         "outside_world": _outside_world(cloud),
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
         "alerts": [asdict(alert) for alert in alerts.evaluate(cloud)],
         "psql": f"{psql_path()} '{access.connection_string(cloud)}'" if instances else None,
     }
+
+
+def _without_effect(resource: Resource) -> str:
+    return KINDS[resource.type].without_effect(resource)
 
 
 def _outside_world(cloud: Cloud) -> list[dict[str, str]]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from omnipipe.laptop.access import APP_USER
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import Home, make_current
 from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services import datastream, sql
 from omnipipe.laptop.services.run import JOB
 from tests.cli.test_command import run
 from tests.laptop.conftest import PROJECT
@@ -32,6 +34,26 @@ def home(tmp_path: Path) -> Path:
     failed = {"timestamp": datetime.now(UTC).isoformat(), "severity": "ERROR", "message": "no"}
     cloud.home.log_file("dbt").write_text(json.dumps(failed) + "\n")
     return tmp_path
+
+
+def test_a_setting_of_something_real_that_has_no_effect_is_told(home: Path) -> None:
+    cloud = Cloud.open(Home(home, "dev"))
+    certificate = {"serverVerification": {"caCertificate": "c"}}
+    for type_, name, inputs in (
+        (sql.INSTANCE, "oltp", {"settings": {"ipConfiguration": {"sslMode": "ENCRYPTED_ONLY"}}}),
+        (datastream.PROFILE, "source", {"postgresqlProfile": {"sslConfig": certificate}}),
+        (datastream.PROFILE, "destination", {"bigqueryProfile": {}}),
+        ("gcp:sql/database:Database", "mobility", {"name": "mobility"}),
+        (sql.USER, "app", {"name": APP_USER, "password": "p"}),
+    ):
+        cloud.registry.put(Resource(type_, name, inputs, {"name": name, "pscServiceAttachmentLink": "/s"}))
+
+    done = run("status", "--json", OMNIPIPE_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["without_effect"]
+    assert "oltp's sslMode ENCRYPTED_ONLY, because its connections are Unix sockets" in told
+    assert "source's sslConfig, because its connections are Unix sockets" in told
+    assert not [words for words in told if "destination" in words]
 
 
 def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:

@@ -204,7 +204,10 @@ def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
         case "Address":
             return {"address": "10.20.0.5", "selfLink": f"links/{name}"}
         case "DatabaseInstance":
-            return {"pscServiceAttachmentLink": f"links/{name}"}
+            return {
+                "pscServiceAttachmentLink": f"links/{name}",
+                "serverCaCerts": [{"cert": f"certificates/{name}"}],
+            }
         case "ServiceIdentity":
             return {"member": f"serviceAccount:{inputs['service'].partition('.')[0]}@agents.example"}
         case "WorkloadIdentityPool":

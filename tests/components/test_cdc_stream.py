@@ -31,6 +31,7 @@ def stream(*, preview: bool = False, **changed: Any) -> Recorder:
             "database": "shop",
             "user": "datastream",
             "password": password.value,
+            "ca_certificate": "a certificate",
             "publication": "shop_changes",
             "slot": "shop_slot",
             "attachment_id": gcp.compute.NetworkAttachment(
@@ -122,7 +123,13 @@ def test_the_way_in_goes_before_a_new_one_takes_its_id() -> None:
     assert "vpcPeeringConfig" not in private.inputs
 
 
-def test_the_password_is_secret_in_the_state() -> None:
+def test_a_profile_goes_before_a_new_one_takes_its_id() -> None:
+    program = stream()
+
+    assert program.named("cdc-source").delete_before_replace
+
+
+def test_the_password_is_secret_in_the_state_and_the_connection_encrypted() -> None:
     source = stream().named("cdc-source")
 
     # A part that is secret makes all of the profile so.
@@ -133,6 +140,7 @@ def test_the_password_is_secret_in_the_state() -> None:
         "username": "datastream",
         "password": "generated",
         "database": "shop",
+        "sslConfig": {"serverVerification": {"caCertificate": "a certificate"}},
     }
     unknown = stream(preview=True).named("cdc-source").inputs["postgresqlProfile"]
     assert (unknown["hostname"], unknown["password"]) == (UNKNOWN, UNKNOWN)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pulumi
 import pytest
 
 from components.network import Network
@@ -33,6 +34,7 @@ def database(*, preview: bool = False, **changes: object) -> Recorder:
         made = OltpDatabase("shop", dataclasses.replace(args, **changes))
         made.let_in(Workload("migrate-job", PLACE, "Migrates"), administrator=True)
         made.let_in(Workload("probe-job", PLACE, "Looks"))
+        pulumi.export("certificate", made.ca_certificate)
 
     return record(program, preview=preview)
 
@@ -46,6 +48,13 @@ def test_it_is_private_and_takes_iam_users_and_logical_decoding() -> None:
     ]
     flags = {flag["name"]: flag["value"] for flag in settings["databaseFlags"]}
     assert flags == {"cloudsql.logical_decoding": "on", "cloudsql.iam_authentication": "on"}
+
+
+def test_connections_are_encrypted_and_its_certificate_is_told() -> None:
+    program = database()
+
+    assert program.named("shop-instance").inputs["settings"]["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
+    assert program.exports["certificate"] == "certificates/shop-instance"
 
 
 def test_the_instance_has_no_name_of_its_own_because_a_deleted_one_is_taken_for_a_week() -> None:

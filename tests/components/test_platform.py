@@ -90,6 +90,19 @@ def test_the_database_has_no_public_address_and_decodes_its_log(deploy: Deploy, 
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_the_stream_talks_to_this_database_encrypted(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+    settings = program.named("oltp-instance").inputs["settings"]
+    source = program.named("cdc-source")
+
+    assert settings["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
+    assert source.inputs["postgresqlProfile"]["sslConfig"] == {
+        "serverVerification": {"caCertificate": "certificates/oltp-instance"}
+    }
+    assert "oltp-instance" in source.property_dependencies["postgresqlProfile"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_no_secret_stands_in_an_environment_in_clear(deploy: Deploy, stack: str) -> None:
     program = deploy(stack)
     for job in program.of("cloudrunv2.Job"):

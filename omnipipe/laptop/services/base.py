@@ -29,6 +29,10 @@ class Kind:
         """Where it is, for ``omnipipe status``."""
         return ""
 
+    def without_effect(self, resource: Resource) -> str:
+        """Which of its settings has no effect here, and why, for ``omnipipe status``; empty for none."""
+        return ""
+
 
 class Recorded(Kind):
     """A resource that is remembered and has no effect here. ``id_format`` gives its id from its inputs."""

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.base import Kind, Recorded
+from omnipipe.laptop.services.sql import INSTANCE
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -17,6 +19,41 @@ if TYPE_CHECKING:
 
 PROFILE = "gcp:datastream/connectionProfile:ConnectionProfile"
 STREAM = "gcp:datastream/stream:Stream"
+
+
+class Profile(Recorded):
+    """How a stream connects. A Postgres whose certificate is checked must be told the one of an instance."""
+
+    def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
+        certificate = _certificate(resource)
+        known = {
+            each["cert"]
+            for instance in cloud.registry.of_type(INSTANCE)
+            for each in instance.outputs.get("serverCaCerts", [])
+        }
+        if certificate is not None and certificate not in known:
+            raise LaptopError(
+                "caCertificate is of no instance here: Datastream would refuse the server. Give the instance's own "
+                "(server_ca_certs)"
+            )
+        super().apply(cloud, resource, previous)
+
+    def without_effect(self, resource: Resource) -> str:
+        return "sslConfig, because its connections are Unix sockets" if _certificate(resource) else ""
+
+
+def _certificate(profile: Resource) -> str | None:
+    """The certificate authority by which a server is known, or None for any server.
+
+    Raises LaptopError for a profile that has a client's certificate too.
+    """
+    ssl = profile.inputs.get("postgresqlProfile", {}).get("sslConfig") or {}
+    if "serverAndClientVerification" in ssl:
+        raise LaptopError(
+            "sslConfig has serverAndClientVerification: the laptop has no client certificates, choose "
+            "serverVerification"
+        )
+    return (ssl.get("serverVerification") or {}).get("caCertificate")
 
 
 class Stream(Kind):
@@ -75,7 +112,7 @@ KINDS: dict[str, Kind] = {
     "gcp:datastream/privateConnection:PrivateConnection": Recorded(
         "projects/{project}/locations/{location}/privateConnections/{privateConnectionId}"
     ),
-    PROFILE: Recorded(
+    PROFILE: Profile(
         "projects/{project}/locations/{location}/connectionProfiles/{connectionProfileId}",
         effect="read by the stream's worker",
     ),

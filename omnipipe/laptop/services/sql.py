@@ -28,6 +28,9 @@ _FLAGS: dict[str, tuple[str | None, dict[str, str]]] = {
     "cloudsql.logical_decoding": ("wal_level", {"on": "logical", "off": "replica"}),
     _IAM_FLAG: (None, {"on": "on", "off": "off"}),
 }
+# https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1/instances#sslmode. There is no network here that a
+# connection could come by, and nothing to encrypt on a Unix socket.
+_SSL_MODES = ("ALLOW_UNENCRYPTED_AND_ENCRYPTED", "ENCRYPTED_ONLY")
 _LOGIN = "cloudsql.instances.login"
 _SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
 _DOMAIN = ".gserviceaccount.com"
@@ -48,6 +51,12 @@ class DatabaseInstance(Kind):
                 f"the instance {previous.id} cannot become {name} with its data: "
                 "start anew with `omnipipe down --purge`"
             )
+        mode = _ssl_mode(resource)
+        if mode not in _SSL_MODES:
+            raise LaptopError(
+                f"sslMode is {mode}: on the laptop nobody has a client certificate, and a Unix socket asks for none. "
+                f"Choose {' or '.join(_SSL_MODES)}"
+            )
         server = _server(cloud, resource)
         server.initialise()
         spec = Spec(
@@ -65,6 +74,8 @@ class DatabaseInstance(Kind):
             "name": name,
             "connectionName": f"{cloud.project}:{cloud.region}:{name}",
             "pscServiceAttachmentLink": str(server.socket_dir),
+            # It signs nothing: a Unix socket has no certificate. But a program may tell somebody a wrong one.
+            "serverCaCerts": [{"cert": f"the certificate of the instance {name}"}],
         }
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
@@ -74,6 +85,13 @@ class DatabaseInstance(Kind):
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return resource.outputs["pscServiceAttachmentLink"]
+
+    def without_effect(self, resource: Resource) -> str:
+        return f"sslMode {_ssl_mode(resource)}, because its connections are Unix sockets"
+
+
+def _ssl_mode(instance: Resource) -> str:
+    return instance.inputs["settings"].get("ipConfiguration", {}).get("sslMode", _SSL_MODES[0])
 
 
 class Database(Kind):

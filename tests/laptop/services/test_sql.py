@@ -94,6 +94,14 @@ def test_a_flag_that_postgres_does_not_have_is_told_in_its_words(cloud: Cloud) -
         Oltp(cloud.home).up({"max_conections": "42"})
 
 
+@pytest.mark.parametrize("mode", ["TRUSTED_CLIENT_CERTIFICATE_REQUIRED", "encrypted"])
+def test_an_ssl_mode_that_a_unix_socket_cannot_have_is_refused_by_name(cloud: Cloud, mode: str) -> None:
+    settings = {"ipConfiguration": {"sslMode": mode}}
+    with pytest.raises(LaptopError, match=f"sql.DatabaseInstance oltp: sslMode is {mode}: .* or ENCRYPTED_ONLY"):
+        Oltp(cloud.home).up({}, settings=settings)
+    assert cloud.processes.running() == {}
+
+
 def test_an_instance_that_is_protected_stays(cloud: Cloud) -> None:
     oltp = Oltp(cloud.home)
     oltp.up({}, deletionProtection=True)
