@@ -49,7 +49,7 @@ class Capture(pulumi.ComponentResource):
 
     Grants the migrate job a login as an administrator of the database, and the secret of the user that it makes.
 
-    Exposes ``database``, and ``services``, whose errors are to be watched.
+    Exposes ``database``; ``services``, whose errors are to be watched; ``workloads``, who is here.
 
     Example::
 
@@ -146,6 +146,7 @@ class Capture(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[migrate.job]),
         )
+        self.workloads = (migrator,)
         self.services = (
             Service("job", "migrate"),
             Service("stream", "cdc"),

@@ -28,7 +28,8 @@ class CodeStore(pulumi.ComponentResource):
     https://cloud.google.com/functions/docs/securing/build-custom-sa
 
     Exposes ``bucket``, ``repository_id`` (``projects/…``), ``registry`` (the address that images are pushed to),
-    ``builder`` (the account's full name), and ``ready``: what must exist, and count, before something is built.
+    ``builder`` (the account's full name), ``ready``: what must exist, and count, before something is built; and
+    ``workloads``, who is here.
 
     Example::
 
@@ -91,6 +92,7 @@ class CodeStore(pulumi.ComponentResource):
                 "roles/storage.objectViewer", only_named="projects/_/buckets/gcf-v2-sources-", hooks=hooks
             ),
         ]
+        self.workloads = (builder,)
         self.bucket = bucket.name
         self.repository_id = repository.id
         self.registry = pulumi.Output.concat(

@@ -48,7 +48,7 @@ class DailyPipeline(pulumi.ComponentResource):
     All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``. dbt puts the policy tags on
     columns with personal data and, like validate, reads them.
 
-    Exposes ``workflow``, and ``services``, whose errors are to be watched.
+    Exposes ``workflow``; ``services``, whose errors are to be watched; ``workloads``, who is here.
 
     Example::
 
@@ -176,6 +176,8 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
+        steps = (weather.workload, dbt.workload, validate.workload, reverse_sync.workload)
+        self.workloads = (daily, *steps, *self.workflow.workloads)
         self.services = (
             Service("function", "weather"),
             Service("job", "dbt"),

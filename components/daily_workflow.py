@@ -39,7 +39,7 @@ class DailyWorkflow(pulumi.ComponentResource):
     identity may write its log (``roles/logging.logWriter``) and follow the jobs that it starts
     (``roles/run.viewer``: their operations belong to the project).
 
-    Exposes ``id`` and ``name``.
+    Exposes ``id``, ``name``, and ``workloads``: who is here, beside the workflow's own that it was given.
 
     Example::
 
@@ -104,6 +104,7 @@ class DailyWorkflow(pulumi.ComponentResource):
             ),
             child,
         )
+        self.workloads = (clock,)
         self.id = workflow.id
         self.name = workflow.name
         self.register_outputs({"id": self.id})

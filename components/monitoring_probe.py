@@ -43,7 +43,7 @@ class Probe(pulumi.ComponentResource):
     reading of the ops tables that it counts and of ``analysis``, the metadata of ``raw`` without its data, and a login
     without rights; grants the schedule the job.
 
-    Exposes ``services``, whose errors are to be watched.
+    Exposes ``services``, whose errors are to be watched, and ``workloads``, who is here.
 
     Example::
 
@@ -146,5 +146,6 @@ class Probe(pulumi.ComponentResource):
             ),
             child,
         )
+        self.workloads = (workload, clock)
         self.services = (Service("job", name), Service("schedule", name))
         self.register_outputs({"job_id": job.job_id})

@@ -195,6 +195,12 @@ class Platform(pulumi.ComponentResource):
                     repository_id=args.github_repository_id,
                     owner_id=args.github_owner_id,
                     grantable_roles=(*PROJECT_ROLES, f"projects/{place.project}/roles/{tagger_role('pii')}"),
+                    workloads=(
+                        *code.workloads,
+                        *self.capture.workloads,
+                        *self.pipeline.workloads,
+                        *probe.workloads,
+                    ),
                 ),
                 child,
             )

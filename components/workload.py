@@ -25,8 +25,9 @@ PROJECT_ROLES = {
 class Workload(pulumi.ComponentResource):
     """A service account of one workload's own, without keys: Google gives the workload its tokens.
 
-    Exposes ``email``, and ``member`` for grants. ``grant_project`` gives a role on the project: only for roles
-    that no narrower resource takes, such as running BigQuery jobs.
+    Exposes ``email``, ``member`` for grants to it, and ``account`` (``projects/…/serviceAccounts/…``) for grants on it.
+    ``grant_project`` gives a role on the project: only for roles that no narrower resource takes, such as running
+    BigQuery jobs.
 
     Raises ValueError for a name that cannot be an account's id.
 
@@ -55,6 +56,7 @@ class Workload(pulumi.ComponentResource):
             display_name=purpose,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.account = account.name
         self.email = account.email
         self.member = account.email.apply(lambda email: f"serviceAccount:{email}")
         self.register_outputs({"email": self.email})

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 
 from components.checks import require
 from components.place import Place
+from components.workload import Workload
 
 ISSUER = "https://token.actions.githubusercontent.com"
 # What may start a deployment. Other events run on the same branch with what strangers wrote (a pull request's code,
@@ -31,10 +32,9 @@ DEPLOYER_ROLES = (
     "roles/datacatalog.categoryAdmin",  # policy tags and their readers
     "roles/datastream.admin",
     "roles/iam.roleViewer",  # an owner makes custom roles: who could change one could grant itself anything
-    "roles/iam.serviceAccountAdmin",
-    # To let functions, jobs, the workflow and the schedule run as their accounts. On the project: who may set the
-    # grants of every account in it, as the role above may, gains nothing by it.
-    "roles/iam.serviceAccountUser",
+    # An owner makes accounts, and says whom the deployer runs things as: who could grant on any account, or run
+    # something as any, would have the rights of all of them, and of Google's default ones, which may be Editors.
+    "roles/iam.serviceAccountViewer",
     "roles/iam.workloadIdentityPoolViewer",  # an owner decides who deploys
     "roles/logging.configWriter",  # log-based metrics
     "roles/monitoring.editor",  # alerts, channels, dashboards
@@ -59,7 +59,7 @@ class WorkloadIdentityArgs:
     ``repository_id`` and ``owner_id`` are GitHub's numbers, as text (``gh api repos/OWNER/NAME --jq
     '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy.
     ``grantable_roles`` are the roles that the program gives to its workloads on the project; the deployer may grant
-    these there, and no other.
+    these there, and no other. It lets things run as ``workloads``, and as nobody else.
 
     Raises ValueError with all problems at once.
     """
@@ -68,6 +68,7 @@ class WorkloadIdentityArgs:
     repository_id: str
     owner_id: str
     grantable_roles: Sequence[str]
+    workloads: Sequence[Workload]
     branch: str = "main"
 
     def __post_init__(self) -> None:
@@ -103,28 +104,36 @@ class WorkloadIdentity(pulumi.ComponentResource):
     """A deployer's account that runs of one GitHub repository, on one branch, may act as.
 
     Creates a pool, an OIDC provider that takes tokens of that repository, owner and branch only, and the account.
-    Grants ``roles/iam.workloadIdentityUser`` on the account to the repository, and on the project the
-    ``DEPLOYER_ROLES`` and ``roles/resourcemanager.projectIamAdmin``, the latter for ``grantable_roles`` alone: a
-    deployment cannot widen its own rights. So an owner runs the first ``up`` of an environment, and each one that
-    changes this component or a custom role.
+    Grants ``roles/iam.workloadIdentityUser`` on the account to the repository; to the account
+    ``roles/iam.serviceAccountUser`` on each workload's, and on the project the ``DEPLOYER_ROLES`` and
+    ``roles/resourcemanager.projectIamAdmin``, the latter for ``grantable_roles`` alone.
+
+    So the deployer administers the services of its project, and reaches all data in them, but cannot widen its own
+    rights: it makes no account, no role and no identity pool, grants nothing on an account, and runs nothing as one
+    that is not the program's. An owner runs the first ``up`` of an environment, and each one that adds or removes a
+    workload, or changes this component or a custom role.
 
     Exposes ``provider_name`` and ``deployer_email``, which the deploying workflow is told.
 
     All of it is protected in every stack: Google keeps a deleted pool's id from being used for 30 days, and a
-    deployment that took its own rights away would stop half-way.
+    deployment that took its own rights away would stop half-way. What is protected keeps what it depends on, so the
+    workloads' accounts outlive a destroyed environment too: the deployer could not make them again.
 
     Example::
 
         from components.place import Place
+        from components.workload import Workload
         from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 
+        place = Place("my-project", "europe-west1")
         WorkloadIdentity(
             "github",
             WorkloadIdentityArgs(
-                place=Place("my-project", "europe-west1"),
+                place=place,
                 repository_id="123456789",
                 owner_id="987654",
                 grantable_roles=["roles/bigquery.jobUser"],
+                workloads=[Workload("report-job", place, "Writes the weekly report")],
             ),
         )
     """
@@ -180,6 +189,14 @@ class WorkloadIdentity(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        for workload in args.workloads:
+            gcp.serviceaccount.IAMMember(
+                f"{name}-runs-{workload.name}",
+                service_account_id=workload.account,
+                role="roles/iam.serviceAccountUser",
+                member=member,
+                opts=child,
+            )
         for role in DEPLOYER_ROLES:
             gcp.projects.IAMMember(
                 f"{name}-{role.removeprefix('roles/').replace('.', '-').lower()}",

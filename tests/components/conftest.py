@@ -16,6 +16,7 @@ EVERYTHING = {
     "omnipipe:customerManagedKeys": "true",
     "omnipipe:piiReaders": '["group:support@example.com"]',
     "omnipipe:piiMaskedReaders": '["group:analysts@example.com"]',
+    "omnipipe:alertEmails": '["data-platform@example.com"]',
     "omnipipe:billingAccount": "01AB23-CD45EF-678901",
     "omnipipe:monthlyBudget": "300",
     "omnipipe:githubRepositoryId": "123456789",
@@ -25,8 +26,10 @@ EVERYTHING = {
 
 @cache
 def deployed(stack: str) -> Recorder:
-    """What the program registers for a stack, or for ``everything``."""
-    name, more = ("prod", EVERYTHING) if stack == "everything" else (stack, {})
+    """What the program registers for a stack; for ``everything``; or for ``dev-everything``, the same of dev."""
+    name, more = {"everything": ("prod", EVERYTHING), "dev-everything": ("dev", EVERYTHING)}.get(
+        stack, (stack, {})
+    )
     project = Project.load(PROJECT_ROOT, name)
     with contextlib.chdir(project.main):  # as the engine runs it
         return record(
@@ -38,5 +41,5 @@ def deployed(stack: str) -> Recorder:
 
 @pytest.fixture
 def deploy() -> Callable[[str], Recorder]:
-    """``deploy("dev")``: what the program registers for a stack, or for ``everything``."""
+    """``deploy("dev")``: see ``deployed``."""
     return deployed

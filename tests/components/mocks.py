@@ -188,7 +188,8 @@ def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     """What Google would fill in, as far as the program uses it. It shows where a value comes from."""
     match type_.rpartition(":")[2]:
         case "Account":
-            return {"email": f"{inputs['accountId']}@{inputs['project']}.iam.gserviceaccount.com"}
+            email = f"{inputs['accountId']}@{inputs['project']}.iam.gserviceaccount.com"
+            return {"email": email, "name": f"projects/{inputs['project']}/serviceAccounts/{email}"}
         case "RandomPassword" | "RandomBytes":
             return {"result": "generated", "base64": "Z2VuZXJhdGVk"}
         case "Image":

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from components.place import Place
+from components.workload import Workload
 from components.workload_identity import DEPLOYER_ROLES, WorkloadIdentity, WorkloadIdentityArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
@@ -20,7 +21,13 @@ DEPLOYER = "serviceAccount:github-deployer@shop-prod.iam.gserviceaccount.com"
 
 
 def identity(*, preview: bool = False, **changed: Any) -> Recorder:
-    return record(lambda: WorkloadIdentity("github", WorkloadIdentityArgs(**ARGS | changed)), preview=preview)
+    """The deployer of a program with two workloads."""
+
+    def program() -> None:
+        workloads = [Workload(f"{name}-job", PLACE, "Works") for name in ("report", "audit")]
+        WorkloadIdentity("github", WorkloadIdentityArgs(workloads=workloads, **ARGS | changed))
+
+    return record(program, preview=preview)
 
 
 def test_the_provider_takes_tokens_of_this_repository_owner_and_branch_only() -> None:
@@ -41,9 +48,12 @@ def test_the_provider_takes_tokens_of_this_repository_owner_and_branch_only() ->
 
 
 def test_the_repository_may_act_as_the_deployer_and_as_nobody_else() -> None:
-    (grant,) = identity().of("serviceaccount.IAMMember")
+    (grant,) = (
+        made
+        for made in identity().of("serviceaccount.IAMMember")
+        if made.inputs["role"] == "roles/iam.workloadIdentityUser"
+    )
 
-    assert grant.inputs["role"] == "roles/iam.workloadIdentityUser"
     assert grant.inputs["member"] == (
         "principalSet://iam.googleapis.com/pools/github-pool/attribute.repository_id/123456789"
     )
@@ -56,10 +66,36 @@ def test_the_deployer_has_the_documented_roles_and_no_basic_one() -> None:
     assert {grant["member"] for grant in grants} == {DEPLOYER}
     assert sorted(g["role"] for g in grants if "condition" not in g) == list(DEPLOYER_ROLES)
     assert not {"roles/owner", "roles/editor", "roles/viewer"} & set(DEPLOYER_ROLES)
-    # Each of these would let it grant itself anything.
-    assert not {"roles/resourcemanager.projectIamAdmin", "roles/iam.roleAdmin", "roles/iam.securityAdmin"} & set(
-        DEPLOYER_ROLES
-    )
+
+
+def test_no_role_on_the_project_lets_the_deployer_widen_its_rights() -> None:
+    """Of IAM's own roles it has those that only look; the others grant, or let it be somebody else."""
+    of_iam = {role for role in DEPLOYER_ROLES if role.startswith(("roles/iam.", "roles/resourcemanager."))}
+
+    assert of_iam == {
+        "roles/iam.roleViewer",
+        "roles/iam.serviceAccountViewer",
+        "roles/iam.workloadIdentityPoolViewer",
+    }
+    # These run what they are given as an account of Google's, on the project.
+    assert not {"roles/cloudbuild.builds.editor", "roles/deploymentmanager.editor"} & set(DEPLOYER_ROLES)
+
+
+def test_the_deployer_runs_things_as_the_workloads_and_as_nobody_else() -> None:
+    runs = [
+        made
+        for made in identity().of("serviceaccount.IAMMember")
+        if made.inputs["role"] != "roles/iam.workloadIdentityUser"
+    ]
+
+    assert {(made.inputs["serviceAccountId"], made.inputs["role"], made.inputs["member"]) for made in runs} == {
+        (
+            f"projects/shop-prod/serviceAccounts/{name}-job@shop-prod.iam.gserviceaccount.com",
+            "roles/iam.serviceAccountUser",
+            DEPLOYER,
+        )
+        for name in ("report", "audit")
+    }
 
 
 def test_the_deployer_grants_on_the_project_what_workloads_get_and_nothing_else() -> None:
@@ -73,10 +109,10 @@ def test_the_deployer_grants_on_the_project_what_workloads_get_and_nothing_else(
 
 
 def test_all_of_it_is_protected_so_that_a_destroy_keeps_its_own_rights() -> None:
-    resources = identity().resources
+    resources = [made for made in identity().resources if made.parent == "github"]
 
-    assert len(resources) == len(DEPLOYER_ROLES) + 5
-    assert all(resource.protect and resource.parent == "github" for resource in resources)
+    assert len(resources) == len(DEPLOYER_ROLES) + 5 + 2
+    assert all(resource.protect for resource in resources)
 
 
 def test_what_a_workflow_is_told_is_exposed_and_unknown_in_a_preview() -> None:
@@ -104,14 +140,12 @@ def test_what_a_workflow_is_told_is_exposed_and_unknown_in_a_preview() -> None:
 )
 def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words.replace("(", r"\(").replace("|", r"\|")):
-        WorkloadIdentityArgs(**ARGS | wrong)
+        identity(**wrong)
 
 
 def test_all_that_does_not_fit_is_told_at_once() -> None:
     with pytest.raises(ValueError, match=r"repository_id.*; owner_id.*; branch"):
-        WorkloadIdentityArgs(
-            place=PLACE, repository_id="a", owner_id="b", branch="", grantable_roles=["roles/a.b"]
-        )
+        identity(repository_id="a", owner_id="b", branch="", grantable_roles=["roles/a.b"])
 
 
 def test_what_the_platform_grants_on_the_project_is_what_its_deployer_may_grant(
@@ -126,3 +160,17 @@ def test_what_the_platform_grants_on_the_project_is_what_its_deployer_may_grant(
     assert granted
     for role in granted:
         assert f"'{full_name.get(role, role)}'" in limited["condition"]["expression"]
+
+
+def test_the_platforms_deployer_runs_things_as_every_account_of_the_program(
+    deploy: Callable[[str], Recorder],
+) -> None:
+    program = deploy("everything")
+    accounts = {account.inputs["accountId"] for account in program.of("serviceaccount.Account")}
+    runs_as = {
+        grant.inputs["serviceAccountId"].rpartition("/")[2].partition("@")[0]
+        for grant in program.of("serviceaccount.IAMMember")
+        if grant.inputs["role"] == "roles/iam.serviceAccountUser"
+    }
+
+    assert runs_as == accounts - {"github-deployer"}

@@ -126,6 +126,7 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/iam.serviceAccountAdmin": _NO_REQUEST_HERE,
     "roles/iam.serviceAccountTokenCreator": _NO_REQUEST_HERE,
     "roles/iam.serviceAccountUser": _NO_REQUEST_HERE,
+    "roles/iam.serviceAccountViewer": _NO_REQUEST_HERE,
     "roles/iam.workloadIdentityPoolAdmin": _NO_REQUEST_HERE,
     "roles/iam.workloadIdentityPoolViewer": _NO_REQUEST_HERE,
     "roles/iam.workloadIdentityUser": _NO_REQUEST_HERE,
