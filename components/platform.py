@@ -1,5 +1,6 @@
 """The whole platform: what there is, and what stands on what.
 
+FixedSettings                        what is not changed while it is up
 ApiServices                          what Google has to switch on
 Encryption (on demand), Network,     what everything stands on
 Secrets, CodeStore
@@ -18,6 +19,7 @@ from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.encryption import Encryption, EncryptionArgs, Keys
+from components.fixed_settings import FixedSettings, FixedSettingsArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
@@ -71,7 +73,21 @@ class Platform(pulumi.ComponentResource):
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Platform", name, {}, opts)
         place = args.place
-        apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self))
+        fixed = FixedSettings(
+            "fixed",
+            FixedSettingsArgs(
+                settings={
+                    "gcp:project": place.project,
+                    "gcp:region": place.region,
+                    "bigqueryLocation": args.bigquery_location,
+                    "customerManagedKeys": args.customer_managed_keys,
+                },
+                runbook=f"{args.runbooks_url}/destroy-and-bring-back.md#change-where-data-is-or-whose-keys-encrypt-it",
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        # Nothing is made before that is agreed, because everything else waits for the APIs.
+        apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed]))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
         provider = quota_provider("quota", place, pulumi.ResourceOptions(parent=self))
 

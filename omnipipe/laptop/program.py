@@ -98,6 +98,8 @@ def run(project: Project, deployment: Deployment) -> dict[str, Any]:
                 raise monitor.failure from None
             if isinstance(error, LaptopError):
                 raise
+            if isinstance(error, pulumi.RunError):  # the program's own words, as the engine prints them
+                raise LaptopError(str(error)) from error
             raise LaptopError(f"the program failed: {type(error).__name__}: {error}") from error
     if monitor.failure is not None:
         raise monitor.failure

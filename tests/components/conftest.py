@@ -2,8 +2,9 @@
 
 import contextlib
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -24,18 +25,24 @@ EVERYTHING = {
 }
 
 
+_STACKS = {"everything": ("prod", EVERYTHING), "dev-everything": ("dev", EVERYTHING)}
+
+
 @cache
 def deployed(stack: str) -> Recorder:
     """What the program registers for a stack; for ``everything``; or for ``dev-everything``, the same of dev."""
-    name, more = {"everything": ("prod", EVERYTHING), "dev-everything": ("dev", EVERYTHING)}.get(
-        stack, (stack, {})
-    )
+    return deploy_with(*_STACKS.get(stack, (stack, {})))
+
+
+def deploy_with(name: str, more: Mapping[str, str], **how: Any) -> Recorder:
+    """What the program registers for a stack with some settings changed; ``how`` is ``record``'s."""
     project = Project.load(PROJECT_ROOT, name)
     with contextlib.chdir(project.main):  # as the engine runs it
         return record(
             lambda: runpy.run_path(str(project.main), run_name="__main__"),
-            config=project.config | more,
+            config={**project.config, **more},
             stack=name,
+            **how,
         )
 
 

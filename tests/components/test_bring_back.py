@@ -23,6 +23,7 @@ MAKES = {
     "docker-build": "roles/artifactregistry.admin",
     "logging": "roles/logging.configWriter",
     "monitoring": "roles/monitoring.editor",
+    "pulumi": None,
     "random": None,
     "secretmanager": "roles/secretmanager.admin",
     "sql": "roles/cloudsql.admin",

@@ -63,6 +63,20 @@ def test_what_stays_the_same_is_unchanged_and_what_differs_is_changed(first: Rep
     assert third.cloud.registry.of_type(BUCKET)[0].inputs["forceDestroy"] is True
 
 
+def test_a_stash_gives_out_what_it_was_made_with_until_it_is_taken_down(first: Reports) -> None:
+    stash = "pulumi:index:Stash"
+    assert first.register(stash, "made-with", input={"keys": False})["output"] == {"keys": False}
+
+    second = Reports(first.cloud.home)
+    assert second.register(stash, "made-with", input={"keys": True}) == {
+        "input": {"keys": True},
+        "output": {"keys": False},
+    }
+
+    Reports(first.cloud.home).deployment.take_down_unregistered()
+    assert Reports(first.cloud.home).register(stash, "made-with", input={"keys": True})["output"] == {"keys": True}
+
+
 def test_a_provider_is_no_resource(first: Reports) -> None:
     first.register("pulumi:providers:gcp", "default", project="p")
     assert list(first.cloud.registry) == []

@@ -119,6 +119,12 @@ def test_an_error_of_the_program_itself_is_told_as_such(root: Path) -> None:
         run(program(root, "{}['nothing']"), Remembering())
 
 
+def test_what_the_program_refuses_is_told_in_its_own_words(root: Path) -> None:
+    source = "pulumi.Output.from_input(1).apply(lambda _: (_ for _ in ()).throw(pulumi.RunError('set it back')))"
+    with pytest.raises(LaptopError, match=r"^set it back$"):
+        run(program(root, source), Remembering())
+
+
 def test_a_lookup_that_the_laptop_cannot_answer_is_named(root: Path) -> None:
     source = "import pulumi_gcp as gcp\npulumi.export('n', gcp.storage.get_bucket_output(name='b').location)"
     with pytest.raises(

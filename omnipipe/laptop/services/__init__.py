@@ -14,6 +14,7 @@ from omnipipe.laptop.services import (
     scheduler,
     secretmanager,
     sql,
+    stash,
     storage,
     workflows,
 )
@@ -34,6 +35,7 @@ KINDS: dict[str, Kind] = (
     | scheduler.KINDS
     | secretmanager.KINDS
     | sql.KINDS
+    | stash.KINDS
     | storage.KINDS
     | workflows.KINDS
 )
