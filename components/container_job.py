@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 from components.checks import require
 from components.code_store import CodeStore
 from components.network import Network
-from components.packaging import ROOT
+from components.packaging import ROOT, from_the_program
 from components.place import Place
 from components.secrets import Secret
 from components.workload import Workload
@@ -98,8 +98,8 @@ class ContainerJob(pulumi.ComponentResource):
         self.workload = args.workload or Workload(f"{name}-job", args.place, f"Job {name}", child)
         image = docker_build.Image(
             f"{name}-image",
-            context={"location": str(ROOT)},
-            dockerfile={"location": str(args.folder / "Dockerfile")},
+            context={"location": from_the_program(ROOT)},
+            dockerfile={"location": from_the_program(args.folder / "Dockerfile")},
             platforms=[docker_build.Platform.LINUX_AMD64],
             tags=[pulumi.Output.concat(args.code.registry, "/", name, ":latest")],
             push=True,

@@ -1,9 +1,11 @@
 """Run a piece of program as Pulumi would, and see each registration: its inputs, its options, what it exposes."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -209,7 +211,7 @@ def _name(urn: str) -> str:
 
 
 def _plain(value: Any, path: str, secrets: set[str]) -> Any:
-    """Plain data: secrets without their wrapping, but noted; what is unknown as ``UNKNOWN``; files as paths."""
+    """Plain data: secrets unwrapped, but noted; what is unknown as ``UNKNOWN``; files by what they hold."""
     if isinstance(value, dict):
         if rpc._special_sig_key in value:
             secrets.add(path)
@@ -221,8 +223,8 @@ def _plain(value: Any, path: str, secrets: set[str]) -> Any:
         }
     if isinstance(value, list):
         return [_plain(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
-    if isinstance(value, pulumi.FileAsset):
-        return value.path
+    if isinstance(value, pulumi.FileAsset):  # Pulumi compares the hashes of files, and not where they are
+        return f"file with the SHA-256 {hashlib.sha256(Path(value.path).read_bytes()).hexdigest()}"
     if isinstance(value, Unknown):
         return UNKNOWN
     return int(value) if isinstance(value, float) and value.is_integer() else value

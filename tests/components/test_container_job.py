@@ -62,8 +62,9 @@ def test_the_image_is_built_from_the_project_for_google_but_never_on_a_preview()
     assert image.inputs["buildOnPreview"] is False
     assert image.inputs["push"] is True
     assert image.inputs["platforms"] == ["linux/amd64"]
-    assert image.inputs["context"] == {"location": str(ROOT)}
-    assert image.inputs["dockerfile"] == {"location": str(FOLDER / "Dockerfile")}
+    # Both from where the program runs, which for this test is the project's root.
+    assert image.inputs["context"] == {"location": "."}
+    assert image.inputs["dockerfile"] == {"location": "jobs/migrate/Dockerfile"}
     assert image.inputs["tags"] == ["europe-west1-docker.pkg.dev/shop-prod/images/load:latest"]
     assert "code-images" in image.dependencies  # there must be something to push to
 
