@@ -79,10 +79,9 @@ class Database:
 
     @classmethod
     def create(cls, server: Postgres, folder: Path) -> "Database":
-        """Make a database and the users that the program declares: not the replication user."""
+        """Make a database and the user that the program declares: the job makes the others."""
         name = f"mobility_{uuid4().hex[:8]}"
         server.ensure_database(name)
-        server.ensure_user(APP, PASSWORDS[APP])
         server.ensure_iam_user(MIGRATOR, ["cloudsqlsuperuser"])
         return cls(server, name, f"omnipipe_{name}", Identities(server, folder))
 
@@ -113,6 +112,7 @@ class Database:
             "PGDATABASE": self.name,
             "PGUSER": MIGRATOR,
             "APP_USER": APP,
+            "APP_PASSWORD": PASSWORDS[APP],
             "REPLICATION_USER": REPLICATION,
             "REPLICATION_PASSWORD": PASSWORDS[REPLICATION],
             "PUBLICATION": PUBLICATION,

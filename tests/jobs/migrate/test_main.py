@@ -144,11 +144,12 @@ def test_a_table_without_a_key_is_refused_and_nothing_changes(database: Database
     assert before["slots"] == []
 
 
-def test_a_new_password_of_the_replication_user_counts(database: Database, image: Image) -> None:
+@pytest.mark.parametrize(("user", "variable"), [(APP, "APP_PASSWORD"), (REPLICATION, "REPLICATION_PASSWORD")])
+def test_a_new_password_counts(database: Database, image: Image, user: str, variable: str) -> None:
     database.migrate(image)
-    assert database.migrate(image, REPLICATION_PASSWORD="changed")[0] == 0
+    assert database.migrate(image, **{variable: "changed"})[0] == 0
     with pytest.raises(psycopg.OperationalError):
-        database.rows("SELECT 1", REPLICATION)
+        database.rows("SELECT 1", user)
     assert database.migrate(image)[0] == 0  # as the other tests know it
 
 
@@ -190,7 +191,8 @@ def test_a_slot_of_another_kind_is_named(database: Database, image: Image) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["PGUSER", "APP_USER", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"]
+    "name",
+    ["PGUSER", "APP_USER", "APP_PASSWORD", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"],
 )
 def test_a_missing_variable_is_named(database: Database, image: Image, name: str) -> None:
     code, output = database.migrate(image, **{name: ""})
@@ -198,10 +200,12 @@ def test_a_missing_variable_is_named(database: Database, image: Image, name: str
     assert f"{name} is not set" in output
 
 
-def test_an_application_user_that_does_not_exist_is_named(database: Database, image: Image) -> None:
-    code, output = database.migrate(image, APP_USER="nobody_here")
+def test_a_login_that_somebody_else_made_is_told(database: Database, image: Image) -> None:
+    others = f"app_{database.name}"
+    database.server.ensure_user(others, "theirs")  # as Cloud SQL's API makes it
+    code, output = database.migrate(image, APP_USER=others)
     assert code == 1
-    assert "nobody_here" in output
+    assert f"the role {others} is somebody else's, such as a user that Cloud SQL's API made" in output
     assert state(database)["tables"] == []
 
 
