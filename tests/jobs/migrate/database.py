@@ -21,7 +21,6 @@ from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 
 APP, REPLICATION = "mobility_app", "datastream"
 PASSWORDS = {APP: "app's", REPLICATION: "replication's"}
@@ -57,7 +56,7 @@ class Identities:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def _given(self, account: str, scopes: str, token: str, expires: float) -> None:
-        assert scopes == LOGIN_SCOPE
+        assert scopes == "https://www.googleapis.com/auth/sqlservice.login"
         self.token = token
         if self.admits and self._server.is_ready():
             self._server.let_in(self.user, token, datetime.fromtimestamp(expires, UTC))

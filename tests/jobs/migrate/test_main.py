@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,10 +167,31 @@ def test_killed_anywhere_it_can_be_run_again(database: Database, image: Image) -
     assert len(state(database)["slots"]) == 1
 
 
-def test_several_at_once_do_not_trip_over_each_other(database: Database, image: Image) -> None:
-    several = [database.start_migrate(image) for _ in range(3)]
-    for process in several:
-        output, _ = process.communicate(timeout=120)
+def test_the_second_of_two_waits_until_the_first_has_ended(database: Database, image: Image) -> None:
+    """Without that, both would look for what is missing, and both would make it."""
+    assert database.migrate(image)[0] == 0
+
+    def waiting() -> list[tuple]:
+        return database.rows(
+            "SELECT locktype FROM pg_locks WHERE NOT granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
+        )
+
+    def until(locks: list[tuple], process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 30
+        while waiting() != locks:
+            assert process.poll() is None, f"it ended, and did not wait: {process.communicate()[0]}"
+            assert time.monotonic() < deadline, waiting()
+            time.sleep(0.02)
+
+    with psycopg.connect(database.dsn("cloudsqladmin")) as writer:
+        writer.execute("LOCK TABLE customers")  # so that the first one stands still, in the middle of its work
+        first = database.start_migrate(image)
+        until([("relation",)], first)
+        second = database.start_migrate(image)
+        until([("advisory",), ("relation",)], second)
+    for process in (first, second):
+        output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
     assert len(state(database)["slots"]) == 1
 

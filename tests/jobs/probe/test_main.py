@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.runtime import log, warehouse
 from tests.jobs.probe.rows import NOW, PIPELINE, check, hours_ago, run
+from tests.jobs.unencrypted import server_without_tls
 
 
 class Lines(dict[tuple[str, str], float]):
@@ -171,6 +174,40 @@ def test_every_logical_slot_of_the_database(measure: Any, postgres: Postgres, da
         assert lines["slot_wal_bytes", slot] > 2_000_000
         assert 2_000_000 < lines["capture_lag_bytes", slot] <= lines["slot_wal_bytes", slot]
         assert 0 <= lines["slot_idle_hours", slot] < 0.1
+
+
+def test_a_slot_that_is_read_has_been_idle_for_no_time(measure: Any, postgres: Postgres, database: str) -> None:
+    """A figure that stays away would keep the alert of a slot that was idle before from ending."""
+    slot = f"read_{database}"
+    with psycopg.connect(postgres.admin_dsn(database), autocommit=True) as admin:
+        admin.execute("CREATE PUBLICATION read")
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+        with closing(psycopg.connect(f"{postgres.admin_dsn(database)} replication=database")) as reader:
+            reader.autocommit = True
+            options = "proto_version '1', publication_names 'read'"
+            reader.pgconn.send_query(f'START_REPLICATION SLOT "{slot}" LOGICAL 0/0 ({options})'.encode())
+            active = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+            deadline = time.monotonic() + 10
+            while admin.execute(active, [slot]).fetchone() != (True,):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert measure()["slot_idle_hours", slot] == 0
+        while admin.execute(active, [slot]).fetchone() == (True,):  # the fixture drops it
+            assert time.monotonic() < deadline + 10
+            time.sleep(0.02)
+
+
+def test_a_server_without_tls_hears_neither_a_name_nor_a_token(
+    measure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server_without_tls() as server:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(server.port))
+        monkeypatch.setenv("PGSSLMODE", "prefer")
+        (problem,) = measure().errors
+    assert "server does not support SSL, but SSL was required" in problem["message"]
+    assert server.asked
+    assert server.heard == b""
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(
