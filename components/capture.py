@@ -46,6 +46,7 @@ class Capture(pulumi.ComponentResource):
     """Postgres, the migrate job, and a stream of every change into the dataset ``raw``.
 
     The order is the point: migrate makes the tables, the publication and the slot; only then does the stream start.
+    Both do their work again for another instance of the database.
 
     Grants the migrate job a login as an administrator of the database, and the passwords of the users that it makes:
     the application's and Datastream's.
@@ -132,6 +133,7 @@ class Capture(pulumi.ComponentResource):
             "cdc",
             CdcStreamArgs(
                 place=place,
+                instance=database.log_id,
                 host=database.host,
                 port=database.port,
                 database=database.database,

@@ -48,6 +48,7 @@ def _entry(registration: Registration, program: Recorder) -> dict[str, Any]:
         "ignore changes of": list(registration.ignore_changes),
         "delete before replace": registration.delete_before_replace,
         "replace on changes of": list(registration.replace_on_changes),
+        "replace for another": registration.replacement_trigger,
         "hooks after creation": list(registration.after_create),
         "retain on delete": registration.retain_on_delete,
         "timeouts": registration.custom_timeouts,

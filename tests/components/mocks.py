@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+from google.protobuf import struct_pb2
 from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import get_root_resource, reset_options
@@ -46,6 +47,7 @@ class Registration:
     custom_timeouts: dict[str, str]
     after_create: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
+    replacement_trigger: Any
 
     @property
     def kind(self) -> str:
@@ -156,6 +158,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
             },
             after_create=tuple(request.hooks.after_create),
             replace_on_changes=tuple(request.replaceOnChanges),
+            replacement_trigger=_trigger(request),
         )
         with self._lock:
             self._recorder.registrations.append(registration)
@@ -204,6 +207,14 @@ def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
             return {"name": f"pools/{name}"}
         case _:
             return {}
+
+
+def _trigger(request: Any) -> Any:
+    """The value that a resource is replaced for when it is another one, or None."""
+    if not request.HasField("replacement_trigger"):
+        return None
+    wrapped = struct_pb2.Struct(fields={"value": request.replacement_trigger})
+    return _plain(rpc.deserialize_properties(wrapped, keep_unknowns=True), "", set())["value"]
 
 
 def _name(urn: str) -> str:
