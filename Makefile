@@ -21,7 +21,8 @@ install: $(VENV)/.installed ## Make .venv from requirements.lock, and an environ
 $(VENV)/.installed: requirements.lock pyproject.toml $(wildcard functions/*/requirements.txt jobs/*/requirements.txt)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("OmniPipe needs Python 3.11 or newer, this is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(UV) || $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
+	@test -x $(UV) || { sed -n '/^uv==/,/[^\]$$/p' requirements.lock > $(VENV)/uv.txt && \
+		$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/uv.txt; }
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m omnipipe.laptop.environments

@@ -46,8 +46,10 @@ class Capture(pulumi.ComponentResource):
     """Postgres, the migrate job, and a stream of every change into the dataset ``raw``.
 
     The order is the point: migrate makes the tables, the publication and the slot; only then does the stream start.
+    Both do their work again for another instance of the database.
 
-    Grants the migrate job a login as an administrator of the database, and the secret of the user that it makes.
+    Grants the migrate job a login as an administrator of the database, and the passwords of the users that it makes:
+    the application's and Datastream's.
 
     Exposes ``database``; ``services``, whose errors are to be watched; ``workloads``, who is here.
 
@@ -93,14 +95,13 @@ class Capture(pulumi.ComponentResource):
                 availability=args.availability,
                 protect=args.protect,
                 database=DATABASE,
-                users=(APP_USER,),
-                secrets=args.secrets,
                 kms_key=args.kms_key,
             ),
             child,
         )
         migrator = Workload("migrate-job", place, "Job migrate", child)
         migrator_login = database.let_in(migrator, administrator=True)
+        app_password = args.secrets.password("oltp-mobility-app")
         replication_password = args.secrets.password("oltp-datastream")
         migrate = ContainerJob(
             "migrate",
@@ -118,7 +119,7 @@ class Capture(pulumi.ComponentResource):
                     "PUBLICATION": PUBLICATION,
                     "SLOT": SLOT,
                 },
-                secrets={"REPLICATION_PASSWORD": replication_password},
+                secrets={"APP_PASSWORD": app_password, "REPLICATION_PASSWORD": replication_password},
                 workload=migrator,
                 network=args.network,
                 prepares=database.log_id,  # another instance is empty
@@ -132,6 +133,7 @@ class Capture(pulumi.ComponentResource):
             "cdc",
             CdcStreamArgs(
                 place=place,
+                instance=database.log_id,
                 host=database.host,
                 port=database.port,
                 database=database.database,

@@ -28,7 +28,8 @@ class CdcStreamArgs:
     """What a ``CdcStream`` needs.
 
     ``host``, ``port``, ``database``, ``user``, ``password`` are how Datastream connects, encrypted, to a server whose
-    certificate ``ca_certificate`` (PEM) signed; ``publication`` and ``slot`` must exist before the stream does;
+    certificate ``ca_certificate`` (PEM) signed; ``instance`` is which server that is: with another one the stream
+    begins anew; ``publication`` and ``slot`` must exist before the stream does;
     ``attachment_id`` is the network attachment that leads to the
     host; ``dataset`` is where the tables land, as ``project:dataset``.
 
@@ -37,6 +38,7 @@ class CdcStreamArgs:
     """
 
     place: Place
+    instance: pulumi.Input[str]
     host: pulumi.Input[str]
     port: int
     database: pulumi.Input[str]
@@ -85,6 +87,7 @@ class CdcStream(pulumi.ComponentResource):
             "shop",
             CdcStreamArgs(
                 place=place,
+                instance="my-project:shop-instance-1234567",
                 host="10.20.0.5",
                 port=5432,
                 database="shop",
@@ -197,8 +200,13 @@ class CdcStream(pulumi.ComponentResource):
                 }
                 for table in args.tables
             ],
+            # A position in the log of one instance means nothing in another's, whose address and names are the same: a
+            # stream that was left would skip what is written there. Not `replace_with`: it counts in the deployment
+            # that replaces the instance alone, and that one may fail before it comes to the stream.
             # A replacement has the same id, and the slot takes one reader.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, replacement_trigger=args.instance, delete_before_replace=True
+            ),
         )
         self.stream_id = stream.id
         self.register_outputs({"stream_id": self.stream_id})

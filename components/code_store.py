@@ -9,6 +9,10 @@ from components.place import Place
 from components.settling import settling
 from components.workload import Workload
 
+# Of each image so many are kept, whatever their age, and all that are younger than 30 days, in seconds as the API says.
+_KEPT_IMAGES = 10
+_OLD = f"{30 * 86400}s"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CodeStoreArgs:
@@ -21,6 +25,8 @@ class CodeStoreArgs:
 
 class CodeStore(pulumi.ComponentResource):
     """A bucket for the zips of functions, a repository for images, and the identity that builds functions.
+
+    Old images are deleted by the repository's own policy, but for the ten newest of each.
 
     The builder may read the bucket, and Google's own copies of sources (``roles/storage.objectViewer``, on buckets
     named ``gcf-v2-sources-…`` only), write images (``roles/artifactregistry.writer`` on the repository) and its log
@@ -61,6 +67,12 @@ class CodeStore(pulumi.ComponentResource):
             format="DOCKER",
             description="Images of the jobs and functions.",
             kms_key_name=args.images_kms_key,
+            # Every change of the code makes new images. What runs is among the newest of its kind.
+            cleanup_policy_dry_run=False,
+            cleanup_policies=[
+                {"id": "old", "action": "DELETE", "condition": {"tag_state": "ANY", "older_than": _OLD}},
+                {"id": "newest", "action": "KEEP", "most_recent_versions": {"keep_count": _KEPT_IMAGES}},
+            ],
             opts=child,
         )
         builder = Workload(f"{name}-builder", place, "Builds the functions", child)

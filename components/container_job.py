@@ -12,7 +12,7 @@ import pulumi_gcp as gcp
 from components.checks import require
 from components.code_store import CodeStore
 from components.network import Network
-from components.packaging import ROOT
+from components.packaging import ROOT, from_the_program
 from components.place import Place
 from components.secrets import Secret
 from components.workload import Workload
@@ -26,8 +26,9 @@ class ContainerJobArgs:
     ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image; ``network`` is
     where traffic to private addresses leaves from. ``timeout_s`` is the longest time of
     one attempt, in seconds; ``max_retries`` counts attempts after the first. With ``prepares``, the id of what the
-    job prepares for others, a deployment runs it whenever that, its image or its environment changed, before anything
-    that depends on this component. ``runners`` may run it; with ``overrides``, also with another environment.
+    job prepares for others, a deployment runs it whenever that or the job changed, and again until it has succeeded,
+    before anything that depends on this component. ``runners`` may run it; with ``overrides``, also with another
+    environment.
 
     Raises ValueError for a folder without Dockerfile, a timeout over a week or more than ten retries
     (https://cloud.google.com/run/quotas), and for a variable that is given twice.
@@ -97,8 +98,8 @@ class ContainerJob(pulumi.ComponentResource):
         self.workload = args.workload or Workload(f"{name}-job", args.place, f"Job {name}", child)
         image = docker_build.Image(
             f"{name}-image",
-            context={"location": str(ROOT)},
-            dockerfile={"location": str(args.folder / "Dockerfile")},
+            context={"location": from_the_program(ROOT)},
+            dockerfile={"location": from_the_program(args.folder / "Dockerfile")},
             platforms=[docker_build.Platform.LINUX_AMD64],
             tags=[pulumi.Output.concat(args.code.registry, "/", name, ":latest")],
             push=True,
@@ -114,6 +115,7 @@ class ContainerJob(pulumi.ComponentResource):
             ),
         ]
         # A change of what it does, is told or does it for changes the token, and a changed token runs the job.
+        # docs/decisions/0012-a-job-that-a-deployment-runs-is-made-anew.md
         token = pulumi.Output.json_dumps([image.digest, environment, args.prepares]).apply(_token)
         self.job = gcp.cloudrunv2.Job(
             f"{name}-job",
@@ -145,7 +147,13 @@ class ContainerJob(pulumi.ComponentResource):
                     else None,
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, *args.depends_on]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*access, *args.depends_on],
+                # Only "*" makes anew what failed at its creation too. A new job has the same name.
+                replace_on_changes=["*"] if args.prepares is not None else None,
+                delete_before_replace=True if args.prepares is not None else None,
+            ),
         )
         for runner in args.runners:
             gcp.cloudrunv2.JobIamMember(

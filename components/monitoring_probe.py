@@ -52,7 +52,6 @@ class Probe(pulumi.ComponentResource):
         from components.network import Network
         from components.oltp_database import OltpDatabase, OltpDatabaseArgs
         from components.place import Place
-        from components.secrets import Secrets, SecretsArgs
         from components.warehouse import Warehouse, WarehouseArgs
         from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
@@ -68,8 +67,6 @@ class Probe(pulumi.ComponentResource):
                 availability="ZONAL",
                 protect=False,
                 database="shop",
-                users=(),
-                secrets=Secrets("secrets", SecretsArgs(place=place)),
             ),
         )
         tables = WarehouseArgs(

@@ -7,7 +7,6 @@ import pulumi_gcp as gcp
 
 from components.checks import require
 from components.place import Place
-from components.secrets import Secret, Secrets
 from components.workload import Workload
 
 PORT = 5432
@@ -24,8 +23,8 @@ class OltpDatabaseArgs:
 
     ``network_id`` and ``subnet_id`` are where its private address is; ``tier`` its machine type;
     ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted and keeps backups with
-    point-in-time recovery; ``database`` is the name of the database; ``users`` log in with passwords, which
-    ``secrets`` keeps; ``kms_key`` encrypts the instance and its backups, if not a key of Google's own.
+    point-in-time recovery; ``database`` is the name of the database; ``kms_key`` encrypts the instance and its
+    backups, if not a key of Google's own.
 
     Raises ValueError for another availability, and for REGIONAL without ``protect``: a standby takes backups.
     """
@@ -37,8 +36,6 @@ class OltpDatabaseArgs:
     availability: str
     protect: bool
     database: str
-    users: tuple[str, ...]
-    secrets: Secrets
     kms_key: pulumi.Input[str] | None = None
 
     def __post_init__(self) -> None:
@@ -59,15 +56,17 @@ class OltpDatabaseArgs:
 class OltpDatabase(pulumi.ComponentResource):
     """Cloud SQL for PostgreSQL without a public address, ready for logical replication.
 
-    Creates the instance, an address in the subnet that leads to it by Private Service Connect, a database, and one
-    login for each of ``users``, with a password in Secret Manager. The instance's name gets a random end, because
-    Cloud SQL does not take the name of a deleted instance again for a week.
+    Creates the instance, an address in the subnet that leads to it by Private Service Connect, and a database. The
+    instance's name gets a random end, because Cloud SQL does not take the name of a deleted instance again for a week.
+
+    No user with a password: Cloud SQL's API makes each a member of cloudsqlsuperuser. Who is to have one is made in
+    SQL, by an administrator that ``let_in`` lets in.
 
     It takes encrypted connections only. Who wants to be sure whom it talks to checks the server's certificate with
     ``ca_certificate``, which every instance has its own of.
 
     Exposes ``host`` and ``port`` (reachable inside the network only), ``database``, ``connection``, ``ca_certificate``;
-    ``log_id``, by which Cloud Logging knows the instance; ``passwords``, a ``Secret`` by login; ``ready``, what must
+    ``log_id``, by which Cloud Logging knows the instance; ``ready``, what must
     exist before somebody connects. ``let_in`` makes a workload an IAM user, who logs in with its access tokens, over
     TLS, and grants it ``roles/cloudsql.instanceUser`` on the project for instances of this name alone.
 
@@ -76,7 +75,6 @@ class OltpDatabase(pulumi.ComponentResource):
         from components.network import Network
         from components.oltp_database import OltpDatabase, OltpDatabaseArgs
         from components.place import Place
-        from components.secrets import Secrets, SecretsArgs
         from components.workload import Workload
 
         place = Place("my-project", "europe-west1")
@@ -91,8 +89,6 @@ class OltpDatabase(pulumi.ComponentResource):
                 availability="ZONAL",
                 protect=False,
                 database="shop",
-                users=("shop_app",),
-                secrets=Secrets("secrets", SecretsArgs(place=place)),
             ),
         )
         user = database.let_in(Workload("migrate-job", place, "Migrates the shop"), administrator=True)
@@ -158,23 +154,6 @@ class OltpDatabase(pulumi.ComponentResource):
             deletion_policy="ABANDON",
             opts=data,
         )
-        self.passwords: dict[str, Secret] = {}
-        users = []
-        for login in args.users:
-            secret = args.secrets.password(f"{name}-{login.replace('_', '-')}")
-            self.passwords[login] = secret
-            users.append(
-                gcp.sql.User(
-                    f"{name}-{login}",
-                    project=args.place.project,
-                    instance=instance.name,
-                    name=login,
-                    password=secret.value,
-                    # Postgres refuses to drop a role that owns or was granted something.
-                    deletion_policy="ABANDON",
-                    opts=child,
-                )
-            )
         self._instance = instance
         self.log_id = pulumi.Output.concat(args.place.project, ":", instance.name)
         self.host = address.address
@@ -182,7 +161,7 @@ class OltpDatabase(pulumi.ComponentResource):
         self.database = database.name
         self.ca_certificate = instance.server_ca_certs.apply(lambda certificates: str(certificates[0].cert))
         self.connection = pulumi.Output.format("{0}:{1}/{2}", self.host, PORT, database.name)
-        self.ready: list[pulumi.Resource] = [endpoint, database, *users]
+        self.ready: list[pulumi.Resource] = [endpoint, database]
         self.register_outputs({"host": self.host, "database": self.database, "connection": self.connection})
 
     def let_in(self, workload: Workload, *, administrator: bool = False) -> pulumi.Output[str]:
@@ -199,7 +178,8 @@ class OltpDatabase(pulumi.ComponentResource):
             type="CLOUD_IAM_SERVICE_ACCOUNT",
             name=name,
             database_roles=[ADMINISTRATORS] if administrator else None,
-            deletion_policy="ABANDON",  # as above
+            # Postgres refuses to drop a role that owns or was granted something; it goes with the instance.
+            deletion_policy="ABANDON",
             opts=pulumi.ResourceOptions(parent=self),
         )
         # Not by the instance's whole name, which is known only when it exists: a new grant takes minutes to count.

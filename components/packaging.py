@@ -1,7 +1,11 @@
-"""What travels into a deployment: the folders of functions, with the shared code, as deterministic zips."""
+"""What travels into a deployment: the folders of functions, with the shared code, as deterministic zips.
+
+What a deployment is told of a file is the same wherever the checkout lies: otherwise a preview elsewhere shows changes.
+"""
 
 import hashlib
 import io
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +28,8 @@ class Package:
 def package_function(folder: Path) -> Package:
     """Zip a function's folder together with the shared code; the bytes depend on the content alone.
 
-    The zip is written to ``.omnipipe/packages`` below the project, once for each content.
+    Nothing is compressed: another version of zlib would make other bytes, and so another function. The zip is
+    written to ``.omnipipe/packages`` below the project, once for each content.
 
     Raises FileNotFoundError when the folder has no main.py or no requirements.txt, which Google's build needs.
     """
@@ -35,10 +40,10 @@ def package_function(folder: Path) -> Package:
     for shared in SHARED:
         files |= {path.relative_to(ROOT).as_posix(): path for path in _sources(ROOT / shared)}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, whoever packs
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name].read_bytes())
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
@@ -49,6 +54,15 @@ def package_function(folder: Path) -> Package:
         temporary.write_bytes(buffer.getvalue())
         temporary.replace(path)
     return Package(path, digest)
+
+
+def from_the_program(path: Path) -> str:
+    """A path of this project as a build provider takes it: relative to the program's folder.
+
+    The engine runs the program there and its providers too, and a provider makes it whole by its own working directory:
+    `ProjectInfoContext` and `newPlugin` of the engine, `BuildContext.validate` of pulumi-docker-build.
+    """
+    return os.path.relpath(path)
 
 
 def _sources(path: Path) -> list[Path]:

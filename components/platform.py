@@ -20,6 +20,7 @@ from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.encryption import Encryption, EncryptionArgs, Keys
 from components.fixed_settings import FixedSettings, FixedSettingsArgs
+from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
@@ -38,7 +39,8 @@ class Platform(pulumi.ComponentResource):
     """One environment: Postgres -> Datastream -> BigQuery, a daily workflow over it, and the KPIs out again.
 
     Exposes the components that others may build on: ``capture``, ``warehouse``, ``pipeline``, and
-    ``deployer`` where GitHub's workflows may deploy. Grants nothing itself.
+    ``deployer`` where GitHub's workflows may deploy. Grants nothing itself. Everything in it that takes labels
+    has those of ``components/labels.py``.
 
     Example::
 
@@ -48,6 +50,7 @@ class Platform(pulumi.ComponentResource):
 
         settings = PlatformArgs(
             place=Place("my-project", "europe-west1"),
+            owner="data-platform",
             bigquery_location="EU",
             database_tier="db-f1-micro",
             database_availability="ZONAL",
@@ -71,7 +74,8 @@ class Platform(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("omnipipe:components:Platform", name, {}, opts)
+        labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
+        super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
         place = args.place
         fixed = FixedSettings(
             "fixed",

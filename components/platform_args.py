@@ -14,6 +14,7 @@ class PlatformArgs:
     """
 
     place: Place
+    owner: str
     bigquery_location: str
     database_tier: str
     database_availability: str

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components.checks import is_billing_account, is_email, is_member
+from components.labels import is_label_value
 from components.place import Place
 from components.platform_args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
@@ -126,6 +127,15 @@ def _is_near(location: str, place: Place) -> bool:
 
 
 _RULES = (
+    *(
+        _Rule(
+            (field,),
+            is_label_value,
+            f"{what} is {{0!r}}, and becomes a label: take lower-case letters, digits, hyphens and underscores, at "
+            "most 63",
+        )
+        for field, what in (("owner", "owner"), ("stack", "the stack's name"))
+    ),
     _Rule(
         ("bigquery_location", "place"),
         _is_near,

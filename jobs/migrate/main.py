@@ -1,12 +1,12 @@
 """Cloud Run job: bring the operational Postgres to the state that the platform needs.
 
-Applies schema.sql, lets the application and the replication user do their work and no more, makes the publication
-and the slot that change data capture reads, and drops those of ours that nothing reads any more. It may be run at any
-time, and again after it was killed anywhere: tables, grants and the publication are one transaction, and the slots
-come after it.
+Applies schema.sql, makes the logins of the application and of the replication user, lets them do their work and no
+more, makes the publication and the slot that change data capture reads, and drops those of ours that nothing reads any
+more. It may be run at any time, and again after it was killed anywhere: logins, tables, grants and the publication are
+one transaction, and the slots come after it.
 
 It connects to PGHOST, PGPORT, PGDATABASE (libpq's variables) as the IAM user PGUSER. The others are APP_USER,
-REPLICATION_USER, REPLICATION_PASSWORD, PUBLICATION and SLOT. The exit code is the result.
+APP_PASSWORD, REPLICATION_USER, REPLICATION_PASSWORD, PUBLICATION and SLOT. The exit code is the result.
 """
 
 import logging
@@ -46,7 +46,7 @@ def main() -> int:
 def migrate() -> None:
     """Do the whole of it. Raises MigrationFailed, or psycopg.Error for what Postgres itself refuses."""
     app_user, replication_user = environment("APP_USER"), environment("REPLICATION_USER")
-    password = environment("REPLICATION_PASSWORD")
+    app_password, replication_password = environment("APP_PASSWORD"), environment("REPLICATION_PASSWORD")
     publication, slot = environment("PUBLICATION"), environment("SLOT")
     with connect_as_iam_user() as admin:
         _require_logical_decoding(admin)
@@ -55,7 +55,8 @@ def migrate() -> None:
         ensure_owner(admin)
         require_ownership(admin, replication_user)
         with admin.transaction():
-            _ensure_replication_user(admin, replication_user, password)
+            _ensure_login(admin, app_user, app_password)
+            _ensure_login(admin, replication_user, replication_password, "REPLICATION")
             become_owner(admin)
             admin.execute(SCHEMA_FILE.read_bytes())
             tables = _tables(admin)
@@ -63,7 +64,7 @@ def migrate() -> None:
             _ensure_publication(admin, publication, tables)
         _log.info("schema, grants and the publication of %s are in place", ", ".join(tables))
         # Datastream reads the slot as the replication user, so that user makes it: a wrong grant shows here.
-        with connect_with_password(replication_user, password) as replication:
+        with connect_with_password(replication_user, replication_password) as replication:
             ensure_slot(replication, slot)
             if drop_orphan_slots(replication, slot):
                 drop_orphan_publications(admin, publication)
@@ -110,13 +111,25 @@ def _grant(owner: psycopg.Connection, app_user: str, replication_user: str) -> N
         owner.execute(sql.SQL(statement).format(sql.Identifier(user)))
 
 
-def _ensure_replication_user(admin: psycopg.Connection, user: str, password: str) -> None:
+def _ensure_login(admin: psycopg.Connection, user: str, password: str, attribute: LiteralString = "") -> None:
+    """Make a user with a password, a member of nothing, or give it this password.
+
+    Not by Cloud SQL's API, which makes each a member of cloudsqlsuperuser, who may become the owner of the tables.
+    """
     role = sql.Identifier(user)
     if not row(admin, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", user)[0]:
         admin.execute(sql.SQL("CREATE ROLE {}").format(role))
     # Only its hash travels: statements end up in logs.
     verifier = admin.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
-    admin.execute(sql.SQL("ALTER ROLE {} LOGIN REPLICATION PASSWORD {}").format(role, sql.Literal(verifier)))
+    try:
+        admin.execute(
+            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} ").format(role, sql.Literal(verifier)) + sql.SQL(attribute)
+        )
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationFailed(
+            f"the role {user} is somebody else's, such as a user that Cloud SQL's API made ({error}). Delete it, after "
+            f'`DROP OWNED BY "{user}"` as its maker if it has rights, and migrate again'
+        ) from error
 
 
 def _ensure_publication(owner: psycopg.Connection, publication: str, tables: list[str]) -> None:

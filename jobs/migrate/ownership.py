@@ -1,8 +1,9 @@
 """Who owns the tables: a role that nobody logs in as, so that it outlives each identity that runs migrate.
 
 The IAM user has no rights of its own. It is a member of cloudsqlsuperuser, takes that role on to make others, and
-from it the role of the owner. Members of cloudsqlsuperuser do not inherit the owner's rights: Cloud SQL makes every
-user with a password a member, also the application's.
+from it the role of the owner. Members of cloudsqlsuperuser do not inherit the owner's rights, but may become it:
+Cloud SQL's API makes every user with a password a member. So the logins of the application and of Datastream are made
+here, and are members of nothing.
 """
 
 import psycopg

@@ -17,11 +17,10 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
-from omnipipe.laptop.services import datastream, sql
+from omnipipe.laptop.services import datastream, secretmanager
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
-APP_USER = "mobility_app"
 PROBE = "probe"
 
 
@@ -91,18 +90,19 @@ def connection_string(cloud: Cloud) -> str:
 
     Raises LaptopError when the program registers no database.
     """
-    instances, users = cloud.registry.of_type(sql.INSTANCE), cloud.registry.of_type(sql.USER)
-    databases = cloud.registry.of_type("gcp:sql/database:Database")
-    passwords = {user.inputs["name"]: user.inputs.get("password") for user in users}
-    if not instances or not databases or APP_USER not in passwords:
-        raise LaptopError("the program registers no database for the application: run `omnipipe up`")
-    return make_conninfo(
-        host=instances[0].outputs["pscServiceAttachmentLink"],
-        port=5432,
-        dbname=databases[0].inputs["name"],
-        user=APP_USER,
-        password=passwords[APP_USER],
-    )
+    for job in cloud.registry.of_type(JOB):
+        # The job that makes the application's login is told all that it takes.
+        variables = {entry["name"]: entry for entry in job.inputs["template"]["template"]["containers"][0]["envs"]}
+        if {"APP_USER", "APP_PASSWORD"} <= variables.keys():
+            secret = variables["APP_PASSWORD"]["valueSource"]["secretKeyRef"]
+            return make_conninfo(
+                host=variables["PGHOST"]["value"],
+                port=variables["PGPORT"]["value"],
+                dbname=variables["PGDATABASE"]["value"],
+                user=variables["APP_USER"]["value"],
+                password=secretmanager.read(cloud, secret["secret"], secret["version"]),
+            )
+    raise LaptopError("the program registers no database for the application: run `omnipipe up`")
 
 
 def log_position(cloud: Cloud) -> str:

@@ -1,6 +1,6 @@
 """A deployment: what the program registers is made real, and what it no longer registers is taken down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from omnipipe.laptop.cloud import Cloud
@@ -20,7 +20,9 @@ class Deployment:
         self._report = report
         self._registered: list[str] = []
 
-    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
+    def register(
+        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str] = ()
+    ) -> tuple[str, dict[str, Any]]:
         """Make a resource of the program real; see ``omnipipe.laptop.program.Deployment``."""
         kind = KINDS.get(type_)
         if type_ == "pulumi:providers:gcp":
@@ -32,9 +34,12 @@ class Deployment:
             )
         resource = Resource(type_, name, inputs, protect=protect)
         previous = self._cloud.registry.get(resource.key)
+        replaced = previous is not None and _is_replaced(previous, inputs, replace_on_changes)
         try:
-            kind.apply(self._cloud, resource, previous)
-            if previous is not None and previous.id != resource.id:
+            if previous is not None and replaced:
+                kind.remove(self._cloud, previous)
+            kind.apply(self._cloud, resource, None if replaced else previous)
+            if previous is not None and not replaced and previous.id != resource.id:
                 kind.remove(self._cloud, previous)  # replaced, as Google replaces what gets another name
         except (LaptopError, OSError) as error:
             raise LaptopError(f"{resource.kind} {name}: {error}") from error
@@ -64,3 +69,14 @@ class Deployment:
             KINDS[resource.type].remove(self._cloud, resource)
             self._cloud.registry.remove(resource)
             self._report("removed", resource)
+
+
+def _is_replaced(previous: Resource, inputs: dict[str, Any], replace_on_changes: Sequence[str]) -> bool:
+    """Whether Pulumi would make a resource anew, by its option ``replaceOnChanges``.
+
+    Only with ``*`` is what failed at its initialisation made anew; otherwise the provider is asked for an update, and
+    does nothing where no input differs. https://www.pulumi.com/docs/iac/concepts/resources/options/replaceonchanges/
+    """
+    if "*" in replace_on_changes:
+        return previous.failed or previous.inputs != inputs
+    return any(previous.inputs.get(key) != inputs.get(key) for key in replace_on_changes)

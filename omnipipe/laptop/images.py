@@ -1,7 +1,8 @@
 """Container images without containers: the instructions of a Dockerfile, carried out into a folder.
 
-Understood are FROM, WORKDIR, COPY, ENV, ENTRYPOINT, CMD and one RUN: the installation of a requirements.txt.
-Anything else is refused by name, because skipping it would be kinder than Docker.
+Understood are FROM, WORKDIR, COPY, ENV, ENTRYPOINT, CMD and one RUN: the installation of a requirements.txt. USER is
+read and has no effect: a task is a process of whoever runs the laptop cloud. Anything else is refused by name, because
+skipping it would be kinder than Docker.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ def build(context: Path, dockerfile: Path, images: Path) -> Image:
     files: dict[str, Path] = {}
     for instruction, value in steps:
         match instruction:
-            case "FROM" | "COMMENT":
+            case "FROM" | "COMMENT" | "USER":
                 continue
             case "WORKDIR":
                 workdir /= value
@@ -70,7 +71,7 @@ def build(context: Path, dockerfile: Path, images: Path) -> Image:
             case _:
                 raise LaptopError(
                     f"{dockerfile}: {instruction} {value}: the laptop builds images of FROM, WORKDIR, COPY, ENV, "
-                    "ENTRYPOINT, CMD and `RUN pip install -r FILE` only"
+                    "USER, ENTRYPOINT, CMD and `RUN pip install -r FILE` only"
                 )
     if packages is None or not (entrypoint or cmd):
         raise LaptopError(f"{dockerfile}: an image needs `RUN pip install -r FILE` and an ENTRYPOINT")

@@ -13,7 +13,7 @@ import runpy
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,8 +62,13 @@ class Project:
 class Deployment(Protocol):
     """What makes resources real."""
 
-    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
-        """Make one resource real; returns its id and its outputs. Called from several threads."""
+    def register(
+        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+    ) -> tuple[str, dict[str, Any]]:
+        """Make one resource real; returns its id and its outputs. Called from several threads.
+
+        ``replace_on_changes`` is Pulumi's option of that name: keys of ``inputs``, or ``*`` for all.
+        """
         ...
 
 
@@ -117,7 +122,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
         self.failure: Exception | None = None
 
     def RegisterResource(self, request: Any) -> Any:
-        self._request.protect = request.protect  # the SDK does not pass it on to new_resource
+        self._request.options = (request.protect, tuple(request.replaceOnChanges))  # not passed on to new_resource
         return super().RegisterResource(request)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -126,7 +131,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
         if self.failure is not None:
             raise self.failure
         try:
-            return self._deployment.register(args.typ, args.name, _plain(args.inputs), self._request.protect)
+            return self._deployment.register(args.typ, args.name, _plain(args.inputs), *self._request.options)
         except Exception as error:
             with self._failing:
                 self.failure = self.failure or error

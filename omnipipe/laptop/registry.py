@@ -16,7 +16,11 @@ from omnipipe.laptop.home import write_json
 
 @dataclass
 class Resource:
-    """A resource of the program. ``inputs`` and ``outputs`` have Pulumi's camelCase keys."""
+    """A resource of the program. ``inputs`` and ``outputs`` have Pulumi's camelCase keys.
+
+    ``failed``: it was made, and then failed at what a deployment waits for. Pulumi keeps that as an error of its
+    initialisation.
+    """
 
     type: str
     name: str
@@ -24,6 +28,7 @@ class Resource:
     outputs: dict[str, Any] = field(default_factory=dict)
     id: str = ""
     protect: bool = False
+    failed: bool = False
 
     @property
     def key(self) -> str:

@@ -48,6 +48,7 @@ def _entry(registration: Registration, program: Recorder) -> dict[str, Any]:
         "ignore changes of": list(registration.ignore_changes),
         "delete before replace": registration.delete_before_replace,
         "replace on changes of": list(registration.replace_on_changes),
+        "replace for another": registration.replacement_trigger,
         "hooks after creation": list(registration.after_create),
         "hooks on errors": list(registration.on_error),
         "provider": registration.provider,
@@ -82,8 +83,8 @@ def _shown(value: Any, path: str, secrets: frozenset[str]) -> Any:
         return value
     if key == "schema" and value.startswith("["):  # of a BigQuery table; Datastream has schemas of Postgres
         return [_column(column) for column in json.loads(value)]
-    text = value.replace(f"{PROJECT_ROOT}/", "").replace(str(PROJECT_ROOT), ".")
-    text = re.sub(r"\b[0-9a-f]{16,64}\b", "[hash]", text)
+    # Nothing else is cut off: what depends on the machine or the folder has to be seen here.
+    text = re.sub(r"\b[0-9a-f]{16,64}\b", "[hash]", value)
     return "[text]" if "\n" in text or len(text) > _LONGEST else text
 
 

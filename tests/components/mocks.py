@@ -1,12 +1,15 @@
 """Run a piece of program as Pulumi would, and see each registration: its inputs, its options, what it exposes."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pulumi
+from google.protobuf import struct_pb2
 from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import get_root_resource, reset_options
@@ -47,6 +50,7 @@ class Registration:
     on_error: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
     provider: str
+    replacement_trigger: Any
 
     @property
     def kind(self) -> str:
@@ -163,6 +167,7 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
             on_error=tuple(request.hooks.on_error),
             replace_on_changes=tuple(request.replaceOnChanges),
             provider=_name(request.provider.rpartition("::")[0]),  # it is written as URN::ID
+            replacement_trigger=_trigger(request),
         )
         with self._lock:
             self._recorder.registrations.append(registration)
@@ -223,12 +228,20 @@ def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
             return {}
 
 
+def _trigger(request: Any) -> Any:
+    """The value that a resource is replaced for when it is another one, or None."""
+    if not request.HasField("replacement_trigger"):
+        return None
+    wrapped = struct_pb2.Struct(fields={"value": request.replacement_trigger})
+    return _plain(rpc.deserialize_properties(wrapped, keep_unknowns=True), "", set())["value"]
+
+
 def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
 
 
 def _plain(value: Any, path: str, secrets: set[str]) -> Any:
-    """Plain data: secrets without their wrapping, but noted; what is unknown as ``UNKNOWN``; files as paths."""
+    """Plain data: secrets unwrapped, but noted; what is unknown as ``UNKNOWN``; files by what they hold."""
     if isinstance(value, dict):
         if rpc._special_sig_key in value:
             secrets.add(path)
@@ -240,8 +253,8 @@ def _plain(value: Any, path: str, secrets: set[str]) -> Any:
         }
     if isinstance(value, list):
         return [_plain(item, f"{path}.{index}", secrets) for index, item in enumerate(value)]
-    if isinstance(value, pulumi.FileAsset):
-        return value.path
+    if isinstance(value, pulumi.FileAsset):  # Pulumi compares the hashes of files, and not where they are
+        return f"file with the SHA-256 {hashlib.sha256(Path(value.path).read_bytes()).hexdigest()}"
     if isinstance(value, Unknown):
         return UNKNOWN
     return int(value) if isinstance(value, float) and value.is_integer() else value

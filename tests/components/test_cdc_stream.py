@@ -26,6 +26,7 @@ def stream(*, preview: bool = False, **changed: Any) -> Recorder:
         password = Secrets("secrets", SecretsArgs(place=PLACE)).password("replication")
         args: dict[str, Any] = {
             "place": PLACE,
+            "instance": gcp.sql.DatabaseInstance("instance", database_version="POSTGRES_17").name,
             "host": gcp.compute.Address("database").address,
             "port": 5432,
             "database": "shop",
@@ -127,6 +128,16 @@ def test_a_profile_goes_before_a_new_one_takes_its_id() -> None:
     program = stream()
 
     assert program.named("cdc-source").delete_before_replace
+
+
+def test_the_stream_begins_anew_with_another_instance_of_the_database() -> None:
+    made = stream().named("cdc-stream")
+
+    # Kept in the state, so a deployment that failed in between does not make it forgotten.
+    assert made.replacement_trigger == "instance"
+    assert made.delete_before_replace  # the slot takes one reader, and the id is the same
+    assert stream(instance="instance-2").named("cdc-stream").replacement_trigger == "instance-2"
+    assert stream(preview=True).named("cdc-stream").replacement_trigger == UNKNOWN
 
 
 def test_the_password_is_secret_in_the_state_and_the_connection_encrypted() -> None:

@@ -47,6 +47,17 @@ def test_images_are_kept_beside_where_they_run() -> None:
     assert "kmsKeyName" not in repository
 
 
+def test_old_images_are_deleted_but_the_newest_of_each_stay() -> None:
+    repository = store().named("code-images").inputs
+
+    assert repository["cleanupPolicyDryRun"] is False
+    # A policy to keep comes before one to delete: https://cloud.google.com/artifact-registry/docs/repositories/cleanup-policy
+    assert {policy["action"]: policy for policy in repository["cleanupPolicies"]} == {
+        "DELETE": {"id": "old", "action": "DELETE", "condition": {"tagState": "ANY", "olderThan": "2592000s"}},
+        "KEEP": {"id": "newest", "action": "KEEP", "mostRecentVersions": {"keepCount": 10}},
+    }
+
+
 def test_each_store_takes_its_own_key() -> None:
     program = store(bucket_kms_key="keys/storage", images_kms_key="keys/images")
 

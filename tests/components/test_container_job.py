@@ -62,8 +62,9 @@ def test_the_image_is_built_from_the_project_for_google_but_never_on_a_preview()
     assert image.inputs["buildOnPreview"] is False
     assert image.inputs["push"] is True
     assert image.inputs["platforms"] == ["linux/amd64"]
-    assert image.inputs["context"] == {"location": str(ROOT)}
-    assert image.inputs["dockerfile"] == {"location": str(FOLDER / "Dockerfile")}
+    # Both from where the program runs, which for this test is the project's root.
+    assert image.inputs["context"] == {"location": "."}
+    assert image.inputs["dockerfile"] == {"location": "jobs/migrate/Dockerfile"}
     assert image.inputs["tags"] == ["europe-west1-docker.pkg.dev/shop-prod/images/load:latest"]
     assert "code-images" in image.dependencies  # there must be something to push to
 
@@ -146,6 +147,22 @@ def test_it_runs_again_when_the_image_the_environment_or_what_it_prepares_change
 
     of_the_token = job().named("load-job").property_dependencies["runExecutionToken"]
     assert {"load-image", "load-key-version"} <= of_the_token
+
+
+def test_it_is_made_anew_after_a_run_that_failed_and_for_each_change() -> None:
+    made = job().named("load-job")
+
+    # By any other option an `up` after a failed run would find nothing to change, and run nothing.
+    assert made.replace_on_changes == ("*",)
+    assert made.delete_before_replace  # the new one has the same name
+    # Made anew are the job's grants with it, by its name, and nothing else.
+    by_inputs = {
+        r.name for r in job().resources if "load-job" in frozenset().union(*r.property_dependencies.values())
+    }
+    assert by_inputs == {"load-runner-clock-job", "after"}
+
+    plain = another(prepares=None).named("load-job")
+    assert (plain.replace_on_changes, plain.delete_before_replace) == ((), False)
 
 
 def test_it_runs_after_a_deployment_only_where_that_is_wanted() -> None:

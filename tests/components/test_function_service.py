@@ -1,5 +1,6 @@
 """A function: deployed again when its source changes and only then, built and run by identities of their own."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def test_the_zips_name_changes_when_the_source_does_and_only_then(folder: Path) 
         source = program.named("orders-source").inputs
         built_from = program.named("orders-function").inputs["buildConfig"]["source"]["storageSource"]
         assert built_from == {"bucket": "shop-prod-sources", "object": source["name"]}
-        assert Path(source["source"]).is_file()
+        assert source["source"].endswith(
+            hashlib.sha256(packaging.package_function(folder).path.read_bytes()).hexdigest()
+        )
         return source["name"]
 
     first = zip_name()

@@ -10,7 +10,6 @@ from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.place import Place
-from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 from tests.components.mocks import Recorder, record
@@ -31,8 +30,6 @@ def program(*, paused: bool = False) -> None:
             availability="ZONAL",
             protect=False,
             database="mobility",
-            users=(),
-            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
         ),
     )
     args = ProbeArgs(

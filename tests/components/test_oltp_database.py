@@ -8,7 +8,6 @@ import pytest
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.place import Place
-from components.secrets import Secrets, SecretsArgs
 from components.workload import Workload
 from tests.components.mocks import Recorder, record
 
@@ -16,7 +15,7 @@ PLACE = Place("shop-prod", "europe-west1")
 
 
 def database(*, preview: bool = False, **changes: object) -> Recorder:
-    """A database with an application's login, an administrator and somebody who only looks."""
+    """A database with an administrator and somebody who only looks."""
 
     def program() -> None:
         network = Network("network", PLACE)
@@ -28,8 +27,6 @@ def database(*, preview: bool = False, **changes: object) -> Recorder:
             availability="ZONAL",
             protect=False,
             database="shop",
-            users=("shop_app",),
-            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
         )
         made = OltpDatabase("shop", dataclasses.replace(args, **changes))
         made.let_in(Workload("migrate-job", PLACE, "Migrates"), administrator=True)
@@ -84,8 +81,13 @@ def test_a_workload_logs_in_as_an_iam_user_without_a_password() -> None:
         "deletionPolicy": "ABANDON",
     }
     assert "databaseRoles" not in probe
-    passwords = [user.name for user in program.of("sql.User") if "password" in user.inputs]
-    assert passwords == ["shop-shop_app"]
+
+
+def test_no_user_has_a_password_because_the_api_would_make_it_an_administrator() -> None:
+    users = database().of("sql.User")
+
+    assert {user.inputs["type"] for user in users} == {"CLOUD_IAM_SERVICE_ACCOUNT"}
+    assert not any("password" in user.inputs for user in users)
 
 
 def test_a_workload_may_log_in_to_this_instance_and_no_other() -> None:

@@ -1,6 +1,7 @@
 """Zips of functions: the same content, the same bytes."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_the_bytes_depend_on_the_content_alone(folder: Path) -> None:
 
     (folder / "main.py").write_text("def hello(request): return 'goodbye'")
     assert packaging.package_function(folder).digest != first.digest
+
+
+def test_another_zlib_makes_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "main.py").write_text("def hello(request): return 'hello'\n" * 1000)
+    first = packaging.package_function(folder)
+    content = first.path.read_bytes()
+    first.path.unlink()
+    compress = zlib.compressobj
+    monkeypatch.setattr(zlib, "compressobj", lambda _level, *more: compress(1, *more))
+
+    again = packaging.package_function(folder)
+    assert (again.digest, again.path.read_bytes()) == (first.digest, content)
 
 
 def test_a_change_of_the_shared_code_is_a_change_of_the_function(folder: Path) -> None:

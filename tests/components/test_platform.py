@@ -67,6 +67,16 @@ def test_the_stream_comes_after_migrate_and_reads_what_migrate_makes(deploy: Dep
     assert (profile["hostname"], profile["username"]) == (variables["PGHOST"], variables["REPLICATION_USER"])
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_depends_on_the_database_follows_a_new_instance(deploy: Deploy, stack: str) -> None:
+    program = deploy(stack)
+
+    instance = program.named("oltp-instance").outputs["name"]
+    assert program.named("cdc-stream").replacement_trigger == f"omnipipe-{stack}:{instance}"
+    assert program.named("oltp-endpoint").replace_on_changes == ("target",)
+    assert "oltp-instance" in program.named("migrate-job").property_dependencies["runExecutionToken"]
+
+
 def test_prod_keeps_its_data_and_dev_may_go(deploy: Deploy) -> None:
     def protected(stack: str) -> set[bool]:
         program = deploy(stack)

@@ -177,3 +177,20 @@ def test_the_cloud_of_a_home_is_opened_as_it_was_brought_up(cloud: Cloud) -> Non
 @pytest.mark.parametrize("type_", sorted(KINDS))
 def test_each_kind_says_what_it_is_here_or_is_only_recorded(type_: str) -> None:
     assert KINDS[type_].effect or isinstance(KINDS[type_], Recorded)
+
+
+def test_what_is_to_be_made_anew_for_a_change_is_taken_down_first(first: Reports) -> None:
+    def up(**inputs: Any) -> Reports:
+        reports = Reports(first.cloud.home)
+        reports.deployment.register(BUCKET, "sources", inputs, False, ["location"])
+        return reports
+
+    object_ = up(name="sources", location="EU").cloud.home.path("storage", "sources") / "object"
+    object_.touch()
+    up(name="sources", location="EU", labels={"a": "b"})
+    assert object_.exists()
+
+    with pytest.raises(LaptopError, match="the bucket sources is not empty"):
+        up(name="sources", location="US")
+    object_.unlink()
+    assert up(name="sources", location="US").told == [("changed", "sources")]

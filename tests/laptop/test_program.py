@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,16 @@ class Remembering:
 
     def __init__(self, failing: str = "", slow: str = "") -> None:
         self.names: list[str] = []
+        self.options: dict[str, tuple[bool, Sequence[str]]] = {}
         self.go_on = threading.Event()
         self._failing, self._slow = failing, slow
         self._lock = threading.Lock()
 
-    def register(self, type_: str, name: str, inputs: dict[str, Any], protect: bool) -> tuple[str, dict[str, Any]]:
+    def register(
+        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+    ) -> tuple[str, dict[str, Any]]:
         """Remember a name, or fail."""
+        self.options[name] = (protect, replace_on_changes)
         if name == self._failing:
             raise LaptopError(f"{name} cannot be made")
         if name == self._slow:
@@ -151,3 +156,15 @@ def test_a_lookup_that_does_not_say_of_which_project_is_told_so(root: Path) -> N
     source = "import pulumi_gcp as gcp\npulumi.export('n', gcp.organizations.get_project_output().number)"
     with pytest.raises(LaptopError, match=r"getProject:getProject without 'projectId': say of which project"):
         run(program(root, source), Remembering())
+
+
+def test_the_options_that_count_reach_the_deployment(root: Path) -> None:
+    cloud = Remembering()
+    source = """
+random.RandomPassword("plain", length=8)
+options = pulumi.ResourceOptions(protect=True, replace_on_changes=["length"])
+random.RandomPassword("special", length=8, opts=options)
+"""
+    run(program(root, source), cloud)
+
+    assert cloud.options == {"plain": (False, ()), "special": (True, ("length",))}

@@ -20,6 +20,7 @@ STACKS = ("dev", "prod")
 GOOD = Settings(
     stack="prod",
     place=Place("some-project", "europe-west1"),
+    owner="data-platform",
     bigquery_location="EU",
     database_tier="db-f1-micro",
     database_availability="ZONAL",
@@ -144,6 +145,8 @@ def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
         ({"alert_emails": ()}, "prod needs somebody who hears its alerts"),
         ({"billing_account": "mine"}, "billingAccount is 'mine'"),
         ({"monthly_budget": 0}, "monthlyBudget is 0"),
+        ({"owner": "Data Platform"}, "owner is 'Data Platform', and becomes a label: take lower-case letters"),
+        ({"stack": "Dev"}, "the stack's name is 'Dev', and becomes a label"),
         ({"github_repository_id": "me/omnipipe"}, "githubRepositoryId 'me/omnipipe'"),
         ({"github_owner_id": ""}, "githubRepositoryId '123' and githubOwnerId ''"),
     ],

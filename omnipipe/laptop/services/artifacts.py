@@ -22,8 +22,10 @@ class DockerImage(Kind):
     effect = "a folder, and an environment of its packages"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        context = Path(resource.inputs["context"]["location"])
-        image = build(context, Path(resource.inputs["dockerfile"]["location"]), cloud.home.path("images"))
+        # Relative to the working directory, which is the program's folder, as for the provider.
+        context = Path(resource.inputs["context"]["location"]).resolve()
+        dockerfile = Path(resource.inputs["dockerfile"]["location"]).resolve()
+        image = build(context, dockerfile, cloud.home.path("images"))
         tag = resource.inputs["tags"][0]
         resource.id = image.digest
         resource.outputs = {

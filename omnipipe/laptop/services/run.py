@@ -17,7 +17,10 @@ JOB = "gcp:cloudrunv2/job:Job"
 
 
 class Job(Kind):
-    """A job; with a changed ``runExecutionToken`` it is run, and must succeed, before anything that depends on it."""
+    """A job; with another ``runExecutionToken`` it is run, and must succeed, before anything that depends on it.
+
+    A run that failed has had its token, as with the provider: the same job is not run again, a new one is.
+    """
 
     effect = "a subprocess for each task, from the image's entry point"
 
@@ -30,19 +33,20 @@ class Job(Kind):
                     account = inputs["template"]["template"]["serviceAccount"]
                     secretmanager.read_as(cloud, account, source["secret"], source.get("version", "latest"))
         resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/jobs/{inputs['name']}"
-        ran = previous.outputs.get("ranExecutionToken") if previous else None
-        # Known to the jobs' API before it is run; the token is recorded only when the run has succeeded.
-        resource.outputs = {**inputs, "ranExecutionToken": ran}
-        cloud.registry.put(resource)
+        resource.outputs = dict(inputs)
         token = inputs.get("runExecutionToken")
-        if token is not None and token != ran:
-            error = cloud.run_job(resource.id)
-            if error is not None:
-                raise LaptopError(
-                    f"the job {inputs['name']}, which runs at deployment, failed: "
-                    f"{cloud.processes.last_words(inputs['name'])} (all of it: omnipipe logs {inputs['name']})"
-                )
-            resource.outputs["ranExecutionToken"] = token
+        if token is None or (previous is not None and token == previous.inputs.get("runExecutionToken")):
+            return
+        # Known to the jobs' API before it is run; and it has failed, should this process not live to see the end.
+        resource.failed = True
+        cloud.registry.put(resource)
+        error = cloud.run_job(resource.id)
+        if error is not None:
+            raise LaptopError(
+                f"the job {inputs['name']}, which runs at deployment, failed: "
+                f"{cloud.processes.last_words(inputs['name'])} (all of it: omnipipe logs {inputs['name']})"
+            )
+        resource.failed = False
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return resource.id

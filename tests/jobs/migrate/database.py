@@ -21,7 +21,6 @@ from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.images import Image, build
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 
 APP, REPLICATION = "mobility_app", "datastream"
 PASSWORDS = {APP: "app's", REPLICATION: "replication's"}
@@ -57,7 +56,7 @@ class Identities:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def _given(self, account: str, scopes: str, token: str, expires: float) -> None:
-        assert scopes == LOGIN_SCOPE
+        assert scopes == "https://www.googleapis.com/auth/sqlservice.login"
         self.token = token
         if self.admits and self._server.is_ready():
             self._server.let_in(self.user, token, datetime.fromtimestamp(expires, UTC))
@@ -79,10 +78,9 @@ class Database:
 
     @classmethod
     def create(cls, server: Postgres, folder: Path) -> "Database":
-        """Make a database and the users that the program declares: not the replication user."""
+        """Make a database and the user that the program declares: the job makes the others."""
         name = f"mobility_{uuid4().hex[:8]}"
         server.ensure_database(name)
-        server.ensure_user(APP, PASSWORDS[APP])
         server.ensure_iam_user(MIGRATOR, ["cloudsqlsuperuser"])
         return cls(server, name, f"omnipipe_{name}", Identities(server, folder))
 
@@ -113,6 +111,7 @@ class Database:
             "PGDATABASE": self.name,
             "PGUSER": MIGRATOR,
             "APP_USER": APP,
+            "APP_PASSWORD": PASSWORDS[APP],
             "REPLICATION_USER": REPLICATION,
             "REPLICATION_PASSWORD": PASSWORDS[REPLICATION],
             "PUBLICATION": PUBLICATION,

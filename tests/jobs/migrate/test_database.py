@@ -6,6 +6,7 @@ import pytest
 
 from omnipipe.laptop.images import Image
 from tests.jobs.migrate.database import MIGRATOR, PASSWORDS, REPLICATION, Database
+from tests.jobs.unencrypted import server_without_tls
 
 REFUSED = f'authentication failed for user \\"{MIGRATOR}\\"'
 
@@ -71,3 +72,12 @@ def test_without_a_metadata_server_it_says_that_there_is_no_token(database: Data
     )
     assert code == 1
     assert "Google gives no access token to log in with" in output
+
+
+def test_a_server_without_tls_hears_neither_a_name_nor_a_token(database: Database, impatient: Image) -> None:
+    with server_without_tls() as server:
+        code, output = database.migrate(impatient, PGHOST="127.0.0.1", PGPORT=str(server.port), PGSSLMODE="prefer")
+    assert code == 1
+    assert "server does not support SSL, but SSL was required" in output
+    assert server.asked
+    assert server.heard == b""

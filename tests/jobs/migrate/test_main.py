@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,11 +145,12 @@ def test_a_table_without_a_key_is_refused_and_nothing_changes(database: Database
     assert before["slots"] == []
 
 
-def test_a_new_password_of_the_replication_user_counts(database: Database, image: Image) -> None:
+@pytest.mark.parametrize(("user", "variable"), [(APP, "APP_PASSWORD"), (REPLICATION, "REPLICATION_PASSWORD")])
+def test_a_new_password_counts(database: Database, image: Image, user: str, variable: str) -> None:
     database.migrate(image)
-    assert database.migrate(image, REPLICATION_PASSWORD="changed")[0] == 0
+    assert database.migrate(image, **{variable: "changed"})[0] == 0
     with pytest.raises(psycopg.OperationalError):
-        database.rows("SELECT 1", REPLICATION)
+        database.rows("SELECT 1", user)
     assert database.migrate(image)[0] == 0  # as the other tests know it
 
 
@@ -165,10 +167,31 @@ def test_killed_anywhere_it_can_be_run_again(database: Database, image: Image) -
     assert len(state(database)["slots"]) == 1
 
 
-def test_several_at_once_do_not_trip_over_each_other(database: Database, image: Image) -> None:
-    several = [database.start_migrate(image) for _ in range(3)]
-    for process in several:
-        output, _ = process.communicate(timeout=120)
+def test_the_second_of_two_waits_until_the_first_has_ended(database: Database, image: Image) -> None:
+    """Without that, both would look for what is missing, and both would make it."""
+    assert database.migrate(image)[0] == 0
+
+    def waiting() -> list[tuple]:
+        return database.rows(
+            "SELECT locktype FROM pg_locks WHERE NOT granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1"
+        )
+
+    def until(locks: list[tuple], process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + 30
+        while waiting() != locks:
+            assert process.poll() is None, f"it ended, and did not wait: {process.communicate()[0]}"
+            assert time.monotonic() < deadline, waiting()
+            time.sleep(0.02)
+
+    with psycopg.connect(database.dsn("cloudsqladmin")) as writer:
+        writer.execute("LOCK TABLE customers")  # so that the first one stands still, in the middle of its work
+        first = database.start_migrate(image)
+        until([("relation",)], first)
+        second = database.start_migrate(image)
+        until([("advisory",), ("relation",)], second)
+    for process in (first, second):
+        output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
     assert len(state(database)["slots"]) == 1
 
@@ -190,7 +213,8 @@ def test_a_slot_of_another_kind_is_named(database: Database, image: Image) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["PGUSER", "APP_USER", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"]
+    "name",
+    ["PGUSER", "APP_USER", "APP_PASSWORD", "REPLICATION_USER", "REPLICATION_PASSWORD", "PUBLICATION", "SLOT"],
 )
 def test_a_missing_variable_is_named(database: Database, image: Image, name: str) -> None:
     code, output = database.migrate(image, **{name: ""})
@@ -198,10 +222,12 @@ def test_a_missing_variable_is_named(database: Database, image: Image, name: str
     assert f"{name} is not set" in output
 
 
-def test_an_application_user_that_does_not_exist_is_named(database: Database, image: Image) -> None:
-    code, output = database.migrate(image, APP_USER="nobody_here")
+def test_a_login_that_somebody_else_made_is_told(database: Database, image: Image) -> None:
+    others = f"app_{database.name}"
+    database.server.ensure_user(others, "theirs")  # as Cloud SQL's API makes it
+    code, output = database.migrate(image, APP_USER=others)
     assert code == 1
-    assert "nobody_here" in output
+    assert f"the role {others} is somebody else's, such as a user that Cloud SQL's API made" in output
     assert state(database)["tables"] == []
 
 

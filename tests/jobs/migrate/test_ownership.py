@@ -26,18 +26,22 @@ def test_all_belongs_to_a_role_that_nobody_logs_in_as(database: Database, image:
     assert database.rows("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", parameters=(OWNER,)) == [(False,)]
 
 
-def test_the_application_does_not_own_through_cloudsqlsuperuser(database: Database, image: Image) -> None:
+def test_the_logins_are_members_of_nothing_and_become_nobody(database: Database, image: Image) -> None:
     database.migrate(image)
-    (member, inherits) = database.rows(
-        "SELECT pg_has_role(%s, 'cloudsqlsuperuser', 'USAGE'), pg_has_role(%s, %s, 'USAGE')",
-        parameters=(APP, APP, OWNER),
-    )[0]
-    assert (member, inherits) == (True, False)  # Cloud SQL makes each user with a password a member
+    members = "SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE pg_get_userbyid(member) = %s"
+    attributes = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = %s"
+    for user in (APP, REPLICATION):
+        assert database.rows(members, parameters=(user,)) == []
+        assert database.rows(attributes, parameters=(user,)) == [(False, False, False, False)]
+        for role in (OWNER, "cloudsqlsuperuser"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.rows(f"SET ROLE {role}", user)
     for statement in (
         "DROP TABLE trips",
         "ALTER TABLE trips ADD COLUMN x int",
         "TRUNCATE trips",
         "CREATE TABLE x ()",
+        "CREATE ROLE somebody",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.rows(statement, APP)

@@ -2,7 +2,11 @@
 
 import json
 import os
+import struct
 import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,7 @@ from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.runtime import log, warehouse
 from tests.jobs.probe.rows import NOW, PIPELINE, check, hours_ago, run
+from tests.jobs.unencrypted import server_without_tls
 
 
 class Lines(dict[tuple[str, str], float]):
@@ -171,6 +176,83 @@ def test_every_logical_slot_of_the_database(measure: Any, postgres: Postgres, da
         assert lines["slot_wal_bytes", slot] > 2_000_000
         assert 2_000_000 < lines["capture_lag_bytes", slot] <= lines["slot_wal_bytes", slot]
         assert 0 <= lines["slot_idle_hours", slot] < 0.1
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def reading(dsn: str, slot: str, position: str = "0/0") -> Iterator[psycopg.Connection]:
+    """Somebody who reads a slot, of the publication `read`, from a position on."""
+    active = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+    with psycopg.connect(dsn, autocommit=True) as observer:
+
+        def is_read() -> bool:
+            return observer.execute(active, [slot]).fetchone() == (True,)
+
+        with closing(psycopg.connect(f"{dsn} replication=database", autocommit=True)) as reader:
+            options = "proto_version '1', publication_names 'read'"
+            reader.pgconn.send_query(f'START_REPLICATION SLOT "{slot}" LOGICAL {position} ({options})'.encode())
+            until(is_read)
+            reader.pgconn.get_result()  # from here on it is a conversation
+            yield reader
+        until(lambda: not is_read())
+
+
+def test_a_slot_that_is_read_has_been_idle_for_no_time(measure: Any, postgres: Postgres, database: str) -> None:
+    """A figure that stays away would keep the alert of a slot that was idle before from ending."""
+    slot = f"read_{database}"
+    with psycopg.connect(postgres.admin_dsn(database), autocommit=True) as admin:
+        admin.execute("CREATE PUBLICATION read")
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+    with reading(postgres.admin_dsn(database), slot):
+        assert measure()["slot_idle_hours", slot] == 0
+
+
+def test_a_stream_that_was_left_to_another_instance_is_told(
+    measure: Any, postgres: Postgres, database: str
+) -> None:
+    """It reads where it was: its slot has a reader, and no lag. Only its position tells."""
+    slot = f"read_{database}"
+    with psycopg.connect(postgres.admin_dsn(database), autocommit=True) as admin:
+        admin.execute("CREATE PUBLICATION read")
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+        confirmed = (
+            "SELECT confirmed_flush_lsn > pg_current_wal_lsn() FROM pg_replication_slots WHERE slot_name = %s"
+        )
+        with reading(postgres.admin_dsn(database), slot, "FF/0") as reader:
+            position = 0xFF << 32
+            # https://www.postgresql.org/docs/current/protocol-replication.html (standby status update)
+            reader.pgconn.put_copy_data(struct.pack("!cqqqqb", b"r", position, position, position, 0, 0))
+            reader.pgconn.flush()
+            until(lambda: admin.execute(confirmed, [slot]).fetchone() == (True,))
+            admin.execute("CREATE TABLE skipped AS SELECT 1 AS one")
+            lines = measure()
+    (problem,) = lines.errors
+    assert problem["severity"] == "ERROR"  # of which the job's own alert tells
+    assert (
+        f"{slot}: confirmed up to a position that the log of this database has not reached" in problem["message"]
+    )
+    assert lines["slot_idle_hours", slot] == 0
+    assert ("capture_lag_bytes", slot) not in lines
+
+
+def test_a_server_without_tls_hears_neither_a_name_nor_a_token(
+    measure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server_without_tls() as server:
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", str(server.port))
+        monkeypatch.setenv("PGSSLMODE", "prefer")
+        (problem,) = measure().errors
+    assert "server does not support SSL, but SSL was required" in problem["message"]
+    assert server.asked
+    assert server.heard == b""
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(
