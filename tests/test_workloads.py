@@ -4,11 +4,13 @@ The functions are taken from their zips and the jobs from their images, as they 
 """
 
 import json
+import re
 import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
+from dockerfile_parse import DockerfileParser
 
 from components.packaging import ROOT, package_function
 from omnipipe.laptop.environments import environment
@@ -81,3 +83,16 @@ def test_a_job_s_image_holds_no_more_than_it_needs(job: str, tmp_path: Path) -> 
     names = [path.relative_to(image.root).as_posix() for path in Path(image.root).rglob("*") if path.is_file()]
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".env"))]
     assert not [name for name in names if name.startswith(("app/target", "app/logs", "app/dbt/target"))]
+
+
+def test_every_image_has_one_base_by_digest_and_runs_as_nobody() -> None:
+    """A tag is another image tomorrow; a number is an id that nothing else on the machine has."""
+    bases = set()
+    for file in ROOT.glob("jobs/*/Dockerfile"):
+        steps = [(s["instruction"], s["value"]) for s in DockerfileParser(str(file)).structure]
+        bases |= {value for instruction, value in steps if instruction == "FROM"}
+        user, *later = [instruction for instruction, _ in steps if instruction != "COMMENT"][-2:]
+        assert (user, later) == ("USER", ["ENTRYPOINT"]), file
+        assert ("USER", "65532:65532") in steps
+    (base,) = bases
+    assert re.fullmatch(r"python:3\.12-slim@sha256:[0-9a-f]{64}", base)

@@ -152,3 +152,22 @@ def test_what_the_commands_name_exists() -> None:
 def test_the_environment_of_both_is_the_same() -> None:
     for what in ("env", "permissions"):
         assert parse(WORKFLOWS[DEPLOYING[0]])[what] == parse(WORKFLOWS[DEPLOYING[1]])[what]
+
+
+def test_the_cli_is_of_the_version_of_the_sdk() -> None:
+    """They are released together. An older CLI leaves out options of a newer SDK, in silence."""
+    (installs,) = [step for step in steps(ACTIONS["pulumi"]) if step.get("uses", "").startswith("pulumi/actions@")]
+    (sdk,) = re.findall(r"^pulumi==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert installs["with"]["pulumi-version"] == sdk
+
+
+def test_uv_is_installed_by_hash() -> None:
+    """pip takes nothing without one when it is told to, and what it is told comes from the lock."""
+    makefile = (ROOT / "Makefile").read_text()
+    (cut,) = re.findall(r"(sed -n '/\^uv==/.*?' requirements\.lock)", makefile)
+    script = ["bash", "-c", cut.replace("$$", "$")]
+    listed = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.match(r"uv==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+", listed)
+    assert listed.count("==") == 1
+    assert re.search(r"pip install [^\n]*--require-hashes -r \$\(VENV\)/uv\.txt", makefile)
+    assert not re.search(r"pip install (?![^\n]*(--require-hashes|--editable \.))", makefile)
