@@ -95,6 +95,8 @@ class Connection(http.client.HTTPConnection):
         try:
             self.request("POST", self._target, body, dict(headers))
             response = self.getresponse()
+            if connected.over:  # the client takes the end of the connection for the end of the headers
+                raise http.client.IncompleteRead(b"")
             text = self._read(response)
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -146,23 +148,27 @@ def is_public(address: str) -> bool:
 
 
 class _Timed(socket.socket):
-    """A socket whose reading ends at a moment of time.monotonic()."""
+    """A socket whose reading ends at a moment of time.monotonic(), and that knows when the other side has ended it."""
 
-    ends = 0.0
+    ends, over = 0.0, False
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         self.settimeout(_left(self.ends))
-        return super().recv_into(buffer, nbytes, flags)
+        count = super().recv_into(buffer, nbytes, flags)
+        self.over = count == 0
+        return count
 
 
 class _TimedTls(ssl.SSLSocket):
     """The same within TLS."""
 
-    ends = 0.0
+    ends, over = 0.0, False
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         self.settimeout(_left(self.ends))
-        return super().recv_into(buffer, nbytes, flags)
+        count = super().recv_into(buffer, nbytes, flags)
+        self.over = count == 0
+        return count
 
 
 def _left(ends: float) -> float:
