@@ -30,6 +30,7 @@ class DailyPipelineArgs:
     bigquery_location: str
     weather_api_url: str
     webhook_url: str
+    webhook_allow_private: bool
     schedule: str
     time_zone: str
     paused: bool
@@ -43,7 +44,7 @@ class DailyPipeline(pulumi.ComponentResource):
     - weather writes ``raw.weather``;
     - dbt reads ``raw`` and writes ``staging``, ``prod``, ``analysis`` and, alone, ``vault``;
     - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
-    - reverse sync reads ``analysis`` and writes its state and deliveries.
+    - reverse sync reads ``analysis`` and writes its state, its deliveries, and dead letters.
 
     All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``. dbt puts the policy tags on
     columns with personal data and, like validate, reads them.
@@ -81,6 +82,7 @@ class DailyPipeline(pulumi.ComponentResource):
                 bigquery_location="EU",
                 weather_api_url="https://api.open-meteo.com",
                 webhook_url="https://example.com/hook",
+                webhook_allow_private=False,
                 schedule="0 5 * * *",
                 time_zone="Etc/UTC",
                 paused=False,
@@ -133,7 +135,11 @@ class DailyPipeline(pulumi.ComponentResource):
                 code=args.code,
                 folder=ROOT / "functions" / "reverse_sync",
                 entry_point="reverse_sync",
-                environment=here | {"WEBHOOK_URL": args.webhook_url},
+                environment=here
+                | {
+                    "WEBHOOK_URL": args.webhook_url,
+                    "WEBHOOK_ALLOW_PRIVATE": "true" if args.webhook_allow_private else "false",
+                },
                 secrets={"WEBHOOK_SECRET": args.secrets.signing_key("webhook-secret")},
                 invokers=(daily,),
                 timeout_s=540,
@@ -152,7 +158,7 @@ class DailyPipeline(pulumi.ComponentResource):
         allow(
             reverse_sync.workload,
             read=["analysis"],
-            write=["ops.reverse_sync_state", "ops.reverse_sync_deliveries", "ops.step_runs"],
+            write=["ops.reverse_sync_state", "ops.reverse_sync_deliveries", "ops.dead_letters", "ops.step_runs"],
         )
         # dbt tags the columns that hold personal data, and goes on reading them; validate checks e-mail addresses.
         args.pii.grant_tagger(dbt.workload)

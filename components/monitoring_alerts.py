@@ -128,7 +128,8 @@ FIGURES = (
         threshold=1,
         severity="WARNING",
         runbook="dead-letters.md",
-        advice="Something was given up in the last 24 hours. Each row of ops.dead_letters says why and what to do.",
+        advice="Something was given up in the last 24 hours: a change, or a message that the receiver refused in five "
+        "runs. Each row of ops.dead_letters says why and what to do.",
     ),
     Figure(
         name="undelivered_rows",
@@ -146,7 +147,8 @@ FIGURES = (
         threshold=6,
         severity="ERROR",
         runbook="reverse-sync.md",
-        advice="KPI rows that changed hours ago are not delivered: reverse sync fails, or does not run.",
+        advice="KPI rows that changed hours ago are not delivered, or it is not known whether they are: reverse sync "
+        "fails, does not run, or the receiver has said that it is gone.",
     ),
 )
 

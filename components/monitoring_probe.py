@@ -100,6 +100,7 @@ class Probe(pulumi.ComponentResource):
                 "ops.validation_results",
                 "ops.dead_letters",
                 "ops.reverse_sync_state",
+                "ops.reverse_sync_deliveries",
                 "analysis",
             ],
             watch=["raw"],

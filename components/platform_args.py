@@ -25,6 +25,7 @@ class PlatformArgs:
     schedule_paused: bool
     weather_api_url: str
     webhook_url: str
+    webhook_allow_private: bool
     pii_readers: tuple[str, ...]
     pii_masked_readers: tuple[str, ...]
     alert_emails: tuple[str, ...]

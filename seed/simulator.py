@@ -21,6 +21,8 @@ class Faults:
     PUT /_faults {"mode": "status", "status": 500, "retry_after": 1, "times": 3}   (both numbers may be left out)
     PUT /_faults {"mode": "hang", "seconds": 60}
     PUT /_faults {"mode": MODE}   with one of the simulator's own modes
+    PUT /_faults {…, "times": 1, "then": {…}}      and after that another fault
+    PUT /_faults {…, "containing": "Berlin"}   for requests with this text in their body alone
     DELETE /_faults
     """
 
@@ -31,25 +33,32 @@ class Faults:
 
     def put(self, fault: dict[str, Any]) -> None:
         """Show ``fault`` from now on. Raises ValueError for one that this simulator does not know."""
+        self._check(fault)
+        with self._lock:
+            self._fault = fault
+
+    def _check(self, fault: dict[str, Any]) -> None:
         if fault.get("mode") not in self._modes:
             raise ValueError(f"mode must be one of {', '.join(self._modes)}, not {fault.get('mode')!r}")
         if fault["mode"] == "status" and not isinstance(fault.get("status"), int):
             raise ValueError('mode "status" needs the "status" to answer with, a number')
-        with self._lock:
-            self._fault = fault
+        if "then" in fault:
+            self._check(fault["then"])
 
     def clear(self) -> None:
         """Show no fault."""
         with self._lock:
             self._fault = {}
 
-    def take(self) -> dict[str, Any]:
-        """Return the fault that the current request is to show, or nothing, and count it."""
+    def take(self, body: str = "") -> dict[str, Any]:
+        """Return the fault that a request with this body is to show, or nothing, and count it."""
         with self._lock:
             fault = self._fault
+            if fault.get("containing", "") not in body:
+                return {}
             if "times" in fault:
                 if fault["times"] <= 1:
-                    self._fault = {}
+                    self._fault = fault.get("then", {})
                 else:
                     self._fault = fault | {"times": fault["times"] - 1}
             return fault

@@ -6,12 +6,16 @@ POST /webhook takes messages as the Standard Webhooks specification has them: a 
 timestamp is answered with 401, a repeat of a webhook-id with 200, but kept once. A message is on the disk before
 it is answered. GET /received: counts and the latest message. GET /received/messages?after=N: up to 500 messages
 after number N. Faults on demand (see seed.simulator): status, hang, lost (the message is kept and the answer is a
-504, as if it had been lost on its way back). Only POST /webhook shows them.
+504, as if it had been lost on its way back), cut (the message is kept and the answer ends too early), drip (it comes a
+byte a second), endless (it has no end). Only POST /webhook shows them.
 """
 
 import argparse
+import itertools
 import sqlite3
 import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,16 +92,16 @@ def app(secret_file: Path, data_dir: Path) -> Flask:
 
     ``secret_file`` holds the shared secret (``whsec_…``). It is read for each message: a new one counts at once.
     """
-    faults = Faults("lost")
+    faults = Faults("lost", "cut", "drip", "endless")
     created = create_app("webhook", faults)
     store = Store(data_dir)
 
     @created.post("/webhook")
     def receive() -> tuple[Response, int] | Response:
-        fault = faults.take()
+        body = request.get_data(as_text=True)
+        fault = faults.take(body)
         if answer := faults.answer(fault):
             return answer
-        body = request.get_data(as_text=True)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             Webhook(secret_file.read_text().strip()).verify(body, headers)
@@ -105,8 +109,15 @@ def app(secret_file: Path, data_dir: Path) -> Flask:
             store.reject()
             return jsonify(simulated=True, error=str(error)), 401
         is_new = store.keep(headers["webhook-id"], body)
-        if fault.get("mode") == "lost":
-            return jsonify(simulated=True, error="simulated fault: the answer was lost"), 504
+        match fault.get("mode"):
+            case "lost":
+                return jsonify(simulated=True, error="simulated fault: the answer was lost"), 504
+            case "cut":
+                return Response(iter([b"simulated"]), headers={"Content-Length": "1000"})
+            case "drip":
+                return Response(_dripping())
+            case "endless":
+                return Response(itertools.repeat(b"simulated " * 1000))
         return jsonify(simulated=True, new=is_new), 200
 
     @created.get("/received")
@@ -119,6 +130,12 @@ def app(secret_file: Path, data_dir: Path) -> Flask:
         return jsonify(simulated=True, messages=store.messages(after))
 
     return created
+
+
+def _dripping() -> Iterator[bytes]:
+    while True:
+        yield b"."
+        time.sleep(1)
 
 
 def main() -> None:

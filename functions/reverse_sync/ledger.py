@@ -1,31 +1,28 @@
-"""What BigQuery knows of a destination: how far it has everything, and what was sent to it.
+"""What BigQuery knows of a destination: how far it was told everything, and what became of each message.
 
-Both tables are append-only. A row of analysis.kpis is pending for a destination as long as the last content that was
-sent of its key is not its content.
+Both tables are append-only. Which rows a destination lacks is told by omnipipe.runtime.deliveries.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from destination import Answer
+from destination import Answer, Outcome
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import (
-    KPIS,
+    DEAD_LETTERS,
     REVERSE_SYNC_DELIVERIES,
     REVERSE_SYNC_STATE,
+    DeadLetter,
     Kpi,
     ReverseSyncDelivery,
     ReverseSyncState,
 )
-from omnipipe.runtime import warehouse
+from omnipipe.runtime import deliveries, warehouse
 
-# A row may become visible after a later one was sent: this far behind the watermark is looked at again.
-_LAG = timedelta(hours=1)
 _PAGE = 500
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -37,30 +34,37 @@ class Watermark:
 
 
 @dataclass(frozen=True)
+class State:
+    """How far a destination was told everything; ``disabled`` says why it is not asked, and at which address."""
+
+    watermark: Watermark
+    disabled: str | None = None
+    disabled_address: str | None = None
+
+
+@dataclass(frozen=True)
 class Pending:
-    """A row that a destination does not have yet."""
+    """A row that a destination does not have, or may not have; ``refusals`` are the runs in which it refused it."""
 
     kpi: Kpi
     key: str
     delivery_id: str
+    refusals: int
 
     @property
     def watermark(self) -> Watermark:
         """Its place in the order."""
         return Watermark(self.kpi.updated_at, self.key)
 
-
-def delivery_id(destination: str, key: str, content_hash: str, follows: str | None) -> str:
-    """Return the webhook-id of a content of a key, stable over retries and runs.
-
-    ``follows`` is the id of the key's delivery before it. Without it, figures that go back to what they were would
-    get the id of their first delivery, and a receiver would drop them as a repeat.
-    """
-    return hashlib.sha256("\n".join((destination, key, content_hash, follows or "")).encode()).hexdigest()
+    def body(self) -> str:
+        """The body of its message; the same for each try, so the time is that of the change."""
+        # Money as text with its cents: a NUMERIC comes back with as many zeros as the server likes.
+        data = warehouse.as_json(self.kpi) | {"revenue": f"{self.kpi.revenue:.2f}"}
+        return json.dumps({"type": "kpi.updated", "timestamp": data["updated_at"], "data": data})
 
 
 class Ledger:
-    """The state of one destination."""
+    """What is known of one destination."""
 
     def __init__(self, client: bigquery.Client, destination: str, run_id: str) -> None:
         """Open the ledger of ``destination``; what is written is marked with ``run_id``."""
@@ -68,80 +72,109 @@ class Ledger:
         self._destination = destination
         self._run_id = run_id
 
-    def watermark(self) -> Watermark:
-        """Return the last row up to which the destination has everything."""
-        found = self._query(
-            f"""
-            SELECT watermark_updated_at, watermark_key
-            FROM {REVERSE_SYNC_STATE.id}
-            WHERE destination = @destination
-            ORDER BY watermark_updated_at DESC, watermark_key DESC
-            LIMIT 1
-            """  # noqa: S608 - the tables' names are constants of contracts
-        )
-        for row in found:
-            return Watermark(row["watermark_updated_at"], row["watermark_key"])
-        return Watermark(_BEGINNING, "")
+    def state(self) -> State:
+        """Return the newest state of the destination."""
+        for row in self._query(deliveries.STATE):
+            watermark = Watermark(row["watermark_updated_at"], row["watermark_key"])
+            return State(watermark, row["disabled"], row["disabled_address"])
+        return State(Watermark(deliveries.BEGINNING, ""))
 
     def pending(self, after: Watermark) -> Iterator[Pending]:
-        """Yield the rows that the destination lacks, oldest first, a page at a time."""
-        since = max(after.updated_at - _LAG, _BEGINNING)
-        found = self._query(
-            f"""
-            WITH last_sent AS (
-                SELECT key, content_hash, delivery_id
-                FROM {REVERSE_SYNC_DELIVERIES.id}
-                WHERE destination = @destination AND status = 'sent'
-                QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY recorded_at DESC) = 1
-            ),
-            changed AS (
-                SELECT *, CONCAT(city, '/', CAST(day AS STRING)) AS key
-                FROM {KPIS.id}
-                WHERE updated_at >= @since
-            )
-            SELECT changed.*, last_sent.delivery_id AS follows
-            FROM changed
-            LEFT JOIN last_sent ON last_sent.key = changed.key
-            WHERE last_sent.content_hash IS NULL OR last_sent.content_hash != changed.content_hash
-            ORDER BY changed.updated_at, changed.key
-            """,  # noqa: S608 - the tables' names are constants of contracts
-            bigquery.ScalarQueryParameter("since", "TIMESTAMP", since),
-        )
-        columns = [field.name for field in fields(Kpi)]
-        for row in found:
-            kpi = Kpi(**{name: row[name] for name in columns})
-            chained = delivery_id(self._destination, row["key"], kpi.content_hash, row["follows"])
-            yield Pending(kpi, row["key"], chained)
+        """Yield the rows to send, oldest first, a page at a time: without those that were given up."""
+        return self._lacking("NOT dead", after)
+
+    def given_up(self, after: Watermark) -> Iterator[Pending]:
+        """Yield the rows that are dead letters and are still what the destination lacks, oldest first."""
+        return self._lacking("dead", after)
+
+    def attempt(self, rows: Iterable[Pending]) -> None:
+        """Append that rows are about to be sent: a crash leaves them known as perhaps received."""
+        self._append((row, "attempting", Answer("unknown")) for row in rows)
 
     def record(self, answers: Iterable[tuple[Pending, Answer]]) -> None:
-        """Append what the destination answered to each row that was sent."""
+        """Append what became of rows that were attempted."""
+        self._append((row, answer.outcome, answer) for row, answer in answers)
+
+    def bury(self, letters: Sequence[tuple[Pending, Answer, str]]) -> None:
+        """Keep rows that are given up in ops.dead_letters, with the answer and the reason; each once."""
+        # After a crash, or a replay that is refused, the same comes again.
+        found = self._query(
+            f"""
+            SELECT dead_letter_id
+            FROM {DEAD_LETTERS.id}
+            WHERE origin = @destination AND dead_letter_id IN UNNEST(SPLIT(@ids, ','))
+            """,  # noqa: S608 - the table's name is a constant of contracts
+            bigquery.ScalarQueryParameter("ids", "STRING", ",".join(row.delivery_id for row, _, _ in letters)),
+        )
+        there = {row["dead_letter_id"] for row in found}
         now = datetime.now(UTC)
-        deliveries = (
-            ReverseSyncDelivery(
-                delivery_id=pending.delivery_id,
-                destination=self._destination,
-                key=pending.key,
-                content_hash=pending.kpi.content_hash,
-                status="failed" if answer.error else "sent",
-                http_status=answer.http_status,
-                error=answer.error,
+        kept = (
+            DeadLetter(
+                dead_letter_id=row.delivery_id,
+                origin=self._destination,
+                payload=json.dumps(
+                    {
+                        "key": row.key,
+                        "webhook-id": row.delivery_id,
+                        "http_status": answer.http_status,
+                        "answer": answer.error,
+                        "message": json.loads(row.body()),
+                    }
+                ),
+                reason=reason,
                 run_id=self._run_id,
                 recorded_at=now,
             )
-            for pending, answer in answers
+            for row, answer, reason in letters
+            if row.delivery_id not in there
         )
-        warehouse.insert(self._client, REVERSE_SYNC_DELIVERIES, deliveries)
+        warehouse.insert(self._client, DEAD_LETTERS, kept)
 
-    def advance(self, watermark: Watermark) -> None:
-        """Record that the destination has everything up to ``watermark``."""
+    def advance(
+        self, watermark: Watermark, disabled: str | None = None, disabled_address: str | None = None
+    ) -> None:
+        """Record that the ledger knows of everything up to ``watermark``, and whether the destination is asked on."""
         state = ReverseSyncState(
             destination=self._destination,
             watermark_updated_at=watermark.updated_at,
             watermark_key=watermark.key,
             run_id=self._run_id,
             recorded_at=datetime.now(UTC),
+            disabled=disabled,
+            disabled_address=disabled_address,
         )
         warehouse.insert(self._client, REVERSE_SYNC_STATE, [state])
+
+    def _append(self, rows: Iterable[tuple[Pending, Outcome | str, Answer]]) -> None:
+        now = datetime.now(UTC)
+        warehouse.insert(
+            self._client,
+            REVERSE_SYNC_DELIVERIES,
+            (
+                ReverseSyncDelivery(
+                    delivery_id=row.delivery_id,
+                    destination=self._destination,
+                    key=row.key,
+                    content_hash=row.kpi.content_hash,
+                    status=status,
+                    http_status=answer.http_status,
+                    error=answer.error,
+                    run_id=self._run_id,
+                    recorded_at=now,
+                )
+                for row, status, answer in rows
+            ),
+        )
+
+    def _lacking(self, condition: str, after: Watermark) -> Iterator[Pending]:
+        found = self._query(
+            f"SELECT * FROM ({deliveries.PENDING}) WHERE {condition} ORDER BY updated_at, key",  # noqa: S608 - constants
+            bigquery.ScalarQueryParameter("since", "TIMESTAMP", deliveries.since(after.updated_at)),
+        )
+        columns = [field.name for field in fields(Kpi)]
+        for row in found:
+            kpi = Kpi(**{name: row[name] for name in columns})
+            yield Pending(kpi, row["key"], row["delivery_id"], row["refusals"])
 
     def _query(self, sql: str, *parameters: bigquery.ScalarQueryParameter) -> Iterable[bigquery.Row]:
         destination = bigquery.ScalarQueryParameter("destination", "STRING", self._destination)

@@ -1,35 +1,35 @@
 """The KPIs to the outside: every row of analysis.kpis that has changed, as a signed webhook.
 
-Delivery is at least once. The order is check, send, then mark, so a crash repeats messages, and loses none; a message
-keeps its webhook-id over all retries and runs, by which a receiver drops the repeats.
+Delivery is at least once. The order is check, mark as attempted, send, mark the answer: a crash repeats messages, and
+loses none; a message keeps its webhook-id over all retries and runs, by which a receiver drops the repeats.
 """
 
-import itertools
-import json
-from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import flask
 import functions_framework
 from destination import Destination
 from google.cloud import bigquery
-from ledger import Ledger, Pending
+from ledger import Ledger, State
+from sending import Delivery, deliver
 
-from omnipipe.runtime import audit, function, log, warehouse
+from omnipipe.runtime import audit, deliveries, function, log
 from omnipipe.runtime.run import Run
 
 log.configure("reverse_sync")
 
-# The name under which the ledger keeps the one receiver: not its address, which may change without a new beginning.
-_DESTINATION = "webhook"
-_PARALLEL = 8
-# So many messages are sent before they are marked: what a crash repeats at most.
-_BATCH = 100
-_NAMED_FAILURES = 5
+_ALL = "all"
+_MAY_BE_PRIVATE = {"true": True, "false": False}
 
 
 class Undelivered(RuntimeError):
     """Some messages were not delivered; the text says how many, which and why."""
+
+
+class Disabled(RuntimeError):
+    """The destination said that it is gone, and nobody has said otherwise."""
 
 
 @functions_framework.http
@@ -37,45 +37,86 @@ def reverse_sync(request: flask.Request) -> tuple[dict[str, Any], int]:
     """Send what the destination lacks of analysis.kpis, and record each delivery.
 
     POST ``{"run_id": "…", "run_date": "YYYY-MM-DD"}``; see omnipipe.runtime.function. Environment:
-    BIGQUERY_LOCATION, WEBHOOK_URL, WEBHOOK_SECRET. One message that fails does not keep back the others, but makes
-    the answer a 500; the next run sends it again.
+    BIGQUERY_LOCATION, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE (true or false). One message that fails does
+    not keep back the others, but makes the answer a 500; the next run sends it again.
+
+    POST ``{"replay": ["ID", …]}`` or ``{"replay": "all"}`` sends dead letters again, and nothing else: those whose
+    figures are still what they were. It also lets a destination that had said 410 (gone) be asked again.
     """
-    return function.answer(request.get_json(silent=True), "reverse_sync", _update)
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict) or "replay" not in body:
+        return function.answer(body, "reverse_sync", _update)
+    wanted = body["replay"]
+    if wanted != _ALL and not (
+        isinstance(wanted, list) and wanted and all(isinstance(each, str) for each in wanted)
+    ):
+        return {"error": f'replay must be "{_ALL}" or a list of ids of dead letters, not {wanted!r}'}, 400
+    alone = {"run_id": f"replay-{uuid4()}", "run_date": datetime.now(UTC).date().isoformat()}
+    return function.answer(
+        alone, "replay", lambda client, run, step: _replay(client, run, step, None if wanted == _ALL else wanted)
+    )
 
 
 def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
-    destination = Destination(
-        function.environment("WEBHOOK_URL"), function.environment("WEBHOOK_SECRET"), _PARALLEL
-    )
-    ledger = Ledger(client, _DESTINATION, run.run_id)
-    begin = reached = ledger.watermark()
-    complete = True  # nothing has failed so far, so the watermark may still move
-    step.rows, failed, causes = 0, 0, []
-    pending = ledger.pending(begin)
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        while not destination.stopped and (batch := list(itertools.islice(pending, _BATCH))):
-            answers = list(pool.map(lambda row: destination.send(row.delivery_id, _message(row)), batch))
-            ledger.record((row, answer) for row, answer in zip(batch, answers, strict=True) if answer)
-            for row, answer in zip(batch, answers, strict=True):
-                delivered = answer is not None and answer.error is None
-                complete = complete and delivered
-                step.rows += delivered
-                if complete:
-                    reached = max(reached, row.watermark)
-                elif answer and answer.error:
-                    failed += 1
-                    causes += [f"{row.key}: {answer.error}"] if failed <= _NAMED_FAILURES else []
-    if reached > begin:
-        ledger.advance(reached)
-    if destination.stopped:
-        causes.append(f"nothing more was sent: {destination.stopped}")
+    ledger = Ledger(client, deliveries.DESTINATION, run.run_id)
+    with _destination() as destination:
+        state = ledger.state()
+        if state.disabled and state.disabled_address == destination.address_hash:
+            raise Disabled(
+                f"nothing was sent: {state.disabled}. When its owner says that it takes messages again, run `omnipipe "
+                'replay --all` (on Google: gcloud workflows run daily --data=\'{"replay": "all"}\'), then the day '
+                "again; or set another webhookUrl"
+            )
+        done = deliver(ledger.pending(state.watermark), destination, ledger, state.watermark, run.run_id)
+        _keep_state(ledger, state, done, destination, run)
+    step.rows = done.sent
+    if done.causes:
+        raise Undelivered(
+            f"{done.failed} messages were not delivered, {done.sent} were; " + "; ".join(done.causes)
+        )
+    step.message = f"{done.sent} messages sent"
+    if done.buried:
+        step.message += f", {len(done.buried)} given up: see ops.dead_letters"
+
+
+def _replay(client: bigquery.Client, run: Run, step: audit.Step, wanted: list[str] | None) -> None:
+    ledger = Ledger(client, deliveries.DESTINATION, run.run_id)
+    with _destination() as destination:
+        state = ledger.state()
+        rows = [row for row in ledger.given_up(state.watermark) if wanted is None or row.delivery_id in wanted]
+        done = deliver(iter(rows), destination, ledger, state.watermark, run.run_id)
+        # Its rows are older than the watermark, or the next run looks at them all the same.
+        done.reached = state.watermark
+        _keep_state(ledger, state, done, destination, run)
+    step.rows = done.sent
+    causes = done.causes + [f"refused again: {each}" for each in done.buried]
+    if missing := sorted(set(wanted or ()) - {row.delivery_id for row in rows}):
+        causes.append(
+            f"not sent: {', '.join(missing)}: no dead letter of this id waits (it was delivered meanwhile, or newer "
+            "figures of its key took its place, which the daily run sends)"
+        )
     if causes:
-        raise Undelivered(f"{failed} messages were not delivered, {step.rows} were; " + "; ".join(causes))
-    step.message = f"{step.rows} messages sent"
+        raise Undelivered(f"{done.sent} messages sent; " + "; ".join(causes))
+    step.message = f"{done.sent} dead letters sent"
+    if state.disabled:
+        step.message += "; the destination is asked again from now on"
 
 
-def _message(row: Pending) -> str:
-    """Return the body of a row's message; the same for each try, so the time is that of the change."""
-    # Money as text with its cents: a NUMERIC comes back with as many zeros as the server likes.
-    data = warehouse.as_json(row.kpi) | {"revenue": f"{row.kpi.revenue:.2f}"}
-    return json.dumps({"type": "kpi.updated", "timestamp": data["updated_at"], "data": data})
+def _keep_state(ledger: Ledger, before: State, done: Delivery, destination: Destination, run: Run) -> None:
+    """Record how far the ledger knows everything, and that the destination is gone, or is asked again."""
+    if destination.gone:
+        disabled = f"the receiver answered 410 (gone) in run {run.run_id} of {run.run_date}"
+        ledger.advance(done.reached, disabled, destination.address_hash)
+    elif done.reached > before.watermark or before.disabled:
+        ledger.advance(done.reached)
+
+
+def _destination() -> Destination:
+    private = function.environment("WEBHOOK_ALLOW_PRIVATE")
+    if private not in _MAY_BE_PRIVATE:
+        raise ValueError(f"WEBHOOK_ALLOW_PRIVATE is {private!r}: it must be true or false")
+    return Destination(
+        function.environment("WEBHOOK_URL"),
+        function.environment("WEBHOOK_SECRET"),
+        allow_private=_MAY_BE_PRIVATE[private],
+    )

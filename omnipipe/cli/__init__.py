@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from omnipipe.cli import cloud, demo, inspect, runs, sources, workflow
+from omnipipe.cli import cloud, demo, inspect, replay, runs, sources, workflow
 from omnipipe.cli.console import fail
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(sources.seed)
 app.command()(sources.traffic)
 app.command()(runs.run)
 app.command()(runs.probe)
+app.command()(replay.replay)
 app.command()(inspect.sql)
 app.command()(inspect.logs)
 app.command()(demo.demo)

@@ -140,28 +140,34 @@ class ValidationResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ReverseSyncState:
-    """How far a destination has everything: append-only, the newest row of a destination counts."""
+    """What is known of a destination as a whole: append-only, the newest row of a destination counts."""
 
     destination: str = column("Name of the destination.")
-    watermark_updated_at: datetime = column("updated_at of the last row that was sent.")
+    watermark_updated_at: datetime = column("updated_at of the last row that was sent or tried.")
     watermark_key: str = column("Key of that row, which breaks ties of updated_at.")
-    run_id: str = column("The run that moved the watermark.")
-    recorded_at: datetime = column("When it was moved.")
+    run_id: str = column("The run that recorded it.")
+    recorded_at: datetime = column("When it was recorded.")
+    disabled: str | None = column("Why nothing is sent until a person says otherwise; null when it is sent.")
+    disabled_address: str | None = column("SHA-256 of the address that is not asked again; null when it is.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReverseSyncDelivery:
-    """One message to one destination: append-only, written after it was sent or given up."""
+    """One message to one destination: append-only, a row before it is sent and one when its answer is known."""
 
     delivery_id: str = column(
-        "The webhook-id: SHA-256 over destination, key, content and the key's delivery before, so stable over retries."
+        "The webhook-id: SHA-256 over destination, key, content and what the receiver had before, so stable over "
+        "retries."
     )
     destination: str = column("Name of the destination.")
     key: str = column("Key of the row that was sent.")
     content_hash: str = column("Hash of the figures that were sent.")
-    status: str = column("sent or failed.")
+    status: str = column(
+        "attempting (about to be sent), then sent, failed (clearly refused), dead (refused for good), unknown (no "
+        "clear answer: the receiver may have it) or unsent (it did not leave)."
+    )
     http_status: int | None = column("The receiver's answer; null if there was none.")
-    error: str | None = column("Why it failed.")
+    error: str | None = column("Why it was not sent, with the beginning of the receiver's answer.")
     run_id: str = column("The run that sent it.")
     recorded_at: datetime = column("When it was recorded.")
 

@@ -17,11 +17,15 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
+from omnipipe.laptop.iam.tokens import OWNER
 from omnipipe.laptop.services import datastream, secretmanager
+from omnipipe.laptop.services.functions import FUNCTION
+from omnipipe.laptop.services.functions import address as function_address
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
 PROBE = "probe"
+REVERSE_SYNC = "reverse-sync"
 
 
 def current_cloud() -> Cloud:
@@ -61,7 +65,6 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     from google.cloud import bigquery
 
     from omnipipe.laptop.iam.credentials import LocalCredentials
-    from omnipipe.laptop.iam.tokens import OWNER
 
     if "bigquery" not in cloud.processes.running():
         raise LaptopError("BigQuery is not running: run `omnipipe up`")
@@ -164,6 +167,25 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
             _call(cloud, "POST", f"{name}:cancel")
         raise
     return execution
+
+
+def replay(cloud: Cloud, wanted: str | list[str]) -> dict[str, Any]:
+    """Have reverse sync send dead letters again: of these ids, or ``"all"``. Returns its answer.
+
+    Raises LaptopError with its words when it does not send them, and when the program registers no such function.
+    """
+    if not any(function.inputs["name"] == REVERSE_SYNC for function in cloud.registry.of_type(FUNCTION)):
+        raise LaptopError(f"the program registers no function {REVERSE_SYNC}: run `omnipipe up`")
+    url = function_address(cloud, REVERSE_SYNC)
+    headers = {"Authorization": f"Bearer {cloud.tokens.issue(OWNER, url)}"}
+    try:
+        answer = requests.post(url, json={"replay": wanted}, headers=headers, timeout=600)
+        body = answer.json()
+    except requests.RequestException as error:
+        raise LaptopError(f"{REVERSE_SYNC} does not answer ({error}): `omnipipe logs {REVERSE_SYNC}`") from error
+    if not answer.ok:
+        raise LaptopError(body["error"])
+    return body
 
 
 def run_probe(cloud: Cloud) -> str | None:

@@ -31,15 +31,18 @@ REPLACEMENTS = (
     Replacement("omnipipe:weatherApiUrl", WEATHER_API),
     Replacement("omnipipe:webhookUrl", WEBHOOK, "/webhook"),
 )
+# The receiver's simulator is on this machine, where the stack would not send to.
+_ALLOWED_HERE = {"omnipipe:webhookAllowPrivate": "true"}
 
 
 def replaced(cloud: Cloud) -> dict[str, str]:
-    """The settings that are replaced for a cloud, with the simulators' addresses."""
-    return {
+    """The settings that are replaced for a cloud: the simulators' addresses, and that they may be of this machine."""
+    addresses = {
         replacement.setting: f"http://{HOST}:{cloud.ports.of(replacement.simulator)}{replacement.path}"
         for replacement in REPLACEMENTS
         if replacement.simulator in simulators(cloud)
     }
+    return addresses | _ALLOWED_HERE
 
 
 def simulators(cloud: Cloud) -> list[str]:

@@ -52,14 +52,13 @@ class _Adapter(HTTPAdapter):
 
 
 def session(
-    *, retries: int = 3, budget_s: float = 20.0, timeout_s: tuple[float, float] = (3.0, 15.0), connections: int = 1
+    *, retries: int = 3, budget_s: float = 20.0, timeout_s: tuple[float, float] = (3.0, 15.0)
 ) -> requests.Session:
     """Return a session that repeats a request, of any method, on 429, 5xx, timeouts and refused connections.
 
     ``timeout_s`` is for connecting and for each wait on the answer. No retry begins later than ``budget_s``
     seconds after the first failure: a Retry-After beyond that ends the request at once. When the retries are used
-    up, the last answer is returned, or the last error raised (a ``requests.RequestException``). ``connections`` is
-    the number of kept-alive connections to a host; give the number of threads that share the session.
+    up, the last answer is returned, or the last error raised (a ``requests.RequestException``).
     """
     retry = _BoundedRetry(
         total=retries,
@@ -70,7 +69,7 @@ def session(
         raise_on_status=False,
         budget_s=budget_s,
     )
-    adapter = _Adapter(timeout_s, max_retries=retry, pool_maxsize=connections)
+    adapter = _Adapter(timeout_s, max_retries=retry)
     created = requests.Session()
     created.mount("http://", adapter)
     created.mount("https://", adapter)

@@ -72,7 +72,15 @@ def test_the_readme_names_no_command_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("run",), ("status",), ("sql", "SELECT 1"), ("logs", "weather"), ("seed",), ("traffic",)],
+    [
+        ("run",),
+        ("status",),
+        ("sql", "SELECT 1"),
+        ("logs", "weather"),
+        ("seed",),
+        ("traffic",),
+        ("replay", "--all"),
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_without_a_cloud_it_says_how_to_get_one(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -118,6 +126,13 @@ def test_a_home_that_cannot_be_is_told_with_the_way_out() -> None:
 def test_a_home_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "current").mkdir()  # root may read everything but a folder
     assert f"cannot read {tmp_path} (Is a directory)" in refusal("status", OMNIPIPE_HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("arguments", [(), ("an-id", "--all")], ids=["nothing", "both"])
+def test_a_replay_of_nothing_that_can_be_told_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    said = refusal("replay", *arguments, OMNIPIPE_HOME=str(tmp_path))
+    assert "give the ids of dead letters, or --all" in said
+    assert "FROM ops.dead_letters WHERE origin = 'webhook'" in said
 
 
 @pytest.mark.parametrize("day", ["today", "2026-02-30", "01.02.2026"])

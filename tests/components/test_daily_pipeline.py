@@ -25,7 +25,7 @@ JOBS = {"dbt": "dbt", "validate": "dvt"}
 
 
 @cache
-def pipeline(*, preview: bool = False) -> Recorder:
+def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
     def program() -> None:
         tables = WarehouseArgs(place=PLACE, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES)
         args = DailyPipelineArgs(
@@ -40,6 +40,7 @@ def pipeline(*, preview: bool = False) -> Recorder:
             bigquery_location="EU",
             weather_api_url="https://weather.example.com",
             webhook_url="https://shop.example.com/hook",
+            webhook_allow_private=private,
             schedule="0 5 * * *",
             time_zone="Europe/Berlin",
             paused=True,
@@ -98,6 +99,7 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
     assert environment("reverse-sync") == {
         "BIGQUERY_LOCATION": "EU",
         "WEBHOOK_URL": "https://shop.example.com/hook",
+        "WEBHOOK_ALLOW_PRIVATE": "false",
     }
     assert environment("dbt") == {
         "BIGQUERY_LOCATION": "EU",
@@ -113,6 +115,12 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
         for name in re.findall(r"env_var\('(\w+)'\)", file.read_text())
     }
     assert asked <= set(environment("dbt"))
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_reverse_sync_is_told_whether_its_receiver_may_be_in_a_private_network(private: bool) -> None:
+    service = pipeline(private=private).named("reverse-sync-function").inputs["serviceConfig"]
+    assert service["environmentVariables"]["WEBHOOK_ALLOW_PRIVATE"] == str(private).lower()
 
 
 @pytest.mark.parametrize(("name", "folder"), FUNCTIONS.items())

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Flask, request
 
 from components.daily_workflow import SOURCE, DailyWorkflow, DailyWorkflowArgs
 from components.place import Place
 from components.workload import Workload
+from omnipipe.laptop.workflows import Environment, WorkflowError, parse
 from tests.components.mocks import UNKNOWN, Recorder, record
+from tests.functions.conftest import serving
 
 PLACE = Place("shop-prod", "europe-west1")
 WORKFLOW = "daily-workflow@shop-prod.iam.gserviceaccount.com"
@@ -113,3 +116,31 @@ def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
     assert program.exposed["daily"]["id"] == (UNKNOWN if preview else "id/daily-workflow")
     assert program.named("daily-workflow").parent == "daily"
     assert program.named("daily-schedule").parent == "daily"
+
+
+def replay(answer: tuple[dict[str, Any], int]) -> tuple[Any, list[Any]]:
+    """Run the source with {"replay": …} and a function that answers so; the result, and what the function was sent."""
+    app, sent = Flask("reverse-sync"), []
+
+    @app.post("/")
+    def function() -> tuple[dict[str, Any], int]:
+        sent.append(request.get_json())
+        return answer
+
+    with serving(app) as address:
+        env = {"REVERSE_SYNC_FUNCTION_URL": address}  # all that it needs: no run is recorded, no other step begins
+        here = Environment("p", "l", "daily", "e", env=env, token=lambda kind, audience: f"{kind} for {audience}")
+        try:
+            return parse(SOURCE.read_text(), SOURCE.name).run({"replay": ["an-id"]}, here), sent
+        except WorkflowError as error:
+            return error.error, sent
+
+
+def test_a_replay_is_handed_to_reverse_sync_and_starts_no_run() -> None:
+    answer = {"rows": 1, "message": "1 dead letters sent"}
+    assert replay((answer, 200)) == (answer, [{"replay": ["an-id"]}])
+
+
+def test_a_replay_that_fails_says_why() -> None:
+    result, _ = replay(({"error": "refused again: Berlin"}, 500))
+    assert result == {"step": "replay", "message": "refused again: Berlin"}

@@ -62,7 +62,13 @@ def test_it_sees_the_metadata_of_raw_and_no_row_of_it(made: Recorder) -> None:
         ("analysis", None, viewer),
         *(
             ("ops", table, viewer)
-            for table in ("pipeline_runs", "validation_results", "dead_letters", "reverse_sync_state")
+            for table in (
+                "pipeline_runs",
+                "validation_results",
+                "dead_letters",
+                "reverse_sync_state",
+                "reverse_sync_deliveries",
+            )
         ),
     }
 

@@ -41,7 +41,7 @@ class Patience:
 
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
-    """The retries of the functions, with a hundredth of the waits between them."""
+    """The retries of runtime.http, with a hundredth of the waits between them."""
     session, mine = http.session, Patience()
 
     def quick(*, timeout_s: tuple[float, float], budget_s: float, **options: int) -> object:

@@ -20,17 +20,21 @@ def cloud_of(cloud: Cloud, *, real_weather: bool) -> Cloud:
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_two_settings_are_replaced_and_both_are_the_stacks_own(cloud: Cloud, stack: str) -> None:
+def test_three_settings_are_replaced_and_all_are_the_stacks_own(cloud: Cloud, stack: str) -> None:
     replaced = outside_world.replaced(cloud)
+    configured = Project.load(PROJECT_ROOT, stack).config
 
+    # The simulators are on this machine, so that must be allowed; it is what no stack allows by itself.
+    assert replaced.pop("omnipipe:webhookAllowPrivate") == "true"
+    assert configured["omnipipe:webhookAllowPrivate"] == "false"
     assert set(replaced) == {"omnipipe:weatherApiUrl", "omnipipe:webhookUrl"}
     assert all(url.startswith("http://127.0.0.1:") for url in replaced.values())
-    configured = Project.load(PROJECT_ROOT, stack).config
     assert all(configured[setting].startswith("https://") for setting in replaced)
 
 
 def test_the_real_weather_is_left_alone(cloud: Cloud) -> None:
-    assert set(outside_world.replaced(cloud_of(cloud, real_weather=True))) == {"omnipipe:webhookUrl"}
+    replaced = outside_world.replaced(cloud_of(cloud, real_weather=True))
+    assert set(replaced) == {"omnipipe:webhookUrl", "omnipipe:webhookAllowPrivate"}
 
 
 def test_the_weather_simulator_runs_until_the_real_weather_is_asked_for(cloud: Cloud) -> None:

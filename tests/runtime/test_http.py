@@ -87,6 +87,13 @@ def test_retry_after_is_waited_for(server: Server, waits: list[float]) -> None:
     assert waits == [1]
 
 
+def test_a_retry_after_takes_the_place_of_the_own_pause(server: Server, waits: list[float]) -> None:
+    """Its own pauses would be 0, 1 and 2 s and more: the last one would not fit into the budget."""
+    server.answers = [answer(503, Retry_After="1")] * 3
+    assert http.session(retries=3, budget_s=3.9).get(server.url).text == "fine"
+    assert waits == [1, 1, 1]
+
+
 def test_a_retry_after_beyond_the_budget_ends_the_request_at_once(server: Server, waits: list[float]) -> None:
     server.answers = [answer(429, Retry_After="3600")] * 5
     assert http.session(budget_s=5).get(server.url).status_code == 429

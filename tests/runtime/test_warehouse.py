@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from google.api_core.exceptions import Conflict, GoogleAPICallError, RetryError
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, RetryError
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
@@ -91,6 +91,15 @@ def test_a_failed_load_writes_nothing_and_is_repeated_under_its_id(client: bigqu
     assert rows(client, "SELECT COUNT(*) AS n FROM raw.weather") == [{"n": 0}]
     warehouse.load(client, WEATHER, [weather()], job_id="weather-broken")
     assert rows(client, "SELECT city FROM raw.weather") == [{"city": "Berlin"}]
+
+
+def test_a_load_makes_no_table(client: bigquery.Client) -> None:
+    """A table that a load makes has neither partitions nor clusters, nor the program's grants and protection."""
+    client.delete_table(WEATHER.id)
+    with pytest.raises(GoogleAPICallError):
+        warehouse.load(client, WEATHER, [weather()])
+    with pytest.raises(NotFound):
+        client.get_table(WEATHER.id)
 
 
 def test_a_query_takes_parameters_and_pages(client: bigquery.Client) -> None:

@@ -107,3 +107,23 @@ def test_what_was_answered_survives_a_kill(secret_file: Path, tmp_path: Path) ->
     assert requests.get(f"{line['address']}/received", timeout=5).json()["received"] == 20
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
+
+
+def test_hostile_answers_keep_the_message(receiver: FlaskClient) -> None:
+    for mode in ("cut", "drip", "endless"):
+        receiver.put("/_faults", json={"mode": mode, "times": 1})
+        answer = receiver.post("/webhook", data="{}", headers=signed(mode, "{}"), buffered=False)
+        assert next(iter(answer.response))
+        assert answer.headers.get("Content-Length") == ("1000" if mode == "cut" else None)
+        answer.close()
+    assert summary(receiver)["received"] == 3
+
+
+def test_a_fault_for_some_messages_and_one_after_another(receiver: FlaskClient) -> None:
+    then = {"mode": "status", "status": 503, "times": 1}
+    fault = {"mode": "status", "status": 400, "times": 1, "then": then}
+    receiver.put("/_faults", json=fault | {"containing": "Berlin"})
+    berlin = '{"city": "Berlin"}'
+    assert post(receiver, "a") == 200
+    assert [post(receiver, "b", berlin) for _ in range(3)] == [400, 503, 200]
+    assert receiver.put("/_faults", json=fault | {"then": {"mode": "unknown"}}).status_code == 400

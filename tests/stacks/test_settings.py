@@ -31,6 +31,7 @@ GOOD = Settings(
     schedule_paused=False,
     weather_api_url="https://api.open-meteo.com",
     webhook_url="https://hooks.example.com/x",
+    webhook_allow_private=False,
     pii_readers=("group:analysts@example.com",),
     pii_masked_readers=(),
     alert_emails=("ops@example.com",),

@@ -1,8 +1,9 @@
 """Rows of the ops tables, as of some hours ago."""
 
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 
-from omnipipe.contracts.tables import PipelineRun, ValidationResult
+from omnipipe.contracts.tables import PipelineRun, ReverseSyncDelivery, ReverseSyncState, ValidationResult
 
 PIPELINE = "daily"
 NOW = datetime.now(UTC)
@@ -38,4 +39,32 @@ def check(run_id: str, check_id: str, severity: str, status: str, hours: float) 
         threshold="0",
         message=None,
         checked_at=hours_ago(hours),
+    )
+
+
+def delivery(key: str, status: str, hours: float, content_hash: str = "x") -> ReverseSyncDelivery:
+    """What became of a message to the webhook."""
+    return ReverseSyncDelivery(
+        delivery_id=sha256(f"webhook|{key}|{content_hash}|".encode()).hexdigest(),  # of the key's first content
+        destination="webhook",
+        key=key,
+        content_hash=content_hash,
+        status=status,
+        http_status=None,
+        error=None,
+        run_id=f"run-{hours}",
+        recorded_at=hours_ago(hours),
+    )
+
+
+def tried_until(hours: float) -> ReverseSyncState:
+    """The ledger knows of all that changed until then."""
+    return ReverseSyncState(
+        destination="webhook",
+        watermark_updated_at=hours_ago(hours),
+        watermark_key="",
+        run_id="r",
+        recorded_at=NOW,
+        disabled=None,
+        disabled_address=None,
     )

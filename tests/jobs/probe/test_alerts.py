@@ -14,16 +14,16 @@ from omnipipe.contracts.tables import (
     DEAD_LETTERS,
     KPIS,
     PIPELINE_RUNS,
+    REVERSE_SYNC_DELIVERIES,
     REVERSE_SYNC_STATE,
     VALIDATION_RESULTS,
     DeadLetter,
-    ReverseSyncState,
 )
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.monitoring import alerts
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.runtime import log, warehouse
-from tests.jobs.probe.rows import NOW, check, hours_ago, run
+from tests.jobs.probe.rows import NOW, check, delivery, hours_ago, run, tried_until
 from tests.laptop.monitoring.watched import firing, state, watch
 
 # What a test cannot bring about in full size, it brings about in small.
@@ -55,16 +55,10 @@ class World:
             f" (city, day, trips, riders, revenue, trips_wet, trips_dry, content_hash, updated_at) VALUES {rows}"
         )
 
-    def delivered(self, hours: float) -> None:
-        """Reverse sync has sent what changed until some hours ago."""
-        state = ReverseSyncState(
-            destination="webhook",
-            watermark_updated_at=hours_ago(hours),
-            watermark_key="",
-            run_id="r",
-            recorded_at=NOW,
-        )
-        warehouse.insert(self.client, REVERSE_SYNC_STATE, [state])
+    def delivered(self, day: int, status: str) -> None:
+        """What became of the message of a day, which changed before the watermark."""
+        warehouse.insert(self.client, REVERSE_SYNC_DELIVERIES, [delivery(f"Berlin/2026-06-{day:02}", status, 1)])
+        warehouse.insert(self.client, REVERSE_SYNC_STATE, [tried_until(0)])
 
     def checks(self, severity: str, status: str) -> None:
         """A run that was validated, with one check."""
@@ -119,7 +113,10 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "failed_warn_checks": (lambda w: w.checks("warn", "failed"), lambda w: w.checks("warn", "passed")),
     "dead_letters": (lambda w: w.dead_letter(23), lambda w: w.dead_letter(25)),
     "undelivered_rows": (lambda w: w.kpis(3, 1), lambda w: w.kpis(2, 1)),
-    "undelivered_hours": (lambda w: w.kpis(1, 6.1), lambda w: (w.kpis(1, 6.1), w.delivered(6))[0]),
+    "undelivered_hours": (
+        lambda w: (w.kpis(1, 6.1), w.delivered(1, "failed"))[0],
+        lambda w: (w.kpis(1, 6.1), w.delivered(1, "sent"))[0],
+    ),
 }
 
 

@@ -20,17 +20,17 @@ from omnipipe.contracts.tables import (
     DEAD_LETTERS,
     KPIS,
     PIPELINE_RUNS,
+    REVERSE_SYNC_DELIVERIES,
     REVERSE_SYNC_STATE,
     VALIDATION_RESULTS,
     WEATHER,
     DeadLetter,
     PipelineRun,
-    ReverseSyncState,
 )
 from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
 from omnipipe.runtime import log, warehouse
-from tests.jobs.probe.rows import NOW, PIPELINE, check, hours_ago, run
+from tests.jobs.probe.rows import NOW, PIPELINE, check, delivery, hours_ago, run, tried_until
 from tests.jobs.unencrypted import server_without_tls
 
 
@@ -129,26 +129,49 @@ def test_dead_letters_of_the_last_day(measure: Any, client: bigquery.Client) -> 
     assert measure()["dead_letters", DEAD_LETTERS.id] == 2
 
 
-def test_the_backlog_is_what_lies_after_the_watermark(measure: Any, client: bigquery.Client) -> None:
-    for hours in (10, 5, 4):
-        client.query_and_wait(
-            f"INSERT INTO {KPIS.id} (city, day, trips, riders, revenue, trips_wet, trips_dry, content_hash, updated_at)"
-            f" VALUES ('Berlin', '2026-06-01', 1, 1, 1, 0, 0, 'x', TIMESTAMP '{hours_ago(hours).isoformat()}')"
-        )
+def changed(client: bigquery.Client, city: str, hours: float) -> str:
+    """A KPI row that changed some hours ago; its key."""
+    client.query_and_wait(
+        f"INSERT INTO {KPIS.id} (city, day, trips, riders, revenue, trips_wet, trips_dry, content_hash, updated_at)"
+        f" VALUES ('{city}', '2026-06-01', 1, 1, 1, 0, 0, 'x', TIMESTAMP '{hours_ago(hours).isoformat()}')"
+    )
+    return f"{city}/2026-06-01"
+
+
+def test_the_backlog_is_what_was_not_sent_yet(measure: Any, client: bigquery.Client) -> None:
+    keys = [changed(client, city, hours) for city, hours in (("Berlin", 10), ("Hamburg", 5), ("Vienna", 4))]
     lines = measure()
     assert lines["undelivered_rows", "webhook"] == 3
     assert lines["undelivered_hours", "webhook"] == pytest.approx(10, abs=0.01)
-    watermark = ReverseSyncState(
-        destination="webhook",
-        watermark_updated_at=hours_ago(10),
-        watermark_key="Berlin/2026-06-01",
-        run_id="r",
-        recorded_at=NOW,
-    )
-    warehouse.insert(client, REVERSE_SYNC_STATE, [watermark])
+    warehouse.insert(client, REVERSE_SYNC_DELIVERIES, [delivery(keys[0], "sent", 3)])
+    warehouse.insert(client, REVERSE_SYNC_STATE, [tried_until(10)])
     lines = measure()
     assert lines["undelivered_rows", "webhook"] == 2
     assert lines["undelivered_hours", "webhook"] == pytest.approx(5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("became", "waits"),
+    [
+        (["attempting", "sent"], False),
+        (["attempting", "failed"], True),
+        (["attempting", "unsent"], True),
+        (["attempting"], True),  # cut off: the receiver may have it, or not
+        (["attempting", "sent", "attempting", "unknown"], True),
+        (["attempting", "failed", "attempting", "dead"], False),  # it is a dead letter, which is another figure
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_a_row_waits_until_it_is_sent_or_given_up_also_behind_the_watermark(
+    measure: Any, client: bigquery.Client, became: list[str], waits: bool
+) -> None:
+    key = changed(client, "Berlin", 30)
+    rows = [delivery(key, status, 20 - number) for number, status in enumerate(became)]
+    warehouse.insert(client, REVERSE_SYNC_DELIVERIES, rows)
+    warehouse.insert(client, REVERSE_SYNC_STATE, [tried_until(1)])
+    lines = measure()
+    assert lines["undelivered_rows", "webhook"] == waits
+    assert lines["undelivered_hours", "webhook"] == pytest.approx(30 if waits else 0, abs=0.01)
 
 
 def test_without_the_table_of_kpis_nothing_waits(measure: Any, client: bigquery.Client) -> None:

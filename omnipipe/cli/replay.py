@@ -1,0 +1,34 @@
+"""`replay`: send again what was given up."""
+
+from typing import Annotated
+
+import typer
+
+from omnipipe.cli.console import console, print_json, progress
+
+
+def replay(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every dead letter of the webhook.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Send dead letters of the webhook again, as long as their figures are still what they were.
+
+    Also has a receiver asked again that had said it is gone (410). Exits with 1 when something was not sent, and says
+    why; nothing is lost by that.
+    """
+    from omnipipe.laptop import access
+    from omnipipe.laptop.errors import LaptopError
+
+    if bool(ids) is everything:
+        raise LaptopError(
+            'give the ids of dead letters, or --all: omnipipe sql "SELECT dead_letter_id, reason FROM '
+            "ops.dead_letters WHERE origin = 'webhook'\""
+        )
+    cloud = access.running_cloud()
+    with progress("Sending again", quiet=as_json):
+        answer = access.replay(cloud, "all" if everything else ids or [])
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(f"{answer['message']}.")
