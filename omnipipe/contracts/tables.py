@@ -65,7 +65,7 @@ class Trip:
 
 @dataclass(frozen=True, kw_only=True)
 class WeatherHour:
-    """One hour of weather in one city, as one fetch saw it."""
+    """One hour of weather in one city that had passed, as one fetch saw it."""
 
     city: str = column("Name of the city.")
     hour: datetime = column("Start of the hour, UTC.")
@@ -184,7 +184,9 @@ class DeadLetter:
 
     dead_letter_id: str = column("Stable id of what is kept.")
     origin: str = column("Which part of the platform gave up: a stream or a destination.")
-    payload: str = column("What could not be handled, as JSON.")
+    payload: str = column(
+        "What could not be handled, as JSON; of a stream the key, of other values type and length."
+    )
     reason: str = column("Why, and what to do.")
     run_id: str | None = column("The run in which it happened, if it was in one.")
     recorded_at: datetime = column("When it was recorded.")
