@@ -46,8 +46,9 @@ class DailyPipeline(pulumi.ComponentResource):
     - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
     - reverse sync reads ``analysis`` and writes its state, its deliveries, and dead letters.
 
-    All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``. dbt puts the policy tags on
-    columns with personal data and, like validate, reads them.
+    All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``, and
+    ``ops.pipeline_leases``, by which one run goes on at a time. dbt puts the policy tags on columns with personal data
+    and, like validate, reads them.
 
     Exposes ``workflow``; ``services``, whose errors are to be watched; ``workloads``, who is here.
 
@@ -147,7 +148,7 @@ class DailyPipeline(pulumi.ComponentResource):
             child,
         )
         allow = args.warehouse.allow
-        allow(daily, write=["ops.pipeline_runs"])
+        allow(daily, write=["ops.pipeline_runs", "ops.pipeline_leases"])
         allow(weather.workload, write=["raw.weather", "ops.step_runs"])
         allow(dbt.workload, read=["raw"], write=["staging", "prod", "analysis", "vault", "ops.step_runs"])
         allow(

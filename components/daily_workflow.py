@@ -36,8 +36,9 @@ class DailyWorkflow(pulumi.ComponentResource):
 
     Creates the workflow, the scheduler's own identity with the right to start executions in the project
     (``roles/workflows.invoker``: Workflows takes no grant on a single workflow), and the schedule. The workflow's
-    identity may write its log (``roles/logging.logWriter``) and follow the jobs that it starts
-    (``roles/run.viewer``: their operations belong to the project).
+    identity may write its log (``roles/logging.logWriter``), follow the jobs that it starts (``roles/run.viewer``:
+    their operations belong to the project), and see whether an earlier run is still going on
+    (``roles/workflows.viewer``).
 
     Exposes ``id``, ``name``, and ``workloads``: who is here, beside the workflow's own that it was given.
 
@@ -71,7 +72,8 @@ class DailyWorkflow(pulumi.ComponentResource):
     def __init__(self, name: str, args: DailyWorkflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:DailyWorkflow", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        rights = [args.workload.grant_project(role) for role in ("roles/logging.logWriter", "roles/run.viewer")]
+        roles = ("roles/logging.logWriter", "roles/run.viewer", "roles/workflows.viewer")
+        rights = [args.workload.grant_project(role) for role in roles]
         workflow = gcp.workflows.Workflow(
             f"{name}-workflow",
             project=args.place.project,

@@ -19,6 +19,7 @@ PROJECT_ROLES = {
     "roles/run.viewer": "the operation of a job that runs belongs to the project",
     "roles/storage.objectViewer": "Google makes the bucket of function sources itself: by the name's beginning only",
     "roles/workflows.invoker": "Workflows takes no grant on one workflow",
+    "roles/workflows.viewer": "Workflows takes no grant on one workflow",
 }
 
 

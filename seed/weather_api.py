@@ -4,7 +4,8 @@
 
 https://open-meteo.com/en/docs. The values are the same for the same place and hour, whenever they are asked for.
 Faults on demand (see seed.simulator): status, hang, malformed (cut JSON), empty (an empty list), missing_city (the
-last place is left out), short (the last hour of the last place is left out).
+last place is left out), short (the last hour of the last place is left out), null (that hour has no values), swapped
+(the first two places stand in each other's position).
 """
 
 import argparse
@@ -159,7 +160,7 @@ def _place(
 
 def app(today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> Flask:
     """Return the simulator as a Flask app; ``today`` is the day that forecasts begin with."""
-    faults = Faults("malformed", "empty", "missing_city", "short")
+    faults = Faults("malformed", "empty", "missing_city", "short", "null", "swapped")
     created = create_app("weather_api", faults)
 
     @created.get("/v1/forecast")
@@ -187,6 +188,11 @@ def _answer(places: list[dict[str, Any]], fault: str | None) -> Response:
     if fault == "short":
         for values in places[-1]["hourly"].values():
             values.pop()
+    if fault == "null":
+        for name in _VARIABLES.keys() & places[-1]["hourly"].keys():
+            places[-1]["hourly"][name][-1] = None
+    if fault == "swapped":
+        places[:2] = places[1::-1]
     response = jsonify(places[0] if single and places else places)
     if fault == "malformed":
         response.set_data(response.get_data()[:-20])

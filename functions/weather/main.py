@@ -28,13 +28,17 @@ _SETTLING = timedelta(days=2)
 _REPAIR = timedelta(days=30)
 _API_PAST = timedelta(days=90)
 
-# What raw.weather knows: the values of open_meteo.VARIABLES by city and hour.
+_HOUR = timedelta(hours=1)
+
+# The values of open_meteo.VARIABLES by city and hour.
 _Hours = dict[tuple[str, datetime], tuple[float | None, ...]]
 
 
 @functions_framework.http
 def weather(request: flask.Request) -> tuple[dict[str, Any], int]:
     """Append the hours of weather that are new or have changed to raw.weather: of all cities, or nothing.
+
+    Only hours that have passed: what the API says of later ones is a forecast, which nobody has observed yet.
 
     POST ``{"run_id": "…", "run_date": "YYYY-MM-DD"}``; see omnipipe.runtime.function. Environment:
     BIGQUERY_LOCATION, and WEATHER_API_URL for another API than Open-Meteo's public one.
@@ -48,7 +52,11 @@ def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
     fetched_at = datetime.now(UTC)
     api = os.environ.get("WEATHER_API_URL") or _PUBLIC_API
     fetched: _Hours = open_meteo.hourly(api, CITIES, first, run.run_date)
-    new = {key: values for key, values in fetched.items() if stored.get(key) != values}
+    new = {
+        (city, hour): values
+        for (city, hour), values in fetched.items()
+        if hour + _HOUR <= fetched_at and stored.get((city, hour)) != values
+    }
     rows = (
         WeatherHour(
             city=city,
@@ -68,13 +76,13 @@ def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
 
 
 def _stored(client: bigquery.Client, run_date: date) -> _Hours:
-    """Return the latest values of every hour of raw.weather that this run may repair: at most 31 days of it."""
+    """Return the latest observed values of each hour of raw.weather that this run may repair: at most 31 days of it."""
     found = warehouse.query(
         client,
         f"""
         SELECT city, hour, temperature_c, precipitation_mm, wind_speed_kmh
         FROM {WEATHER.id}
-        WHERE hour >= @first AND hour < @until
+        WHERE hour >= @first AND hour < @until AND fetched_at >= TIMESTAMP_ADD(hour, INTERVAL 1 HOUR)
         QUALIFY ROW_NUMBER() OVER (PARTITION BY city, hour ORDER BY fetched_at DESC) = 1
         """,  # noqa: S608 - the table's name is a constant of contracts
         bigquery.ScalarQueryParameter("first", "TIMESTAMP", _midnight(run_date - _REPAIR)),
@@ -87,10 +95,13 @@ def _stored(client: bigquery.Client, run_date: date) -> _Hours:
 
 
 def _first_day(stored: _Hours, run_date: date) -> date:
-    """Return the day to ask from: the earliest that lacks an hour of a city and is still within reach."""
+    """Return the day to ask from: the earliest that lacks a value of an hour of a city and is still within reach."""
     first, always = max(run_date - _REPAIR, datetime.now(UTC).date() - _API_PAST), run_date - _SETTLING
-    while first < always and all(
-        (city.name, _midnight(first) + timedelta(hours=hour)) in stored for city in CITIES for hour in range(24)
+    missing = (None,)
+    while first < always and not any(
+        None in stored.get((city.name, _midnight(first) + hour * _HOUR), missing)
+        for city in CITIES
+        for hour in range(24)
     ):
         first += timedelta(days=1)
     return min(first, always)

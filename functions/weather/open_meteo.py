@@ -1,7 +1,8 @@
 """Open-Meteo's hourly forecast of several places in one request, checked hour by hour.
 
-https://open-meteo.com/en/docs. A list of coordinates is answered by a list, one by a single object; times have no
-offset (UTC is asked for); coordinates come back as those of the weather model's grid cell.
+https://open-meteo.com/en/docs. A list of coordinates is answered by a list in the same order, one by a single object;
+times have no offset (UTC is asked for); coordinates come back as those of the weather model's grid cell, so two cities
+may share one.
 """
 
 import json
@@ -83,17 +84,24 @@ def _reason(response: requests.Response) -> str:
         return response.reason
 
 
-def _places(answer: Any, cities: Sequence[City]) -> Iterator[dict[str, Any]]:
+def _places(answer: Any, cities: Sequence[City]) -> list[dict[str, Any]]:
+    """Return the place of each city: by its position in the answer, with the coordinates as a check of it."""
     places = [answer] if isinstance(answer, dict) else answer
     if not isinstance(places, list) or not all(isinstance(place, dict) for place in places):
         raise WeatherUnavailable("the weather API's answer is not a list of places")
-    for city in cities:
-        found = [place for place in places if _is_cell_of(place, city)]
-        if len(found) != 1:
+    if len(places) != len(cities):
+        names = ", ".join(city.name for city in cities)
+        raise WeatherUnavailable(
+            f"the weather API's answer has {len(places)} places instead of {len(cities)}: {names}"
+        )
+    for number, (city, place) in enumerate(zip(cities, places, strict=True)):
+        # The first place of a list has no location_id.
+        if place.get("location_id", number) != number or not _is_cell_of(place, city):
+            where = f"{place.get('latitude')}, {place.get('longitude')}"
             raise WeatherUnavailable(
-                f"{city.name} is {len(found)} times in the weather API's answer, which has {len(places)} places"
+                f"{city.name}: the weather API's answer has {where} in its place, not {city.latitude}, {city.longitude}"
             )
-        yield found[0]
+    return places
 
 
 def _is_cell_of(place: dict[str, Any], city: City) -> bool:

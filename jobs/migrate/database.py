@@ -51,6 +51,27 @@ def row(connection: psycopg.Connection, query: LiteralString, *parameters: str) 
     return found
 
 
+def words(error: psycopg.Error) -> str:
+    """What Postgres says of an error, for the log: without what quotes rows, which may be of persons.
+
+    Its details do ("Key (email)=(…) is duplicated"), and so does the message itself of data that it cannot take.
+    """
+    message = error.diag.message_primary
+    if message is None:  # not from the server: a connection's
+        return " ".join(str(error).split())
+    if (error.sqlstate or "").startswith(("22", "23")):
+        place = [f"{name} {value}" for name, value in _places(error) if value]
+        return (
+            f"{type(error).__name__} ({error.sqlstate}): {', '.join(place) or 'the data in a table'} does not fit"
+        )
+    return " ".join(filter(None, (message, error.diag.message_hint)))
+
+
+def _places(error: psycopg.Error) -> list[tuple[str, str | None]]:
+    diag = error.diag
+    return [("table", diag.table_name), ("column", diag.column_name), ("constraint", diag.constraint_name)]
+
+
 def _connect(user: str, password: Callable[[], str]) -> psycopg.Connection:
     deadline = time.monotonic() + _CONNECT_WITHIN_S
     while True:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import LiteralString
 
 import psycopg
-from database import WAIT_S, MigrationFailed, connect_as_iam_user, connect_with_password, environment, row
+from database import WAIT_S, MigrationFailed, connect_as_iam_user, connect_with_password, environment, row, words
 from ownership import become_administrator, become_owner, ensure_owner, require_ownership
 from psycopg import sql
 from slots import drop_orphan_publications, drop_orphan_slots, ensure_slot
@@ -35,9 +35,14 @@ def main() -> int:
     try:
         migrate()
     except psycopg.errors.LockNotAvailable as error:
-        _log.error("migrate failed: another migrate or a writer kept it waiting for %s s: %s", WAIT_S, error)
+        _log.error(
+            "migrate failed: another migrate or a writer kept it waiting for %s s: %s", WAIT_S, words(error)
+        )
         return 1
-    except (MigrationFailed, psycopg.Error) as error:
+    except psycopg.Error as error:
+        _log.error("migrate failed: %s", words(error))
+        return 1
+    except MigrationFailed as error:
         _log.error("migrate failed: %s", " ".join(str(error).split()))
         return 1
     return 0

@@ -23,7 +23,8 @@ def run(
 ) -> None:
     """Run the day: weather, dbt, validation, and only then the KPIs go out.
 
-    Exits with 1 when a step failed; what failed and why is in the table, and in ops.step_runs.
+    Exits with 1 when a step failed; what failed and why is in the table, and in ops.step_runs. Exits with 1 too while
+    another run is going on, and names it.
     """
     from omnipipe.cli.cloud import bring_up
     from omnipipe.laptop import access, lifecycle

@@ -65,7 +65,7 @@ class Trip:
 
 @dataclass(frozen=True, kw_only=True)
 class WeatherHour:
-    """One hour of weather in one city, as one fetch saw it."""
+    """One hour of weather in one city that had passed, as one fetch saw it."""
 
     city: str = column("Name of the city.")
     hour: datetime = column("Start of the hour, UTC.")
@@ -102,11 +102,23 @@ class PipelineRun:
     run_id: str = column("Id of the workflow's execution.")
     pipeline: str = column("Name of the workflow.")
     run_date: date = column("The day that the run is for.")
-    status: str = column("running, succeeded, failed, or interrupted (no end was recorded).")
+    status: str = column(
+        "running, succeeded, failed, interrupted (no end was recorded) or refused (another was on)."
+    )
     started_at: datetime = column("When the run began.")
     finished_at: datetime | None = column("When it ended.")
     error: str | None = column("Why it failed: the failed step and its message.")
     started_by: str | None = column("schedule or person; null for runs of before this column was there.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineLease:
+    """Whose turn it is: a pipeline runs once at a time. Taken, given back and taken over by the workflow itself."""
+
+    pipeline: str = column("Name of the workflow.")
+    run_id: str | None = column("The run that is going on; null when none is.")
+    taken_at: datetime | None = column("When it took the lease.")
+    expires_at: datetime | None = column("When it has no right to it any more, whatever became of it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +190,9 @@ class DeadLetter:
 
     dead_letter_id: str = column("Stable id of what is kept.")
     origin: str = column("Which part of the platform gave up: a stream or a destination.")
-    payload: str = column("What could not be handled, as JSON.")
+    payload: str = column(
+        "What could not be handled, as JSON; of a stream the key, of other values type and length."
+    )
     reason: str = column("Why, and what to do.")
     run_id: str | None = column("The run in which it happened, if it was in one.")
     recorded_at: datetime = column("When it was recorded.")
@@ -195,6 +209,8 @@ WEATHER = Table(
 )
 KPIS = Table("analysis", "kpis", Kpi, "A row a city and day.", partition_by="day", cluster_by=("city",))
 PIPELINE_RUNS = Table("ops", "pipeline_runs", PipelineRun, "A row a run.", partition_by="started_at")
+# No partitions: statements that change one partition conflict, and the lease lives by that.
+PIPELINE_LEASES = Table("ops", "pipeline_leases", PipelineLease, "A row a pipeline: which run is going on.")
 STEP_RUNS = Table("ops", "step_runs", StepRun, "A row a step and attempt.", partition_by="started_at")
 VALIDATION_RESULTS = Table(
     "ops",
@@ -224,6 +240,7 @@ DATASTREAM_TABLES = (PUBLIC_CUSTOMERS, PUBLIC_TRIPS)
 DECLARED_TABLES = (
     WEATHER,
     PIPELINE_RUNS,
+    PIPELINE_LEASES,
     STEP_RUNS,
     VALIDATION_RESULTS,
     REVERSE_SYNC_STATE,

@@ -40,6 +40,7 @@ class Executions:
         self._folder = cloud.home.path("executions")
         self._live: dict[str, dict[str, Any]] = {}
         self._cancel: dict[str, threading.Event] = {}
+        self._ending = threading.Lock()
         for path in self._folder.glob("*.json"):
             execution = json.loads(path.read_text())
             if execution["state"] == ACTIVE:
@@ -73,9 +74,11 @@ class Executions:
         return json.loads(path.read_text()) if path.is_file() else None
 
     def cancel(self, id_: str) -> None:
-        """Stop a live execution before its next step."""
-        if (live := self._cancel.get(id_)) is not None:
-            live.set()
+        """End a live execution: no step begins any more. As on Google, what it has called goes on."""
+        stop = self._cancel.get(id_)
+        error = {"payload": json.dumps({"message": "the execution was cancelled"})}
+        if stop is not None and self._end(id_, {"state": CANCELLED, "error": error}):
+            stop.set()
 
     def _run(self, workflow: Resource, id_: str) -> None:
         execution = self._live[id_]
@@ -101,20 +104,28 @@ class Executions:
             result = source.run(json.loads(execution["argument"]), environment, on_step, self._cancel[id_])
             ended: dict[str, Any] = {"state": SUCCEEDED, "result": json.dumps(result)}
         except WorkflowError as error:
-            state = CANCELLED if self._cancel[id_].is_set() else FAILED
             payload = json.dumps(error.error, default=_text)
-            ended = {"state": state, "error": {"payload": payload, "context": str(error)}}
+            ended = {"state": FAILED, "error": {"payload": payload, "context": str(error)}}
         except Exception as error:
             # A defect of the interpreter must end the execution, or its caller would wait for ever.
             log.exception("the interpreter failed")
             ended = {"state": FAILED, "error": {"payload": json.dumps({"message": f"interpreter: {error!r}"})}}
         try:
-            if ended["state"] == FAILED:
+            if ended["state"] == FAILED and not self._cancel[id_].is_set():
                 self._log_failure(workflow, ended["error"])
         finally:
+            self._end(id_, ended)
+            del self._cancel[id_]
+
+    def _end(self, id_: str, ended: dict[str, Any]) -> bool:
+        """Keep how an execution ended, if it is the first to say so."""
+        with self._ending:
+            if id_ not in self._live:
+                return False
             # On disk before anybody can see the end: a restart must not take it back.
-            self._write(execution | ended | {"endTime": _now()})
-            del self._live[id_], self._cancel[id_]
+            self._write(self._live[id_] | ended | {"endTime": _now()})
+            del self._live[id_]
+            return True
 
     def _log(self, email: str, name: str, severity: str, payload: str | dict[str, Any]) -> None:
         """Write an entry of ``sys.log``, if the workflow's account may; otherwise it is lost, as on Google."""

@@ -15,6 +15,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Jobs:
         self._cloud = cloud
         self._operations: dict[str, dict[str, Any]] = {}
         self._ended: dict[str, threading.Event] = {}
+        self._latest: dict[str, dict[str, Any]] = {}  # reference of a job's newest execution, by the job's id
         self._attempts: set[subprocess.Popen[bytes]] = set()
         self._starting = threading.Lock()
         self._closed = False
@@ -54,8 +56,14 @@ class Jobs:
         operation = f"{job.id.rpartition('/jobs/')[0]}/operations/{uuid.uuid4()}"
         self._operations[operation] = {"name": operation, "done": False, "metadata": {"name": execution}}
         self._ended[operation] = threading.Event()
+        self._latest[job.id] = {"name": execution, "createTime": _now(), "completionStatus": "EXECUTION_RUNNING"}
         threading.Thread(target=self._execute, args=(job, overrides, execution, operation), daemon=True).start()
         return self._operations[operation]
+
+    def get(self, job: Resource) -> dict[str, Any]:
+        """The job as the API shows it, as far as it is asked for here: its name, and its newest execution if any."""
+        latest = self._latest.get(job.id)
+        return {"name": job.id} | ({"latestCreatedExecution": latest} if latest else {})
 
     def wait(self, operation: str, timeout_s: float) -> dict[str, Any] | None:
         """The operation, when it has ended or the time is over; None if there is no such operation."""
@@ -92,6 +100,9 @@ class Jobs:
                 self._log_failure(job, execution)
         finally:  # who waits for the end must not wait for ever because the disk is full
             self._operations[operation] = done
+            status = "EXECUTION_FAILED" if failures else "EXECUTION_SUCCEEDED"
+            if (latest := self._latest[job.id])["name"] == execution:
+                self._latest[job.id] = latest | {"completionTime": _now(), "completionStatus": status}
             self._ended[operation].set()
 
     def _task(self, job: Resource, overrides: dict[str, Any], execution: str, index: int, count: int) -> bool:
@@ -187,20 +198,28 @@ def _end(attempt: subprocess.Popen[bytes]) -> None:
 
 
 def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
-    """The part of Cloud Run's API (v2) that starts a job and follows its operation."""
+    """The part of Cloud Run's API (v2) that starts a job, shows it and follows its operation."""
     routes = Blueprint("run", __name__, url_prefix="/v2/projects/<project>/locations/<location>")
 
-    @routes.post("/jobs/<job>:run")
-    def run(project: str, location: str, job: str) -> Response:
+    def found(project: str, location: str, job: str) -> Resource:
         cloud.registry.refresh()
         id_ = f"projects/{project}/locations/{location}/jobs/{job}"
-        found = [resource for resource in cloud.registry.of_type(JOB) if resource.id == id_]
-        if not found:
+        matching = [resource for resource in cloud.registry.of_type(JOB) if resource.id == id_]
+        if not matching:
             abort(
                 404,
                 f"Resource '{job}' of kind 'JOB' in region '{location}' in project '{project}' does not exist.",
             )
-        return jsonify(jobs.start(found[0], (request.get_json(silent=True) or {}).get("overrides") or {}))
+        return matching[0]
+
+    @routes.get("/jobs/<job>", endpoint="job")
+    def get(project: str, location: str, job: str) -> Response:
+        return jsonify(jobs.get(found(project, location, job)))
+
+    @routes.post("/jobs/<job>:run")
+    def run(project: str, location: str, job: str) -> Response:
+        overrides = (request.get_json(silent=True) or {}).get("overrides") or {}
+        return jsonify(jobs.start(found(project, location, job), overrides))
 
     @routes.get("/operations/<operation>")
     def operation(project: str, location: str, operation: str) -> Response:
@@ -210,6 +229,10 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
         return jsonify(found)
 
     return routes
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _seconds(duration: str | None, default: float) -> float:

@@ -22,7 +22,7 @@ from tests.components.mocks import Recorder, Registration
 STACKS = ("dev", "prod", "everything")
 REWRITE = ".venv/bin/python -m tests.components.golden"
 _FOLDER = Path(__file__).with_name("golden")
-_LONGEST = 300
+_LONGEST = 320
 # Inputs that are hashes and nothing else.
 _HASHES = ("runExecutionToken",)
 

@@ -182,8 +182,9 @@ def test_each_step_writes_its_own_row_and_nothing_else_of_the_runs(step: str) ->
 
     assert "ops.step_runs" in written
     # Who could write the whole dataset could also write that a run has succeeded.
-    assert not written & {"ops", "ops.pipeline_runs"}
-    assert grants("daily-workflow") == {"dataEditor": {"ops.pipeline_runs"}}
+    runs = {"ops.pipeline_runs", "ops.pipeline_leases"}
+    assert not written & {"ops", *runs}
+    assert grants("daily-workflow") == {"dataEditor": runs}
 
 
 def test_the_vault_and_the_salts_in_it_are_for_dbt_alone() -> None:

@@ -52,10 +52,10 @@ def test_a_log_entry_is_written_for_errors_only() -> None:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_it_may_write_its_log_and_follow_its_jobs_before_it_runs(preview: bool) -> None:
+def test_it_may_write_its_log_and_follow_its_jobs_and_runs_before_it_runs(preview: bool) -> None:
     program = workflow(preview=preview)
 
-    rights = {"daily-workflow-logging-logwriter", "daily-workflow-run-viewer"}
+    rights = {f"daily-workflow-{right}" for right in ("logging-logwriter", "run-viewer", "workflows-viewer")}
     assert rights <= program.named("daily-workflow").dependencies
     assert {program.named(name).inputs["member"] for name in rights} == {
         UNKNOWN if preview else f"serviceAccount:{WORKFLOW}"

@@ -5,8 +5,11 @@ The tests of this module share one laptop cloud and build on each other, as days
 
 import json
 import random
+import signal
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.conftest import Laptop
+from tests.e2e.conftest import COMMAND, Laptop
 
 pytestmark = pytest.mark.e2e
 
@@ -52,6 +55,15 @@ def truth(laptop: Laptop) -> dict[tuple[str, date], tuple[int, int, Decimal]]:
         FROM trips WHERE status = 'completed' GROUP BY 1, 2
     """)
     return {(city, day): (trips, riders, revenue) for city, day, trips, riders, revenue in rows}
+
+
+def until(found: Callable[[], list[list[Any]]], timeout_s: float = 30) -> list[list[Any]]:
+    """The rows of a query as soon as it has any."""
+    deadline = time.monotonic() + timeout_s
+    while not (rows := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return rows
 
 
 def assert_raw_is_exact(laptop: Laptop) -> None:
@@ -207,6 +219,41 @@ def test_a_failed_check_sends_nothing(laptop: Laptop) -> None:
     assert laptop.daily()["status"] == "succeeded"
     assert kpis(laptop) == truth(laptop)
     assert_receiver_has_the_kpis(laptop)
+
+
+def test_of_two_runs_at_once_the_second_is_refused_with_the_name_of_the_first(laptop: Laptop) -> None:
+    results: list[dict[str, Any]] = []
+    first = threading.Thread(target=lambda: results.append(laptop.daily()))
+    laptop.processes()["weather-api"].suspend()  # the first waits for it
+    try:
+        first.start()
+        ((run_id,),) = until(lambda: laptop.rows("SELECT run_id FROM ops.pipeline_runs WHERE status = 'running'"))
+        second = laptop.run("run")
+    finally:
+        laptop.processes()["weather-api"].resume()
+        first.join()
+
+    assert second.returncode == 1
+    assert f"run {run_id} of daily has been going on since" in " ".join(second.stderr.split())
+    assert (results[0]["run_id"], results[0]["status"]) == (run_id, "succeeded")
+    ((refused,),) = laptop.rows("SELECT COUNT(*) FROM ops.pipeline_runs WHERE status = 'refused'")
+    assert refused == 1
+
+
+def test_after_control_c_the_next_run_goes_on_at_once(laptop: Laptop) -> None:
+    run = subprocess.Popen(
+        [COMMAND, "run"],
+        env=laptop.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    ((run_id,),) = until(lambda: laptop.rows("SELECT run_id FROM ops.pipeline_runs WHERE status = 'running'"))
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+
+    assert laptop.daily()["status"] == "succeeded"
+    assert laptop.rows(f"SELECT status FROM ops.pipeline_runs WHERE run_id = '{run_id}'") == [["interrupted"]]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ AT_UP = {
         "omnipipe/contracts/tables.py",
         '    "ops": "Runs, steps, validation results, deliveries, dead letters.",\n',
         "",
-        ["ops.dead_letters, ops.pipeline_runs, ", "declare their datasets too"],
+        ["ops.dead_letters, ops.pipeline_leases, ops.pipeline_runs, ", "declare their datasets too"],
     ),
     "a resource type that the laptop does not know": (
         "stacks/__main__.py",

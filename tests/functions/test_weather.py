@@ -10,12 +10,14 @@ import requests
 from flask.testing import FlaskClient
 from google.cloud import bigquery
 
-from omnipipe.contracts.cities import CITIES
+from omnipipe.contracts import cities
+from omnipipe.contracts.cities import CITIES, City
 from seed import weather_api
 from tests.functions.conftest import Patience, function_client, serving
 from tests.runtime.emulator import rows
 
 TODAY = datetime.now(UTC).date()
+YESTERDAY = TODAY - timedelta(days=1)  # its hours have all passed
 ALL_DAYS = 31
 HOURS = len(CITIES) * 24
 
@@ -32,7 +34,7 @@ def weather(client: bigquery.Client, patience: Patience) -> FlaskClient:
     return function_client("weather")
 
 
-def call(function: FlaskClient, run_id: str = "run-1", day: date = TODAY) -> tuple[int, dict[str, Any]]:
+def call(function: FlaskClient, run_id: str = "run-1", day: date = YESTERDAY) -> tuple[int, dict[str, Any]]:
     response = function.post("/", json={"run_id": run_id, "run_date": day.isoformat()})
     assert response.json is not None
     return response.status_code, response.json
@@ -59,8 +61,8 @@ def test_the_first_run_loads_every_hour_as_the_api_gave_it(
             "latitude": CITIES[2].latitude,
             "longitude": CITIES[2].longitude,
             "hourly": "temperature_2m,precipitation,wind_speed_10m",
-            "start_date": (TODAY - timedelta(days=30)).isoformat(),
-            "end_date": TODAY.isoformat(),
+            "start_date": (YESTERDAY - timedelta(days=30)).isoformat(),
+            "end_date": YESTERDAY.isoformat(),
         },
         timeout=5,
     ).json()["hourly"]
@@ -97,7 +99,7 @@ def test_a_forecast_that_changed_is_appended_beside_the_old_one(
     weather: FlaskClient, client: bigquery.Client
 ) -> None:
     call(weather)
-    hour = f"city = 'Berlin' AND hour = TIMESTAMP '{TODAY} 10:00:00'"
+    hour = f"city = 'Berlin' AND hour = TIMESTAMP '{YESTERDAY} 10:00:00'"
     rows(client, f"UPDATE raw.weather SET temperature_c = 99 WHERE {hour}")
     assert call(weather, "run-2")[1]["rows"] == 1
     stored = rows(client, f"SELECT temperature_c FROM raw.weather WHERE {hour} ORDER BY fetched_at")
@@ -108,8 +110,119 @@ def test_a_forecast_that_changed_is_appended_beside_the_old_one(
 
 @pytest.mark.usefixtures("api")
 def test_the_next_day_asks_for_the_new_day_only(weather: FlaskClient, client: bigquery.Client) -> None:
-    call(weather, day=TODAY)
-    assert call(weather, "run-2", TODAY + timedelta(days=1))[1]["rows"] == HOURS
+    call(weather, day=YESTERDAY - timedelta(days=1))
+    assert call(weather, "run-2", YESTERDAY)[1]["rows"] == HOURS
+
+
+@pytest.mark.usefixtures("api")
+def test_hours_to_come_are_not_observed_and_are_fetched_when_they_have_passed(
+    weather: FlaskClient, client: bigquery.Client
+) -> None:
+    before = datetime.now(UTC)
+    assert call(weather, day=TODAY)[0] == 200
+    after = datetime.now(UTC)
+    ((last,),) = [row.values() for row in rows(client, "SELECT MAX(hour) FROM raw.weather")]
+    assert before - timedelta(hours=2) < last <= after - timedelta(hours=1)
+
+    # What an earlier run stored of an hour while it was still to come, with the values that it then had.
+    to_come = f"city = 'Berlin' AND hour = TIMESTAMP '{YESTERDAY} 10:00:00'"
+    rows(client, f"UPDATE raw.weather SET fetched_at = TIMESTAMP '{YESTERDAY} 10:59:59' WHERE {to_come}")
+    call(weather, "run-2", YESTERDAY)
+    assert rows(client, f"SELECT run_id FROM raw.weather WHERE {to_come} ORDER BY fetched_at") == [
+        {"run_id": "run-1"},
+        {"run_id": "run-2"},
+    ]
+
+
+def set_fault(api: str, fault: dict[str, Any]) -> None:
+    requests.put(f"{api}/_faults", json=fault, timeout=5).raise_for_status()
+
+
+def test_an_hour_without_values_is_asked_for_again_until_it_has_them(
+    api: str, weather: FlaskClient, client: bigquery.Client
+) -> None:
+    asked = YESTERDAY - timedelta(days=9)
+    set_fault(api, {"mode": "null"})
+    call(weather, day=asked)
+    unknown = "SELECT city, hour FROM raw.weather WHERE temperature_c IS NULL"
+    assert rows(client, unknown) == [
+        {"city": LAST, "hour": datetime(asked.year, asked.month, asked.day, 23, tzinfo=UTC)}
+    ]
+    requests.delete(f"{api}/_faults", timeout=5).raise_for_status()
+
+    # More than two days later, so that no run would ask for that day but for the hour.
+    call(weather, "run-2")
+
+    latest = f"""
+        SELECT temperature_c, precipitation_mm, wind_speed_kmh FROM raw.weather
+        WHERE city = '{LAST}' AND hour = TIMESTAMP '{asked} 23:00:00' ORDER BY fetched_at DESC LIMIT 1
+    """
+    assert None not in rows(client, latest)[0].values()
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("hour", [0, 12, 23])
+def test_one_missing_hour_is_made_up_for(weather: FlaskClient, client: bigquery.Client, hour: int) -> None:
+    call(weather)
+    missed = YESTERDAY - timedelta(days=10)
+    rows(client, f"DELETE FROM raw.weather WHERE city = 'Vienna' AND hour = TIMESTAMP '{missed} {hour:02}:00:00'")
+
+    assert call(weather, "run-2")[1]["rows"] == 1
+
+
+def first_hour(client: bigquery.Client) -> date:
+    return rows(client, "SELECT MIN(hour) AS first FROM raw.weather")[0]["first"].date()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_day_of_thirty_days_ago_is_made_up_for_and_an_older_one_is_not(
+    weather: FlaskClient, client: bigquery.Client
+) -> None:
+    call(weather)
+    assert first_hour(client) == YESTERDAY - timedelta(days=30)
+    rows(client, f"DELETE FROM raw.weather WHERE hour < TIMESTAMP '{YESTERDAY - timedelta(days=28)} 00:00:00'")
+
+    assert call(weather, "run-2", YESTERDAY + timedelta(days=1))[0] == 200
+
+    assert first_hour(client) == YESTERDAY - timedelta(days=29)
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_of_long_ago_asks_only_for_what_the_api_still_has(
+    weather: FlaskClient, client: bigquery.Client
+) -> None:
+    status, answer = call(weather, day=TODAY - timedelta(days=80))
+
+    assert status == 200, answer
+    assert first_hour(client) == TODAY - timedelta(days=90)
+
+
+def test_cities_of_one_grid_cell_are_told_apart_by_their_position(
+    api: str, client: bigquery.Client, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 20 km apart: each is within the other's reach.
+    pair = (City("Cologne", 50.94, 6.96), City("Bonn", 50.73, 7.10))
+    monkeypatch.setattr(cities, "CITIES", pair)
+    weather = function_client("weather")
+
+    assert call(weather)[0] == 200
+    for city in pair:
+        place = {"latitude": city.latitude, "longitude": city.longitude, "hourly": "temperature_2m"}
+        days = {"start_date": YESTERDAY.isoformat(), "end_date": YESTERDAY.isoformat()}
+        given = requests.get(f"{api}/v1/forecast", params=place | days, timeout=5).json()["hourly"][
+            "temperature_2m"
+        ]
+        stored = rows(
+            client,
+            f"SELECT temperature_c FROM raw.weather WHERE city = '{city.name}' AND DATE(hour) = '{YESTERDAY}' "
+            "ORDER BY hour",
+        )
+        assert [row["temperature_c"] for row in stored] == given
+
+    set_fault(api, {"mode": "swapped"})
+    status, answer = call(weather, "run-2")
+    assert status == 500
+    assert "Cologne: the weather API's answer has 50.7" in answer["error"]
 
 
 LAST = CITIES[-1].name
@@ -125,8 +238,9 @@ EVERY_CITY = ", ".join(city.name for city in CITIES)
         ({"mode": "status", "status": 400}, "answered 400 for Berlin"),
         ({"mode": "hang", "seconds": 1}, f"no answer of the weather API for {EVERY_CITY}: Read timed out"),
         ({"mode": "malformed"}, "is not JSON"),
-        ({"mode": "empty"}, "Berlin is 0 times in the weather API's answer, which has 0 places"),
-        ({"mode": "missing_city"}, f"{LAST} is 0 times in the weather API's answer, which has 7 places"),
+        ({"mode": "empty"}, "the weather API's answer has 0 places instead of 8: Berlin"),
+        ({"mode": "missing_city"}, f"the weather API's answer has 7 places instead of 8: {EVERY_CITY}"),
+        ({"mode": "swapped"}, f"{CITIES[0].name}: the weather API's answer has"),
         ({"mode": "short"}, f"{LAST}: 743 hours of time instead of 744"),
     ],
 )

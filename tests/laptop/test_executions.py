@@ -138,10 +138,12 @@ def test_the_current_step_is_told_and_a_cancelled_execution_says_so(client: Flas
     started = start(client, deploy(cloud, WAIT))
     wait_for_step(client, started, "wait")
 
-    assert client.post(f"/v1/{started['name']}:cancel").status_code == 200
-    ended = follow(client, started)
+    ended = client.post(f"/v1/{started['name']}:cancel").get_json()
 
+    # At once, as on Google: whoever asks whether it still runs gets a no.
     assert ended["state"] == "CANCELLED"
+    assert "was cancelled" in json.loads(ended["error"]["payload"])["message"]
+    assert client.get(f"/v1/{started['name']}").get_json() == ended
     # What has ended stays as it is.
     assert client.post(f"/v1/{started['name']}:cancel").get_json() == ended
 

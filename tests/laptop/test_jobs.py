@@ -337,14 +337,20 @@ def test_the_api_starts_a_job_and_a_poll_waits_for_its_end(
     cloud.registry.put(hello.resource)
     body = {"overrides": {"containerOverrides": [{"env": [{"name": "RUN_ID", "value": "r1"}]}]}}
 
+    assert client.get(f"/v2/{JOB_ID}").get_json() == {"name": JOB_ID}
     operation = client.post(f"/v2/{JOB_ID}:run", json=body).get_json()
     assert operation["done"] is False
     _until(lambda: bool(hello.said))
+    going_on = client.get(f"/v2/{JOB_ID}").get_json()["latestCreatedExecution"]
     go.touch()
     ended = client.get(f"/v2/{operation['name']}").get_json()
 
     assert ended["done"] is True
     assert ended["response"]["succeededCount"] == 1
+    over = client.get(f"/v2/{JOB_ID}").get_json()["latestCreatedExecution"]
+    assert "completionTime" not in going_on
+    assert over["completionTime"] > over["createTime"]
+    assert going_on["name"] == over["name"] == ended["response"]["name"]
     assert hello.said[0]["env"]["RUN_ID"] == "r1"
 
 

@@ -131,6 +131,17 @@ def test_a_fault_shows_as_often_as_it_is_asked_for(api: FlaskClient) -> None:
     assert len(get(api, TWO)) == 2
 
 
+def test_places_in_another_order_and_an_hour_without_values(api: FlaskClient) -> None:
+    berlin, munich = get(api, f"{TWO}&{HOURLY}")
+    api.put("/_faults", json={"mode": "swapped"})
+    swapped = get(api, f"{TWO}&{HOURLY}")
+    assert [place["latitude"] for place in swapped] == [munich["latitude"], berlin["latitude"]]
+    api.put("/_faults", json={"mode": "null"})
+    for name, values in get(api, f"{TWO}&{HOURLY}")[-1]["hourly"].items():
+        assert values[:-1] == munich["hourly"][name][:-1]
+        assert (values[-1] is None) == (name != "time")
+
+
 @pytest.mark.parametrize("fault", [{}, {"mode": "fire"}, {"mode": "status"}, {"mode": "lost"}])
 def test_an_unknown_fault_is_refused(api: FlaskClient, fault: dict[str, Any]) -> None:
     response = api.put("/_faults", json=fault)

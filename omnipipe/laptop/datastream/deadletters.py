@@ -1,4 +1,4 @@
-"""Events that have no counterpart in BigQuery: kept, with the reason, so that they can be replayed."""
+"""Events that have no counterpart in BigQuery: kept, their values masked, with the reason and where to look."""
 
 import json
 import logging

@@ -34,7 +34,7 @@ _LONGEST_PAUSE_S = 5.0
 
 
 class Refused(Exception):
-    """BigQuery does not take these rows, now or later."""
+    """BigQuery does not take these rows, now or later; the text is the code of its reason."""
 
 
 class Stopping(Exception):
@@ -222,7 +222,8 @@ class Destination:
             job.result(retry=_ONCE, timeout=_TIMEOUT_S)
         except BadRequest as error:
             self.client.get_table(target, retry=_ONCE, timeout=_TIMEOUT_S)  # NotFound, if that is the reason
-            raise Refused(error.message) from error
+            # Not its message, which quotes values.
+            raise Refused(", ".join(sorted({found["reason"] for found in error.errors})) or "no reason") from error
 
     def patiently(self, operation: Callable[[], T]) -> T:
         """Do something, again and again while BigQuery is away. Raises Stopping when asked to stop meanwhile."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from google.api_core.exceptions import NotFound
+from psycopg import sql
 
 from omnipipe.laptop.datastream.config import Layout, TableName
 from omnipipe.laptop.datastream.deadletters import DeadLetters
@@ -181,7 +182,7 @@ class TargetTable:
         if bad:
             self._give_up(block, bad)
             good = [row for row in range(len(rows)) if row not in bad]
-            rows, block = rows.take(good), block.take(good)
+            rows, block = rows.take(pa.array(good, pa.int64())), block.take(good)  # a list may be empty
         self._append(rows, block, arrived)
 
     def _append(self, rows: pa.Table, block: Block, arrived: Callable[[pa.Table], bool]) -> None:
@@ -249,11 +250,36 @@ class TargetTable:
                 "table": self.target,
                 "position": mark["change_sequence_number"],
                 "change_type": mark["change_type"],
-                "values": dict(zip(self.source_names, texts, strict=True)),
+                "values": self._masked(texts),
             }
+            # Of what is masked: an id made of clear values could be guessed back to them.
             identity = sha256(json.dumps(event).encode()).hexdigest()[:32]
-            letters.append((identity, event | {"source_timestamp": mark["source_timestamp"]}, reason))
+            event["source_timestamp"] = mark["source_timestamp"]
+            letters.append((identity, event, f"{reason}. {self._where_to_look(texts)}"))
         self.dead_letters.add(letters)
+
+    def _masked(self, texts: Sequence[str | None]) -> dict[str, Any]:
+        """The values of a row by column: the key's as they are, of any other its type and length.
+
+        Which columns hold personal data the stream does not know, and who may read dead letters may not read those.
+        """
+        return {
+            name: text
+            if text is None or index in self.key
+            else {"type": self._types[name].bigquery, "characters": len(text)}
+            for index, (name, text) in enumerate(zip(self.source_names, texts, strict=True))
+        }
+
+    def _where_to_look(self, texts: Sequence[str | None]) -> str:
+        if not self.key:
+            return "Its values are masked, and the table has no key to find the row by"
+        table = sql.Identifier(self.name.schema, self.name.table)
+        key = [
+            sql.SQL("{} = {}").format(sql.Identifier(self.source_names[i]), sql.Literal(texts[i]))
+            for i in self.key
+        ]
+        row = sql.SQL("SELECT * FROM {} WHERE {}").format(table, sql.SQL(" AND ").join(key))
+        return f"Its values are masked; at the source, {row.as_string()} shows what the row is now"
 
     def _complete(self, changes: list[Change]) -> tuple[list[Change], list[tuple[Change, str]]]:
         """Put in the values that the log left out, from the rows' last versions.

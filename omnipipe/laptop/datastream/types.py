@@ -81,12 +81,18 @@ def column_type(oid: int, modifier: int, types: Mapping[int, PgType]) -> ColumnT
 
 
 def convert(column: ColumnType, texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
-    """Convert a column; values without a counterpart become null and are reported by index, with the reason."""
+    """Convert a column; values without a counterpart become null and are reported by index, with the reason.
+
+    The reason does not quote the value: it goes to the log, where nobody may read personal data.
+    """
     try:
         return column.parse(texts), {}
-    except (pa.ArrowInvalid, ValueError) as error:
+    except (pa.ArrowInvalid, ValueError):
         if len(texts) == 1:
-            return pa.nulls(1, column.arrow), {0: str(error).split("\n")[0]}
+            characters = len(texts[0].as_py() or "")
+            return pa.nulls(1, column.arrow), {
+                0: f"a value of {characters} characters that is no {column.bigquery}"
+            }
     half = len(texts) // 2
     left, bad_left = convert(column, texts[:half])
     right, bad_right = convert(column, texts[half:])

@@ -29,6 +29,7 @@ _JOB = _PROJECT + "/locations/{location}/jobs/{job}"
 # https://cloud.google.com/workflows/docs/access-control
 REQUESTS: dict[str, Need] = {
     "run.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
+    "run.job": Need("run.jobs.get", _JOB),
     "run.operation": Need("run.operations.get", _PROJECT),
     "executions.start": Need("workflows.executions.create", _PROJECT),
     "executions.get": Need("workflows.executions.get", _PROJECT),

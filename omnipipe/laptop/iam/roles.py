@@ -44,7 +44,8 @@ _BIGQUERY_JOBS = frozenset(
 )
 _RUN_JOB = frozenset({"run.jobs.run"})
 _RUN_JOB_WITH_OVERRIDES = _RUN_JOB | {"run.jobs.runWithOverrides"}
-_RUN = _RUN_JOB_WITH_OVERRIDES | {"run.operations.get", "run.routes.invoke"}
+_READ_RUN = frozenset({"run.jobs.get", "run.operations.get"})
+_RUN = _RUN_JOB_WITH_OVERRIDES | _READ_RUN | {"run.routes.invoke"}
 _READ_EXECUTIONS = frozenset({"workflows.executions.get"})
 _RUN_EXECUTIONS = _READ_EXECUTIONS | {"workflows.executions.cancel", "workflows.executions.create"}
 _READ_OBJECTS = frozenset({"storage.objects.get"})
@@ -144,7 +145,7 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/run.jobsExecutor": _RUN_JOB,
     "roles/run.jobsExecutorWithOverrides": _RUN_JOB_WITH_OVERRIDES,
     "roles/run.servicesInvoker": frozenset({"run.routes.invoke"}),
-    "roles/run.viewer": frozenset({"run.operations.get"}),
+    "roles/run.viewer": _READ_RUN,
     "roles/secretmanager.admin": _READ_SECRETS,
     "roles/secretmanager.secretAccessor": _READ_SECRETS,
     "roles/secretmanager.viewer": _NO_REQUEST_HERE,

@@ -133,6 +133,33 @@ def test_a_schema_that_grows_is_taken_along(database: Database, image: Image, tm
     assert database.rows("SELECT COUNT(*) FROM customers") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ADD CONSTRAINT one_each UNIQUE (city)", "UniqueViolation (23505): table customers, constraint one_each"),
+        ("ALTER COLUMN full_name TYPE int USING full_name::int", "InvalidTextRepresentation (22P02)"),
+        ("ADD COLUMN email text", 'column "email" of relation "customers" already exists'),
+    ],
+)
+def test_data_that_a_change_of_the_schema_does_not_take_is_not_quoted(
+    database: Database, image: Image, change: str, words: str
+) -> None:
+    database.migrate(image)
+    insert = "INSERT INTO customers (full_name, email, city) VALUES"
+    database.rows(f"{insert} ('Ada', 'a@example.com', 'Hogwarts'), ('Bob', 'b@example.com', 'Hogwarts')", APP)
+    schema = Path(f"{image.root}{image.workdir}", "schema.sql")
+    original = schema.read_text()
+    schema.write_text(f"{original}; ALTER TABLE public.customers {change}")
+    try:
+        code, output = database.migrate(image)
+    finally:
+        schema.write_text(original)
+    assert code == 1
+    assert words in json.loads(output.splitlines()[-1])["message"]
+    for value in ("Ada", "Hogwarts", "example.com"):
+        assert value not in output
+
+
 def test_a_table_without_a_key_is_refused_and_nothing_changes(database: Database, image: Image) -> None:
     database.migrate(image)
     database.drop_slots()

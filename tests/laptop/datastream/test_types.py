@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+import re
 from decimal import Decimal
 
 import pytest
@@ -177,4 +178,64 @@ def test_an_event_over_20_megabytes_is_a_dead_letter_and_without_a_table_for_the
     (line,) = (pipeline.state_dir / "dead_letters.jsonl").read_text().splitlines()
     letter = json.loads(line)
     assert "Datastream takes 20971520" in letter["reason"]
-    assert len(json.loads(letter["payload"])["values"]["v"]) == 21 * 1024 * 1024
+    assert json.loads(letter["payload"])["values"] == {
+        "id": "2",
+        "v": {"type": "STRING", "characters": 21 * 1024 * 1024},
+    }
+
+
+@pytest.mark.parametrize("backfilled", [True, False])
+def test_a_dead_letter_and_the_log_quote_no_value_and_say_how_to_find_the_row(
+    pipeline: Pipeline, dead_letters: None, backfilled: bool
+):
+    columns = "born date, joined date, profile json, email text, phone text, note text"
+    insert = (
+        "INSERT INTO people VALUES"
+        " (7, 'o''hara', '10012-03-14', '2024-01-01', '1', 'ada@example.com', '+49171555', ''),"
+        """ (8, 'b', '2000-01-01', '2024-01-01', '"secret-\\ud800"', 'bob@example.com', NULL, 'n')"""
+    )
+    ddl = f"CREATE TABLE people (id int, name text, {columns}, PRIMARY KEY (name, id))"
+    pipeline.publish("people", ddl, *([insert] if backfilled else []))
+    pipeline.start()
+    pipeline.catch_up()
+    if not backfilled:
+        pipeline.execute(insert)
+        pipeline.catch_up()
+    found = pipeline.emulator.rows(
+        f"SELECT payload, reason FROM ops.dead_letters WHERE origin = '{pipeline.name}' ORDER BY payload"
+    )
+    letters = {json.loads(payload)["values"]["id"]: (json.loads(payload), reason) for payload, reason in found}
+    assert letters.keys() == {"7", "8"}
+    payload, reason = letters["7"]
+    assert payload["values"] == {
+        "id": "7",
+        "name": "o'hara",
+        "born": {"type": "DATE", "characters": 11},
+        "joined": {"type": "DATE", "characters": 10},
+        "profile": {"type": "JSON", "characters": 1},
+        "email": {"type": "STRING", "characters": 15},
+        "phone": {"type": "STRING", "characters": 9},
+        "note": {"type": "STRING", "characters": 0},
+    }
+    assert reason.startswith("born: a value of 11 characters that is no DATE. ")
+    (query,) = re.findall("at the source, (SELECT .*) shows", reason)
+    with pipeline.connect() as connection:
+        assert connection.execute(query.replace("*", "id")).fetchall() == [(7,)]  # Python has no such date
+    assert letters["8"][0]["values"]["phone"] is None
+    assert letters["8"][1].startswith("BigQuery refuses it: ")
+    written = str(found) + pipeline.log.read_text()
+    for value in ("10012", "secret", "ud800", "ada@", "bob@", "49171555"):
+        assert value not in written
+
+
+def test_a_dead_letter_of_a_table_without_a_key_says_that_the_row_cannot_be_found(
+    pipeline: Pipeline, dead_letters: None
+):
+    pipeline.publish("t", "CREATE TABLE t (born date, email text)", "ALTER TABLE t REPLICA IDENTITY NOTHING")
+    pipeline.start()
+    pipeline.catch_up()
+    pipeline.execute("INSERT INTO t VALUES ('infinity', 'ada@example.com'), ('infinity', 'bob@example.com')")
+    pipeline.catch_up()
+    letters = pipeline.emulator.rows(f"SELECT reason FROM ops.dead_letters WHERE origin = '{pipeline.name}'")
+    assert len(letters) == 2
+    assert all("no key to find the row by" in reason for (reason,) in letters)

@@ -29,6 +29,7 @@ REQUESTS: list[tuple[str, str, Any, str, str]] = [
     ("POST", f"/v2/{JOB}:run", {}, "run.jobs.run", JOB),
     ("POST", f"/v2/{JOB}:run", None, "run.jobs.run", JOB),
     ("POST", f"/v2/{JOB}:run", OVERRIDES, "run.jobs.runWithOverrides", JOB),
+    ("GET", f"/v2/{JOB}", None, "run.jobs.get", JOB),
     ("GET", f"/v2/{PLACE}/operations/1", None, "run.operations.get", f"projects/{PROJECT}"),
     ("POST", f"/v1/{EXECUTIONS}", {}, "workflows.executions.create", f"projects/{PROJECT}"),
     ("GET", f"/v1/{EXECUTIONS}/1", None, "workflows.executions.get", f"projects/{PROJECT}"),
