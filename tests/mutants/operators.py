@@ -19,7 +19,7 @@ from parso.python.tree import Name
 # Two for each comparison, so that both the limit and the direction are asked for; one for the others.
 _COSMIC_RAY = (
     *("AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
-    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ExceptionReplacer", "NumberReplacer"),
+    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "NumberReplacer"),
     *(
         "RemoveDecorator",
         "ZeroIterationForLoop",
@@ -130,6 +130,29 @@ class RemoveFilter:
         return None
 
 
+class CatchAnother:
+    """Catch another exception. Cosmic Ray's operator for this fails at names with a dot."""
+
+    def mutation_positions(self, node: Node) -> list[Position]:
+        return [(each.start_pos, each.end_pos) for each in self._caught(node)]
+
+    def mutate(self, node: Node, index: int) -> Node:
+        caught = self._caught(node)[index]
+        siblings = caught.parent.children
+        siblings[siblings.index(caught)] = _leaf("ZeroDivisionError", caught)
+        return node
+
+    @staticmethod
+    def _caught(node: Node) -> list[Node]:
+        if node.type != "except_clause":
+            return []
+        caught = node.children[1]
+        if caught.type != "atom":
+            return [caught]
+        inner = caught.children[1]
+        return inner.children[::2] if inner.type == "testlist_comp" else [inner]
+
+
 class NegateIn:
     """Turn `in` round."""
 
@@ -185,7 +208,7 @@ class ChangeSql:
 
 OPERATORS: tuple[type[Operator], ...] = (
     *(OperatorProvider()[name] for name in _COSMIC_RAY),
-    *(RemoveStatement, RemoveItem, RemoveFilter, NegateIn, ChangeSql),
+    *(RemoveStatement, RemoveItem, RemoveFilter, CatchAnother, NegateIn, ChangeSql),
 )
 
 

@@ -3,7 +3,9 @@
 import pytest
 from cosmic_ray.mutating import mutate_code
 
+from omnipipe.laptop.home import PROJECT_ROOT
 from tests.mutants.operators import (
+    CatchAnother,
     ChangeSql,
     NegateIn,
     Operator,
@@ -30,6 +32,19 @@ from tests.mutants.operators import (
         (RemoveItem, "x = [1, 2]", ["x = [ 2]", "x = [1]"]),
         (RemoveItem, "x = {a: b for a in c}\ny = 1, 2\nz = (1, 2)", []),
         (RemoveFilter, "[x for x in y if x]", ["[x for x in y]"]),
+        (
+            CatchAnother,
+            "try:\n    a()\nexcept b.C:\n    d()\n",
+            ["try:\n    a()\nexcept ZeroDivisionError:\n    d()\n"],
+        ),
+        (
+            CatchAnother,
+            "try:\n    a()\nexcept (b.C, D) as e:\n    pass\n",
+            [
+                "try:\n    a()\nexcept (ZeroDivisionError, D) as e:\n    pass\n",
+                "try:\n    a()\nexcept (b.C, ZeroDivisionError) as e:\n    pass\n",
+            ],
+        ),
         (NegateIn, "x = a in b", ["x = a not in b"]),
         (NegateIn, "for a in b:\n    pass\n", []),
         (ChangeSql, "x = 'a AND b'", ["x = 'a OR b'"]),
@@ -70,3 +85,11 @@ def test_no_mutant_is_made_twice_and_each_can_be_read() -> None:
     assert len(found) == len(set(found))
     for text in found:
         compile(text, "mutant", "exec")
+
+
+def test_a_real_file_has_its_mutants() -> None:
+    source = (PROJECT_ROOT / "stacks" / "settings.py").read_text()  # has about everything that Python has
+    found = mutants(source)
+    assert len(found) > 100
+    assert any("except (ZeroDivisionError, TypeError, ValueError)" in mutant.text for mutant in found)
+    assert any("if not value is None" in mutant.text for mutant in found)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from google.api_core.exceptions import Conflict, GoogleAPICallError, RetryError
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, RetryError
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
@@ -119,6 +119,14 @@ def test_an_absent_bigquery_is_an_error_soon(client: bigquery.Client, monkeypatc
 
 def test_loading_nothing_starts_no_job(client: bigquery.Client) -> None:
     assert warehouse.load(client, WEATHER, [], job_id="weather-none") == 0
+
+
+def test_a_load_never_makes_a_table_that_is_not_there(client: bigquery.Client) -> None:
+    client.delete_table(WEATHER.id)
+    with pytest.raises(GoogleAPICallError):
+        warehouse.load(client, WEATHER, [weather()])
+    with pytest.raises(NotFound):
+        client.get_table(WEATHER.id)
 
 
 def test_insert_streams_in_batches(client: bigquery.Client) -> None:
