@@ -230,6 +230,8 @@ def main() -> None:
         + (f", {left} not tried in time" if left else "")
         + f" ({time.monotonic() - began:.0f} s)"
     )
+    if outcome.survivors and not arguments.servers:
+        print("Those with servers may see some of them: SERVERS=1.")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def test_what_no_test_asks_for_is_listed_and_nothing_else(tree: Path) -> None:
         "shop/price.py:2\n-    if km < 3:\n+    if km <= 3:",
     ]
     assert "8 mutants, 6 seen by the tests, 2 survived (" in shown[-1]
+    assert "SERVERS=1" in shown[-1]
     assert files(tree) == before
     assert not list((tree.parent / "copies").iterdir())
 
