@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help run test install lock lint clean
+.PHONY: help run test install lock lint mutants clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands
@@ -39,6 +39,9 @@ lint: install ## Lint, check the types, check the dbt SQL as BigQuery SQL
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/python -m pytest tests/dbt/test_sql_is_bigquery.py
+
+mutants: install ## Which mistakes in FILE its tests would not see; SERVERS=1: with those that start servers
+	@$(BIN)/python -m tests.mutants $(if $(SERVERS),--servers) $(if $(MINUTES),--minutes $(MINUTES)) -- "$(FILE)"
 
 clean: ## Remove the environment and the laptop cloud's state
 	rm -rf $(VENV) .omnipipe

@@ -24,6 +24,7 @@ class Row:
     amount: Decimal | None = column("Amount.")
     tags: list[str] = column("Tags.")
     inner: Inner | None = column("Nested.")
+    photo: bytes | None = column("Photo.")
 
 
 def test_types_and_modes_follow_the_annotations() -> None:
@@ -35,8 +36,9 @@ def test_types_and_modes_follow_the_annotations() -> None:
         ("amount", "NUMERIC", "NULLABLE"),
         ("tags", "STRING", "REPEATED"),
         ("inner", "RECORD", "NULLABLE"),
+        ("photo", "BYTES", "NULLABLE"),
     ]
-    assert schema[-1]["fields"] == [
+    assert schema[-2]["fields"] == [
         {"name": "at", "type": "TIMESTAMP", "mode": "REQUIRED", "description": "When."}
     ]
 
@@ -54,6 +56,11 @@ def test_a_layout_by_a_column_that_is_not_there_is_refused() -> None:
 def test_more_than_four_clustering_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="at most four"):
         Table("ops", "rows", Row, "", cluster_by=("key", "name", "amount", "tags", "inner"))
+    Table("ops", "rows", Row, "", cluster_by=("key", "name", "amount", "tags"))
+
+
+def test_a_table_is_named_as_sql_names_it() -> None:
+    assert Table("ops", "rows", Row, "").id == "ops.rows"
 
 
 @pytest.mark.parametrize("table", ALL, ids=lambda table: table.id)

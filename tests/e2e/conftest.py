@@ -56,7 +56,9 @@ class Laptop:
         """One daily run, with its result as the command's JSON, also when it failed."""
         done = self.run("run", "--json")
         assert done.stdout, done.stderr
-        return json.loads(done.stdout)
+        result = json.loads(done.stdout)
+        assert done.returncode == (0 if result["status"] == "succeeded" else 1), done
+        return result
 
     @property
     def cloud(self) -> Cloud:

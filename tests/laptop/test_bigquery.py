@@ -21,6 +21,8 @@ from omnipipe.laptop.errors import LaptopError
 from tests.laptop.conftest import PROJECT, Emulator
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Emulator]:

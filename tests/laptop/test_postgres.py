@@ -157,6 +157,7 @@ def test_the_packages_psql_runs(postgres: Postgres):
     assert done.stdout == "42\n", done.stderr
 
 
+@pytest.mark.servers
 def test_a_killed_server_comes_back_with_what_was_committed(own: Postgres):
     process = start_postgres(own)
     with psycopg.connect(own.admin_dsn("postgres"), autocommit=True) as connection:
@@ -175,6 +176,7 @@ def test_a_killed_server_comes_back_with_what_was_committed(own: Postgres):
     assert own.running_pid() is None
 
 
+@pytest.mark.servers
 def test_a_process_number_that_was_given_to_another_program_does_not_stop_the_start(own: Postgres):
     user = process_user()
     sleeper = subprocess.Popen(["sleep", "60"], user=user[0] if user else None)
@@ -236,6 +238,7 @@ def test_the_socket_folder_is_stable_private_and_short(tmp_path: Path):
         Postgres(tmp_path, tmp_path / ("x" * 90), tmp_path)
 
 
+@pytest.mark.servers
 def test_everything_may_be_below_a_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     tmp_path.chmod(0o700)
     # As in a clone below /root: the programs are out of reach of another user as well.

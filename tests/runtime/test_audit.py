@@ -1,10 +1,82 @@
 """The audit row of a step: written once, whatever way the step ends."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from google.cloud import bigquery
 
+from omnipipe.contracts.schema import Table
+from omnipipe.contracts.tables import STEP_RUNS, StepRun
 from omnipipe.runtime import audit, warehouse
 from tests.runtime.emulator import rows
+
+NO_CLIENT: Any = None
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[StepRun]:
+    """The rows that go to the audit table, without one."""
+    found: list[StepRun] = []
+
+    def insert(_: object, table: Table, rows: list[StepRun]) -> int:
+        assert table is STEP_RUNS
+        found.extend(rows)
+        return len(rows)
+
+    monkeypatch.setattr(warehouse, "insert", insert)
+    return found
+
+
+def test_a_row_says_which_step_of_which_run_did_what_from_when_to_when(written: list[StepRun]) -> None:
+    before = datetime.now(UTC)
+    with audit.step(NO_CLIENT, "run-1", "weather") as step:
+        between = datetime.now(UTC)
+        step.rows, step.message = 24, "8 cities"
+    (row,) = written
+    assert (row.run_id, row.step, row.status, row.rows, row.message) == (
+        "run-1",
+        "weather",
+        "succeeded",
+        24,
+        "8 cities",
+    )
+    assert before <= row.started_at <= between <= row.finished_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no city"), "no city"),
+        (KeyError(), "KeyError"),
+        (SystemExit(1), "1"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+)
+def test_a_failed_step_is_a_row_and_a_line_of_the_log_with_the_run_and_the_traceback(
+    written: list[StepRun], caplog: pytest.LogCaptureFixture, error: BaseException, message: str
+) -> None:
+    def fail() -> None:
+        with audit.step(NO_CLIENT, "run-2", "dbt"):
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert [(row.run_id, row.status, row.message) for row in written] == [("run-2", "failed", message)]
+    (line,) = caplog.records
+    assert (line.levelname, vars(line)["run_id"]) == ("ERROR", "run-2")
+    assert "step dbt failed" in line.getMessage()
+    assert line.exc_info
+    assert line.exc_info[1] is error
+
+
+def test_what_ends_well_is_a_line_of_the_run_too(written: list[StepRun], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"), audit.step(NO_CLIENT, "run-3", "dbt") as step:
+        step.rows = 7
+    (line,) = caplog.records
+    assert (line.levelname, line.getMessage()) == ("INFO", "step dbt succeeded, rows: 7")
+    assert vars(line)["run_id"] == "run-3"
+
 
 COLUMNS = "SELECT run_id, step, status, `rows`, message, finished_at >= started_at AS ordered FROM ops.step_runs"
 
@@ -51,6 +123,8 @@ def test_the_cause_survives_when_the_row_cannot_be_written(
     monkeypatch.setattr(warehouse, "insert", unreachable)
     with pytest.raises(ValueError, match="no city"), audit.step(client, "run-3", "weather"):
         raise ValueError("no city")
-    assert "could not be recorded" in caplog.text
+    (lost,) = (line for line in caplog.records if "could not be recorded" in line.getMessage())
+    assert vars(lost)["run_id"] == "run-3"
+    assert lost.exc_info
     with pytest.raises(ConnectionError), audit.step(client, "run-3", "weather"):
         pass

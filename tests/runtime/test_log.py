@@ -30,6 +30,19 @@ def test_a_record_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: no city" in second["stack_trace"]
 
 
+def test_fields_of_its_own_are_in_the_line_and_letters_stay_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.configure("probe")
+    logging.getLogger("here").info("Zürich", extra={"fields": {"figure": "lag", "value": 3}})
+    logging.getLogger("here").debug("not on Google")
+    (line,) = capsys.readouterr().out.splitlines()
+    entry = json.loads(line)
+    assert (entry["figure"], entry["value"], entry["severity"]) == ("lag", 3, "INFO")
+    assert "run_id" not in entry
+    assert "Zürich" in line  # as a person reads it in the file
+
+
 def test_it_needs_no_package() -> None:
     # -S: no site-packages at all. A job such as migrate has neither google-cloud-bigquery nor requests.
     imports = "import omnipipe.runtime.log, omnipipe.contracts.tables"

@@ -130,6 +130,14 @@ def test_loading_nothing_starts_no_job(client: bigquery.Client) -> None:
     assert warehouse.load(client, WEATHER, [], job_id="weather-none") == 0
 
 
+def test_a_load_never_makes_a_table_that_is_not_there(client: bigquery.Client) -> None:
+    client.delete_table(WEATHER.id)
+    with pytest.raises(GoogleAPICallError):
+        warehouse.load(client, WEATHER, [weather()])
+    with pytest.raises(NotFound):
+        client.get_table(WEATHER.id)
+
+
 def test_insert_streams_in_batches(client: bigquery.Client) -> None:
     assert warehouse.insert(client, STEP_RUNS, (step_run(f"run-{n}") for n in range(1201))) == 1201
     counted = rows(

@@ -115,8 +115,14 @@ def test_what_is_missing_of_another_type_and_against_a_rule_is_told_at_once() ->
 
 
 def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
-    with pytest.raises(ValueError, match=r"gcp:project is not set: pulumi config set gcp:project"):
+    with pytest.raises(ValueError, match=r"gcp:project is not set: pulumi config set gcp:project") as refused:
         load("dev", gcp__project=None)
+    assert "gcp:region" not in str(refused.value)  # which is
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_told() -> None:
+    with pytest.raises(ValueError, match="protectData is 'maybe': it takes true or false"):
+        load("dev", protectData="maybe")
 
 
 @pytest.mark.parametrize(
@@ -128,6 +134,9 @@ def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
         ({"database_tier": "db-custom-3-11520"}, "databaseTier"),
         ({"database_tier": "db-custom-2-7000"}, "databaseTier"),
         ({"database_tier": "db-custom-1-2048"}, "databaseTier"),
+        ({"database_tier": "db-custom-8-7168"}, "databaseTier"),  # 922 for each CPU is more
+        ({"database_tier": "db-custom-1-6912"}, "databaseTier"),
+        ({"database_tier": "db-custom-98-131072"}, "databaseTier"),
         ({"database_availability": "BOTH"}, "choose ZONAL or REGIONAL"),
         (
             {"stack": "dev", "database_availability": "REGIONAL", "protect_data": False},
@@ -139,6 +148,9 @@ def test_a_missing_project_is_told_with_the_command_that_sets_it() -> None:
         ({"time_zone": "Berlin"}, "timeZone is 'Berlin'"),
         ({"weather_api_url": "api.open-meteo.com"}, "weatherApiUrl is"),
         ({"webhook_url": "hooks"}, "webhookUrl is 'hooks'"),
+        ({"webhook_url": "https:/hooks.example.com"}, "webhookUrl is 'https:/hooks.example.com'"),
+        ({"webhook_url": "//hooks.example.com"}, "webhookUrl is '//hooks.example.com'"),
+        ({"webhook_url": "ftp://hooks.example.com"}, "webhookUrl is 'ftp://hooks.example.com'"),
         ({"runbooks_url": ""}, "runbooksUrl is ''"),
         ({"pii_readers": ("analysts@example.com",)}, "piiReaders is"),
         ({"pii_masked_readers": ("all",)}, "piiMaskedReaders is"),
@@ -164,6 +176,9 @@ def test_a_rule_says_what_to_do(changes: dict[str, Any], words: str) -> None:
         {"bigquery_location": "US", "place": Place("some-project", "us-central1")},
         {"database_tier": "db-custom-4-26624"},
         {"database_tier": "db-custom-1-3840"},
+        {"database_tier": "db-custom-1-6656"},
+        {"database_tier": "db-custom-8-7424"},
+        {"database_tier": "db-custom-96-131072"},
         {"stack": "dev", "protect_data": False, "alert_emails": ()},
         {"billing_account": "", "monthly_budget": 0},
         {"github_repository_id": "", "github_owner_id": ""},

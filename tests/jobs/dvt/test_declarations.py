@@ -1,9 +1,16 @@
 """Declarations of checks: the project's own are in order, and a wrong one says what to do."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
-from declarations import BadChecks, Threshold, load  # pyright: ignore[reportMissingImports] - conftest.py says where
+from declarations import (  # pyright: ignore[reportMissingImports] - conftest.py says where
+    BadChecks,
+    Check,
+    CheckedTable,
+    Threshold,
+    load,
+)
 from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
 
 from tests.dbt.warehouse import ROOT
@@ -115,3 +122,28 @@ def test_a_folder_without_checks_is_refused(tmp_path: Path) -> None:
 )
 def test_thresholds_are_numbers_or_shares(text: object, value: float, base: float, allowed: bool) -> None:
     assert Threshold.parse(text).allows(value, base) is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [(0, "0"), ("3", "3"), ("0.5%", "0.5%"), ("100%", "100%"), ("0.0%", "0%"), ("10%", "10%")]
+)
+def test_a_threshold_is_shown_as_it_is_written(text: object, shown: str) -> None:
+    assert str(Threshold.parse(text)) == shown
+
+
+@pytest.mark.parametrize("text", ["0.5", "101%", "100.1%", "-1", "1 %", "%", "", "1e3", None])
+def test_what_is_neither_a_number_nor_a_share_is_no_threshold(text: object) -> None:
+    with pytest.raises(ValueError, match="give a whole number, or a share"):
+        Threshold.parse(text)
+
+
+def test_the_threshold_of_a_check_is_its_own_or_none_may_be_wrong() -> None:
+    made = Check("c", "a.b", "not_null", "validity", "error", {"column": "c", "threshold": "2%"})
+    assert made.threshold == Threshold(2, percent=True)
+    assert dataclasses.replace(made, options={}).threshold == Threshold(0)
+
+
+def test_a_table_can_be_taken_with_one_of_its_checks() -> None:
+    one, other = (Check(id_, "a.b", "not_null", "validity", "error", {}) for id_ in ("x", "y"))
+    table = CheckedTable("a.b", "day = 1", (one, other))
+    assert table.only(other) == CheckedTable("a.b", "day = 1", (other,))

@@ -93,6 +93,45 @@ def test_each_kind(filled: Warehouse, tmp_path: Path, check: str, observed: floa
         assert list(filled.client.query_and_wait(result.message.partition("; see: ")[2]))
 
 
+@pytest.mark.parametrize(
+    ("check", "wrong"),
+    [
+        ("kind: not_null, column: name", {(3, None)}),
+        ("kind: unique, column: id", {(2, 2)}),  # the key, and how often
+        ("kind: unique, columns: [id, day]", {(2, date(2026, 3, 2), 2)}),
+        ("kind: accepted_values, column: name, values: [a, B]", {(2, "b")}),
+        ("kind: range, column: amount, min: 0, max: 8", {(2, "b"), (2, "B")}),
+        ("kind: pattern, column: name, regex: '^[a-z]$'", {(2, "B")}),
+        ("kind: expression, holds: id <= amount", {(2, "b")}),
+        ("kind: relationship, column: name, references: prod.names.name", {(2, "B")}),
+    ],
+)
+def test_the_query_that_is_shown_has_the_wrong_rows_and_no_other(
+    filled: Warehouse, tmp_path: Path, check: str, wrong: set[tuple[object, ...]]
+) -> None:
+    (result,) = results(filled, declared(tmp_path, check))
+    shown = filled.client.query_and_wait((result.message or "").partition("; see: ")[2])
+    width = max(map(len, wrong))
+    assert {tuple(row.values())[:width] for row in shown} == wrong
+
+
+@pytest.mark.parametrize(
+    ("check", "wrong"),
+    [
+        ("kind: relationship, column: amount, references: prod.checked.id", {1, 3}),
+        ("kind: range, column: amount, min: 100", {1, 3}),
+        ("kind: unique, column: id", set()),
+    ],
+)
+def test_the_rows_that_a_filter_leaves_out_are_neither_counted_nor_shown(
+    filled: Warehouse, tmp_path: Path, check: str, wrong: set[int]
+) -> None:
+    (result,) = results(filled, declared(tmp_path, check, rows="id = 1 OR id = 3"))
+    assert result.observed == len(wrong)
+    shown = (result.message or "").partition("; see: ")[2]
+    assert {row["id"] for row in filled.client.query_and_wait(shown)} == wrong if wrong else not shown
+
+
 def test_all_checks_of_a_table_are_one_query(filled: Warehouse, tmp_path: Path) -> None:
     counting = CountingClient(filled.client)
     table = declared(

@@ -267,6 +267,7 @@ def plain_server(tmp_path: Path) -> Iterator[Postgres]:
         yield server
 
 
+@pytest.mark.servers
 def test_it_waits_for_a_server_and_asks_for_logical_decoding(
     plain_server: Postgres, image: Image, tmp_path: Path
 ) -> None:

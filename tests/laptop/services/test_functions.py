@@ -16,6 +16,8 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from tests.laptop.conftest import PROJECT, grant, serving
 
+pytestmark = pytest.mark.servers
+
 CALLER = f"daily@{PROJECT}.iam.gserviceaccount.com"
 SERVICE_GRANT = "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
 SECRET_GRANT = "gcp:secretmanager/secretIamMember:SecretIamMember"

@@ -13,6 +13,8 @@ from omnipipe.laptop.home import Home
 from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 from tests.laptop.conftest import PROJECT
 
+pytestmark = pytest.mark.servers
+
 ACCOUNT, GRANT = "gcp:serviceaccount/account:Account", "gcp:projects/iAMMember:IAMMember"
 INSTANCE, DATABASE, USER = (
     "gcp:sql/databaseInstance:DatabaseInstance",

@@ -21,6 +21,8 @@ from omnipipe.laptop.registry import Resource
 from tests.laptop.conftest import PROJECT, grant
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.servers
+
 WHO = f"validate@{PROJECT}.iam.gserviceaccount.com"
 OTHER = f"dbt@{PROJECT}.iam.gserviceaccount.com"
 TAXONOMY = f"projects/{PROJECT}/locations/eu/taxonomies/1"

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bqemulator.catalog.memory_repository import MemoryCatalogRepository
+from bqemulator.catalog.models import DatasetMeta, JobMeta, TableMeta
 
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam.bigquery.middleware import BigQueryGate
@@ -57,11 +59,11 @@ class Before:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": answer})
 
-    def permit(self, *permissions: str) -> None:
-        """Give the account exactly these permissions, on the project."""
-        role = f"projects/{PROJECT}/roles/test"
-        self.cloud.registry.put(Resource(CUSTOM_ROLE, "test", {"permissions": list(permissions)}, {}, role))
-        grant(self.cloud, "gcp:projects/iAMMember:IAMMember", role, WHO)
+    def permit(self, *permissions: str, to: str = WHO) -> None:
+        """Give an account exactly these permissions, on the project."""
+        role = f"projects/{PROJECT}/roles/{to.partition('@')[0]}"
+        self.cloud.registry.put(Resource(CUSTOM_ROLE, role, {"permissions": list(permissions)}, {}, role))
+        grant(self.cloud, "gcp:projects/iAMMember:IAMMember", role, to)
 
     def ask(self, method: str, path: str, body: Any = None, query: str = "", token: str | None = "") -> Any:
         """Send a request, its body in two parts; returns the status and the answer's JSON."""
@@ -280,3 +282,93 @@ def test_a_path_is_of_one_method_at_most() -> None:
         found = route(method.method, path)
         assert found is not None
         assert found[0] is method
+
+
+OTHER = f"sync@{PROJECT}.iam.gserviceaccount.com"
+MAKING: dict[str, tuple[str, str, str, Any]] = {
+    "jobs.query": ("POST", f"{API}/queries", "", {"query": "SELECT 1"}),
+    "jobs.insert": ("POST", f"{API}/jobs", "", {"configuration": {"query": {"query": "SELECT 1"}}}),
+    "jobs.continueUpload": ("PUT", f"/upload{API}/jobs", "upload_id=u", {}),
+}
+FOLLOWING = [("GET", f"{API}/jobs/made"), ("GET", f"{API}/queries/made"), ("POST", f"{API}/jobs/made/cancel")]
+
+
+@pytest.mark.parametrize("way", MAKING)
+def test_a_job_is_followed_by_its_maker_and_by_nobody_else(before: Before, way: str) -> None:
+    now = datetime.now(UTC)
+    before.catalog.upsert_job(
+        JobMeta(
+            project_id=PROJECT,
+            job_id="made",
+            job_type="QUERY",
+            state="DONE",
+            configuration={},
+            creation_time=now,
+            etag="e",
+        )
+    )
+    for method, path in FOLLOWING:  # as after a restart: nobody knows whose it is
+        assert before.ask(method, path)[0] == 403
+    before.permit("bigquery.jobs.create")
+    method, path, query, body = MAKING[way]
+    assert before.ask(method, path, body, query)[0] == 200
+    before.permit()
+
+    other = before.cloud.tokens.issue(OTHER, CLOUD_PLATFORM)
+    for method, path in FOLLOWING:
+        assert before.ask(method, path)[0] == 200
+        status, answer = before.ask(method, path, token=other)
+        assert (status, answer["error"]["status"]) == (403, "PERMISSION_DENIED")
+    before.permit("bigquery.jobs.get", "bigquery.jobs.update", to=OTHER)
+    for method, path in FOLLOWING:
+        assert before.ask(method, path, token=other)[0] == 200
+
+
+def test_the_result_of_a_query_is_read_by_its_maker_and_by_nobody_else(before: Before) -> None:
+    before.permit("bigquery.jobs.create")
+    before.ask("POST", f"{API}/queries", {"query": "SELECT 1"})
+    results = f"{API}/datasets/_bqemu_anonymous/tables"
+    other = before.cloud.tokens.issue(OTHER, CLOUD_PLATFORM)
+    for path in (f"{results}/anonmade", f"{results}/anonmade/data"):
+        assert before.ask("GET", path)[0] == 200
+        assert before.ask("GET", path, token=other)[0] == 403
+    assert before.ask("GET", f"{results}/anonother/data")[0] == 403
+    assert before.ask("GET", f"{API}/datasets/raw/tables/anonmade/data")[0] == 403
+
+
+def test_a_job_that_is_not_there_is_told_by_bigquery(before: Before) -> None:
+    assert before.ask("GET", f"{API}/jobs/none")[0] == 200
+    assert [path for _, path, _ in before.reached] == [f"{API}/jobs/none"]
+
+
+@pytest.mark.parametrize(
+    ("view", "needed"),
+    [
+        ("SELECT table_name FROM raw.INFORMATION_SCHEMA.TABLES", {"bigquery.tables.get", "bigquery.tables.list"}),
+        (
+            "SELECT a, (SELECT COUNT(*) FROM raw.INFORMATION_SCHEMA.ROUTINES) AS n FROM (SELECT 1 AS a)",
+            {"bigquery.routines.get", "bigquery.routines.list"},
+        ),
+    ],
+)
+def test_what_the_query_of_a_view_needs_is_asked_of_who_reads_the_view(
+    before: Before, view: str, needed: set[str]
+) -> None:
+    now = datetime.now(UTC)
+    ages = {"creation_time": now, "last_modified_time": now, "etag": "e"}
+    before.catalog.create_dataset(DatasetMeta(project_id=PROJECT, dataset_id="staging", **ages))
+    before.catalog.create_table(
+        TableMeta(
+            project_id=PROJECT, dataset_id="staging", table_id="v", table_type="VIEW", view_query=view, **ages
+        )
+    )
+    reading = {"bigquery.jobs.create", "bigquery.tables.getData"}
+    for missing in sorted(needed):
+        before.permit(*reading, *needed - {missing})
+        for sql in ("SELECT * FROM staging.v", "SELECT 1 AS a WHERE EXISTS (SELECT 1 FROM staging.v)"):
+            status, answer = before.ask("POST", f"{API}/queries", {"query": sql})
+            assert (status, missing in answer["error"]["message"]) == (403, True)
+    assert before.reached == []
+
+    before.permit(*reading, *needed)
+    assert before.ask("POST", f"{API}/queries", {"query": "SELECT * FROM staging.v"})[0] == 200
