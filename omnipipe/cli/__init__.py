@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from omnipipe.cli import cloud, demo, inspect, runs, sources, workflow
+from omnipipe.cli import cloud, demo, logs, query, runs, sources, workflow
 from omnipipe.cli.console import fail
 
 app = typer.Typer(
@@ -21,8 +21,10 @@ app.command()(sources.seed)
 app.command()(sources.traffic)
 app.command()(runs.run)
 app.command()(runs.probe)
-app.command()(inspect.sql)
-app.command()(inspect.logs)
+app.command()(query.sql)
+app.command()(query.tables)
+app.command()(query.describe)
+app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")
 

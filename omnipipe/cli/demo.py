@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import console, table
+from omnipipe.cli.console import console
+from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import console, errors, print_json, progress, table
+from omnipipe.cli.console import console, errors, print_json, progress
+from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

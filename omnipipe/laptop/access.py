@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import requests
@@ -20,6 +20,9 @@ from omnipipe.laptop.home import current
 from omnipipe.laptop.services import datastream, sql
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
 
 APP_USER = "mobility_app"
 PROBE = "probe"
@@ -61,29 +64,35 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     from google.api_core.retry import Retry
     from google.cloud import bigquery
 
-    from omnipipe.laptop.iam.credentials import LocalCredentials
-    from omnipipe.laptop.iam.tokens import OWNER
-
-    if "bigquery" not in cloud.processes.running():
-        raise LaptopError("BigQuery is not running: run `omnipipe up`")
-    client = bigquery.Client(
-        cloud.project,
-        credentials=LocalCredentials(cloud.tokens, OWNER),
-        client_options={"api_endpoint": cloud.bigquery_url},
-    )
     try:
         given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
         # No retries: on this machine an error is an answer.
         never = Retry(predicate=lambda _: False)
         config = bigquery.QueryJobConfig(query_parameters=given)
         # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
-        result = client.query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
+        result = client(cloud).query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
+        return [field.name for field in result.schema], [list(row.values()) for row in result]
     except GoogleAPICallError as error:
         reason = error.errors[0]["message"] if error.errors else str(error.message)
         raise LaptopError(f"BigQuery refused the query: {reason.splitlines()[0]}") from error
     except requests.ConnectionError as error:
         raise LaptopError("BigQuery does not answer: `omnipipe up` brings it back") from error
-    return [field.name for field in result.schema], [list(row.values()) for row in result]
+
+
+def client(cloud: Cloud) -> bigquery.Client:
+    """A client of this cloud's BigQuery, as the owner. Raises LaptopError when BigQuery is not running."""
+    from google.cloud import bigquery
+
+    from omnipipe.laptop.iam.credentials import LocalCredentials
+    from omnipipe.laptop.iam.tokens import OWNER
+
+    if "bigquery" not in cloud.processes.running():
+        raise LaptopError("BigQuery is not running: run `omnipipe up`")
+    return bigquery.Client(
+        cloud.project,
+        credentials=LocalCredentials(cloud.tokens, OWNER),
+        client_options={"api_endpoint": cloud.bigquery_url},
+    )
 
 
 def connection_string(cloud: Cloud) -> str:

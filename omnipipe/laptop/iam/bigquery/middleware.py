@@ -13,6 +13,7 @@ from bqemulator.api.dependencies import AppContext
 from bqemulator.row_access.identity import CALLER_HEADER
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from omnipipe.laptop import googlesql
 from omnipipe.laptop.iam.bigquery import jobs, names
 from omnipipe.laptop.iam.bigquery.checks import Checks
 from omnipipe.laptop.iam.bigquery.routes import Route, route
@@ -33,6 +34,8 @@ _REWRITTEN = {"datasets.list", "tables.get", *_TABLE_SET}
 # The emulator's dataset for the results of queries; a result is its query's job.
 _RESULTS, _RESULT = "_bqemu_anonymous", "anon"
 _JOB_ID = re.compile(rb'"jobId":"([^"\\]+)"')
+_JOB_LOCATION = re.compile(rb'("jobReference":\{[^{}]*"location":")US"')
+_DATASET = "gcp:bigquery/dataset:Dataset"
 _REMEMBERED = 10_000
 
 
@@ -60,6 +63,9 @@ class BigQueryGate:
             call = _Call(scope, email)
             if call.name in _WITH_BODY:
                 receive = await call.take_body(receive)
+            # The emulator's engine takes more than BigQuery.
+            if (statement := call.statement) and (problem := googlesql.problem(statement)):
+                raise Refused(400, problem, "invalidQuery")
             if email != OWNER:
                 self._check(call)
         except Refused as refused:
@@ -153,6 +159,13 @@ class BigQueryGate:
             self._tags.add_to(call.table, (answer.get("schema") or {}).get("fields") or [])
         return json.dumps(answer).encode()
 
+    def placed(self, body: bytes) -> bytes:
+        """The beginning of an answer, with the location of the stack's datasets: the emulator's is always US."""
+        locations = (dataset.inputs["location"] for dataset in self._registry.of_type(_DATASET))
+        location = next(locations, "US").encode()
+        body = body.replace(b"was not found in location US", b"was not found in location " + location)
+        return _JOB_LOCATION.sub(rb"\g<1>" + location + b'"', body)
+
     def succeeded(self, call: _Call) -> None:
         """Forget the tags of tables that are no more."""
         for table in call.replaced:
@@ -183,6 +196,18 @@ class _Call:
         """IAM's name of the table that the request is about."""
         name = self.path.get("table") or self.body["tableReference"]["tableId"]
         return names.table(self.path["project"], self.path["dataset"], name)
+
+    @property
+    def statement(self) -> str | None:
+        """The SQL that the request brings: a query, or a view's."""
+        match self.body:
+            case {"query": str(text)} if self.name == "jobs.query":
+                return text
+            case {"configuration": {"query": {"query": str(text)}}} if self.name == "jobs.insert":
+                return text
+            case {"view": {"query": str(text)}} if self.name in _TABLE_SET:
+                return text
+        return None
 
     async def take_body(self, receive: Receive) -> Receive:
         """Read the JSON body; returns what gives it to the emulator once more. Raises Refused (400)."""
@@ -231,29 +256,36 @@ class _Answer:
                 self._gate.made(upload, call.email)
             if ok and not call.replaced:
                 self._gate.succeeded(call)
-            if not (ok and call.name in _REWRITTEN):
-                await self._send(message)
             return
         body = message.get("body", b"")
         if self._first and call.name in _MAKES_JOB and (found := _JOB_ID.search(body)):
             self._gate.made(found[1].decode(), call.email)
-        self._first = self._first and not body
-        if self._start["status"] >= 300 or not (call.name in _REWRITTEN or call.replaced):
-            await self._send(message)
+        if self._start["status"] < 300 and call.name in _REWRITTEN:
+            self._held += body
+            if not message.get("more_body"):
+                content = self._gate.rewrite(call, bytes(self._held))
+                await self._begin(len(content))
+                await self._send({"type": "http.response.body", "body": content})
             return
-        self._held += body
-        if call.replaced:
-            await self._send(message)
-        if message.get("more_body"):
-            return
-        if call.replaced:
-            if b'"errorResult"' not in self._held and b'"errors"' not in self._held:
-                self._gate.succeeded(call)
-            return
-        content = self._gate.rewrite(call, bytes(self._held))
+        if self._first:
+            placed = self._gate.placed(body)
+            length = _value(self._start["headers"], b"content-length")
+            await self._begin(int(length) - len(body) + len(placed) if length else None)
+            message = {**message, "body": placed}
+            self._first = False
+        await self._send(message)
+        if self._start["status"] < 300 and call.replaced:
+            self._held += body
+            if not message.get("more_body"):
+                if b'"errorResult"' not in self._held and b'"errors"' not in self._held:
+                    self._gate.succeeded(call)
+
+    async def _begin(self, length: int | None) -> None:
+        """Send the start of the answer, with the length that its body has now."""
         headers = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
-        await self._send({**self._start, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
-        await self._send({"type": "http.response.body", "body": content})
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        await self._send({**self._start, "headers": headers})
 
 
 def _plain_table(path: dict[str, str]) -> dict[str, str]:
