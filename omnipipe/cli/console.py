@@ -1,7 +1,11 @@
 """How the command speaks: lines for people, JSON for machines, errors on stderr."""
 
 import json
+import shlex
+import shutil
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -22,6 +26,17 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def say(text: str) -> None:
     """Print a sentence, with Rich's markup: folded at the width of a terminal, whole into a pipe."""
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def called(command: str) -> str:
+    """A command of this project as it can be typed here: by its name if that is on the path, else by its file."""
+    own = Path(sys.argv[0]).absolute()
+    found = shutil.which("omnipipe")
+    if found and Path(found).absolute() == own:
+        return f"omnipipe {command}"
+    with suppress(ValueError):
+        own = own.relative_to(Path.cwd())
+    return f"{shlex.quote(str(own))} {command}" if own.name == "omnipipe" else f"omnipipe {command}"
 
 
 def progress(text: str, *, quiet: bool) -> Status:

@@ -97,7 +97,9 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise LaptopError(f"--since is {text!r}: write an age such as 90s, 10m, 2h or 1d, or 2026-11-20T05:00") from None
+        raise LaptopError(
+            f"--since is {text!r}: write an age such as 90s, 10m, 2h or 1d, or a time such as 2026-11-20T05:00"
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -136,7 +138,12 @@ def _show(line: _Line, *, as_json: bool, names: bool) -> None:
     severity, fields = line.entry["severity"], line.fields
     message = str(line.entry.get("textPayload", fields.get("message", json.dumps(fields, ensure_ascii=False))))
     if as_json:
-        entry = {"timestamp": line.time.isoformat(), "severity": severity, "service": line.service, "message": message}
+        entry = {
+            "timestamp": line.time.isoformat(),
+            "severity": severity,
+            "service": line.service,
+            "message": message,
+        }
         print(json.dumps({**fields, **entry}, ensure_ascii=False), flush=True)  # noqa: T201 - a line for a machine
         return
     if "textPayload" in line.entry:
@@ -147,4 +154,6 @@ def _show(line: _Line, *, as_json: bool, names: bool) -> None:
     said = f"[dim]{stamp}[/] {escape(f'{severity:<7}')} [cyan]{escape(name)}[/]{escape(message)}"
     console.print(f"[{colour}]{said}[/]" if colour else said, soft_wrap=True)
     if trace := fields.get("stack_trace"):
-        console.print(escape("\n".join(f"    {part}" for part in str(trace).splitlines())), style="dim", soft_wrap=True)
+        console.print(
+            escape("\n".join(f"    {part}" for part in str(trace).splitlines())), style="dim", soft_wrap=True
+        )

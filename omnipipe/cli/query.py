@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from omnipipe.cli.console import console, errors, print_json, progress
 from omnipipe.cli.records import as_json, exact, print_csv, table
@@ -41,11 +42,10 @@ def sql(
         raise LaptopError("--json and --csv are two forms of the same: choose one")
     cloud = access.current_cloud()
     if query is None:
-        if not sys.stdin.isatty():
-            query = sys.stdin.read()
-        else:
+        if sys.stdin.isatty():
             access.require_whole(cloud)
             return _prompt(cloud, limit)
+        query = sys.stdin.read()
     in_terminal = console.is_terminal and not json_ and not csv
     if limit is None and in_terminal:
         limit = DEFAULT_ROWS
@@ -143,13 +143,24 @@ def describe(
     if json_:
         print_json(found)
         return
-    console.print(f"[bold]{found['table']}[/], a {found['type']}{': ' + found['description'] if found['description'] else ''}")
-    facts = {key: found[key] for key in ("rows", "changed", "partitioned by", "clustered by") if found[key] is not None}
+    about = f": {escape(found['description'])}" if found["description"] else ""
+    console.print(f"[bold]{found['table']}[/], a {found['type']}{about}")
+    facts = {
+        key: found[key] for key in ("rows", "changed", "partitioned by", "clustered by") if found[key] is not None
+    }
+    if "clustered by" in facts:
+        facts["clustered by"] = ", ".join(facts["clustered by"])
     facts["who may read it"] = ", ".join(found["readers"]) or "nobody but the owner"
     for label, readers in found["readers of tagged columns"].items():
         facts[f"its columns of tag {label}"] = ", ".join(readers) or "nobody but the owner"
     for key, value in facts.items():
-        shown = f"{value:,}" if isinstance(value, int) else ", ".join(value) if isinstance(value, list) else exact(value)
+        shown = (
+            f"{value:,}"
+            if isinstance(value, int)
+            else ", ".join(value)
+            if isinstance(value, list)
+            else exact(value)
+        )
         console.print(f"{key + ':':<28} {shown}", markup=False)
     console.print()
     table(

@@ -84,7 +84,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """
     cells = [[_printable(exact(value)) for value in row] for row in rows]
     widths = [
-        max(cell_len(text) for text in (name, *column)) for name, column in zip(columns, _across(cells, columns), strict=True)
+        max(cell_len(text) for text in (name, *column))
+        for name, column in zip(columns, _across(cells, columns), strict=True)
     ]
     room = console.width if console.is_terminal else None
     needed = sum(widths) + _GAP * (len(widths) - 1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from omnipipe.laptop import access
+from omnipipe.laptop.cloud import BIGQUERY
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import ACCOUNT, Bindings
 
@@ -49,7 +50,7 @@ def first_rows(cloud: Cloud, statement: str, count: int | None) -> Rows:
     total = len(rows)
     if count is not None and len(rows) >= count:
         if limited:
-            ((total,),) = access.query(cloud, f"SELECT COUNT(*) FROM (\n{_bare(statement)}\n)")[1]
+            ((total,),) = access.query(cloud, f"SELECT COUNT(*) FROM (\n{_bare(statement)}\n)")[1]  # noqa: S608 - the person's own
         rows = rows[:count]
     return Rows(columns, rows, total)
 
@@ -63,7 +64,7 @@ def tables(cloud: Cloud, pattern: str | None = None) -> list[dict[str, Any]]:
         pattern = f"*{pattern}*"
     found = []
     with _Api(cloud) as api:
-        for dataset, name in api.names():
+        for dataset, name in sorted(api.names()):
             if pattern and not fnmatchcase(f"{dataset}.{name}", pattern):
                 continue
             table = api.get(f"datasets/{dataset}/tables/{name}")
@@ -72,11 +73,12 @@ def tables(cloud: Cloud, pattern: str | None = None) -> list[dict[str, Any]]:
                 {
                     "table": f"{dataset}.{name}",
                     "type": table["type"].lower(),
-                    "rows": None if is_view else int(table["numRows"]),
+                    "rows": None,
                     "changed": None if is_view else _time(table["lastModifiedTime"]),
                 }
             )
-    return found
+        counts = api.counts([each["table"] for each in found if each["type"] == "table"])
+    return [each | {"rows": counts.get(each["table"])} for each in found]
 
 
 def describe(cloud: Cloud, name: str) -> dict[str, Any]:
@@ -87,16 +89,19 @@ def describe(cloud: Cloud, name: str) -> dict[str, Any]:
     with _Api(cloud) as api:
         known = [".".join(each) for each in api.names()]
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3) or [each for each in known if each.endswith(f".{name}")]
+            near = difflib.get_close_matches(name, known, 3) or [
+                each for each in known if each.endswith(f".{name}")
+            ]
             hint = f": is it {' or '.join(near)}?" if near else ": `omnipipe tables` lists them"
             raise LaptopError(f"there is no table {name!r}{hint}")
         dataset, _, table_id = name.partition(".")
         table = api.get(f"datasets/{dataset}/tables/{table_id}")
+        is_view = table["type"] != "TABLE"
+        counts = api.counts([] if is_view else [name])
     tags = {tag.id: tag.inputs["displayName"] for tag in cloud.registry.of_type(_TAG)}
     bindings = Bindings(cloud.registry, cloud.project)
     accounts = [account.outputs["email"] for account in cloud.registry.of_type(ACCOUNT)]
     resource = f"projects/{cloud.project}/datasets/{dataset}/tables/{table_id}"
-    is_view = table["type"] != "TABLE"
     columns = []
     for path, column in _columns(table.get("schema", {}).get("fields", [])):
         (tag,) = (column.get("policyTags") or {}).get("names") or [None]
@@ -114,7 +119,7 @@ def describe(cloud: Cloud, name: str) -> dict[str, Any]:
         "table": name,
         "type": table["type"].lower(),
         "description": table.get("description"),
-        "rows": None if is_view else int(table["numRows"]),
+        "rows": counts.get(name),
         "changed": None if is_view else _time(table["lastModifiedTime"]),
         "partitioned by": _partitioning(table),
         "clustered by": table.get("clustering", {}).get("fields"),
@@ -131,11 +136,27 @@ def describe(cloud: Cloud, name: str) -> dict[str, Any]:
     }
 
 
+def last_run(cloud: Cloud) -> dict[str, Any] | None:
+    """The newest row of ops.pipeline_runs: run_id, status, run_date, started_at; None before the first run.
+
+    Raises LaptopError when BigQuery does not answer.
+    """
+    query = (
+        "SELECT run_id, status, CAST(run_date AS STRING), UNIX_MILLIS(started_at) FROM ops.pipeline_runs "
+        "ORDER BY started_at DESC LIMIT 1"
+    )
+    with _Api(cloud) as api:
+        for run_id, status, day, began in api.texts(query):
+            return {"run_id": run_id, "status": status, "run_date": day, "started_at": _time(began or "0")}
+    return None
+
+
 class _Api:
     """BigQuery's REST API: a hundred small calls, for which the client's library would take longer to load."""
 
     def __init__(self, cloud: Cloud) -> None:
-        access.require_whole(cloud)
+        if BIGQUERY not in cloud.processes.running():
+            raise LaptopError("BigQuery is not running: run `omnipipe up`")
         self._url = f"{cloud.bigquery_url}/bigquery/v2/projects/{cloud.project}"
         self._session = requests.Session()
         self._session.headers.update(cloud.as_owner())
@@ -151,6 +172,21 @@ class _Api:
         if not answer.ok:
             raise LaptopError(f"BigQuery refused {path}: {answer.text[:500]}")
         return answer.json()
+
+    def counts(self, tables: list[str]) -> dict[str, int]:
+        """How many rows each table has; the emulator's ``numRows`` does not follow DML."""
+        if not tables:
+            return {}
+        query = " UNION ALL ".join(f"SELECT '{table}', COUNT(*) FROM {table}" for table in tables)  # noqa: S608 - names
+        return {str(name): int(count or 0) for name, count in self.texts(query)}
+
+    def texts(self, query: str) -> list[list[str | None]]:
+        """The rows of a small query, each value as the API writes it."""
+        body = {"query": query, "useLegacySql": False}
+        answer = self._session.post(f"{self._url}/queries", json=body, timeout=_TIMEOUT_S)
+        if not answer.ok:
+            raise LaptopError(f"BigQuery refused the query: {answer.text[:500]}")
+        return [[cell["v"] for cell in row["f"]] for row in answer.json().get("rows", [])]
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Dataset and name of every table and view."""
@@ -170,7 +206,7 @@ def _with_datasets(cloud: Cloud, statement: str) -> str:
         datasets = sorted({dataset for dataset, _ in api.names()})
 
     def all_of(found: re.Match[str]) -> str:
-        parts = (f"SELECT * FROM {dataset}.INFORMATION_SCHEMA.{found[1]}" for dataset in datasets)
+        parts = (f"SELECT * FROM {dataset}.INFORMATION_SCHEMA.{found[1]}" for dataset in datasets)  # noqa: S608 - names
         return f"({' UNION ALL '.join(parts)})"
 
     return _OF_NO_DATASET.sub(all_of, statement)

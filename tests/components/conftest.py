@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from tests.components.mocks import Recorder, record
 
 # prod with all that a stack may leave out.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.images import Image, build, digest_of
 from omnipipe.laptop.services.base import Kind, Recorded
 
 if TYPE_CHECKING:
@@ -24,17 +24,21 @@ class DockerImage(Kind):
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         context = Path(resource.inputs["context"]["location"])
         image = build(context, Path(resource.inputs["dockerfile"]["location"]), cloud.home.path("images"))
-        tag = resource.inputs["tags"][0]
         resource.id = image.digest
-        resource.outputs = {
-            **resource.inputs,
-            "digest": image.digest,
-            "ref": f"{tag}@{image.digest}",
-            "contextHash": image.digest,
-        }
+        resource.outputs = _outputs(resource, image.digest)
+
+    def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
+        context, dockerfile = (Path(resource.inputs[name]["location"]) for name in ("context", "dockerfile"))
+        digest = digest_of(context, dockerfile)
+        return _outputs(resource, digest)
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return str(image_of(cloud, resource.outputs["ref"]).root)
+
+
+def _outputs(resource: Resource, digest: str) -> dict[str, Any]:
+    tag = resource.inputs["tags"][0]
+    return {**resource.inputs, "digest": digest, "ref": f"{tag}@{digest}", "contextHash": digest}
 
 
 def image_of(cloud: Cloud, reference: str) -> Image:

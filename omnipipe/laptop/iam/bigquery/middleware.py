@@ -276,9 +276,9 @@ class _Answer:
         await self._send(message)
         if self._start["status"] < 300 and call.replaced:
             self._held += body
-            if not message.get("more_body"):
-                if b'"errorResult"' not in self._held and b'"errors"' not in self._held:
-                    self._gate.succeeded(call)
+            failed = b'"errorResult"' in self._held or b'"errors"' in self._held
+            if not message.get("more_body") and not failed:
+                self._gate.succeeded(call)
 
     async def _begin(self, length: int | None) -> None:
         """Send the start of the answer, with the length that its body has now."""
