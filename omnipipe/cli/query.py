@@ -41,16 +41,15 @@ def sql(
     if json_ and csv:
         raise LaptopError("--json and --csv are two forms of the same: choose one")
     cloud = access.current_cloud()
-    if query is None:
-        if sys.stdin.isatty():
-            access.require_whole(cloud)
-            return _prompt(cloud, limit)
-        query = sys.stdin.read()
+    if query is None and sys.stdin.isatty():
+        access.require_whole(cloud)
+        return _prompt(cloud, limit)
+    statement = sys.stdin.read() if query is None else query
     in_terminal = console.is_terminal and not json_ and not csv
     if limit is None and in_terminal:
         limit = DEFAULT_ROWS
     with progress("Asking BigQuery", quiet=not in_terminal):
-        found = queries.first_rows(cloud, query, limit or None)
+        found = queries.first_rows(cloud, statement, limit or None)
     if json_:
         print_json([dict(zip(found.columns, map(as_json, row), strict=True)) for row in found.rows])
     elif csv:

@@ -9,7 +9,7 @@ import typer
 from omnipipe.cli.console import progress, say
 
 # What comes after `omnipipe dbt` is dbt's own.
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _DBT_JOB = "dbt"
 
 

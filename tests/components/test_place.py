@@ -79,5 +79,5 @@ def test_where_bigquery_may_keep_data(text: str, may: bool) -> None:
 
 
 def test_a_region_that_google_does_not_have_is_told_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="^region is 'europe-west99': give one such as europe-west9, not a zone"):
+    with pytest.raises(ValueError, match=r"^region is 'europe-west99': give one such as europe-west9, not a zone"):
         Place("my-project", "europe-west99")

@@ -113,7 +113,7 @@ class Day:
 
     def workflow(self) -> str | None:
         """Run the whole workflow; the name of the step that failed."""
-        execution = access.run_daily(self.cloud, None, lambda _: None)
+        execution = access.run_daily(self.cloud, None, lambda *_: None)
         if execution["state"] == "SUCCEEDED":
             return None
         return json.loads(execution["error"]["payload"]).get("step", "init")
