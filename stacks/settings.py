@@ -60,7 +60,9 @@ def problems(config: Mapping[str, str], stack: str) -> list[tuple[str, str]]:
 def _read(config: Mapping[str, str], stack: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The values by field, and the problems by key."""
     values: dict[str, Any] = {"stack": stack}
-    found = [(key, f"{key} is not set: pulumi config set {key} …") for key in _OF_GOOGLE_KEYS if not config.get(key)]
+    found = [
+        (key, f"{key} is not set: pulumi config set {key} …") for key in _OF_GOOGLE_KEYS if not config.get(key)
+    ]
     if not found:
         try:
             values["place"] = Place(*(config[key] for key in _OF_GOOGLE_KEYS))

@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
     cloud.home.prepare()
     cloud.remember()
     make_current(cloud.home)
-    trace = 'Traceback (most recent call last):\n  File "main.py", line 3\nKeyError: \'x\''
+    trace = "Traceback (most recent call last):\n  File \"main.py\", line 3\nKeyError: 'x'"
     cloud.home.log_file("weather").write_text(
         entry("asked", 90, run_id="r-1")
         + entry("step weather failed: 'x'", 10, "ERROR", stack_trace=trace, run_id="r-2")
@@ -73,7 +73,9 @@ def test_a_run_can_be_picked_by_the_beginning_of_its_id(home: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("since", ["1h", "3600s", (NOW - timedelta(hours=1)).isoformat()], ids=["age", "seconds", "time"])
+@pytest.mark.parametrize(
+    "since", ["1h", "3600s", (NOW - timedelta(hours=1)).isoformat()], ids=["age", "seconds", "time"]
+)
 def test_only_what_is_newer_is_shown(home: Path, since: str) -> None:
     shown = "\n".join(lines(home, "--since", since))
     assert "asked" not in shown

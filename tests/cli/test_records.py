@@ -56,7 +56,12 @@ def test_csv_quotes_what_needs_it_and_leaves_null_empty(capsys: pytest.CaptureFi
 
 
 ROWS = [
-    ["weather", "succeeded", "5,952", "5952 new hours of 8 cities from 2026-10-22 to 2026-11-21, and some words more"],
+    [
+        "weather",
+        "succeeded",
+        "5,952",
+        "5952 new hours of 8 cities from 2026-10-22 to 2026-11-21, and some words more",
+    ],
     ["dbt", "failed", "", "no"],
 ]
 COLUMNS = ("step", "status", "rows", "")
@@ -71,7 +76,9 @@ def test_into_a_pipe_nothing_is_folded_or_cut(capsys: pytest.CaptureFixture[str]
 def screen(monkeypatch: pytest.MonkeyPatch, width: int) -> io.StringIO:
     """A terminal of some width in the place of this one."""
     file = io.StringIO()
-    monkeypatch.setattr(records, "console", Console(file=file, force_terminal=True, width=width, color_system=None))
+    monkeypatch.setattr(
+        records, "console", Console(file=file, force_terminal=True, width=width, color_system=None)
+    )
     return file
 
 

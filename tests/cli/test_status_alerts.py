@@ -41,7 +41,11 @@ def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:
 
     done = run("status", "--all", OMNIPIPE_HOME=str(home))
     assert done.returncode == 0, done.stderr
-    (line,) = (line for line in done.stdout.splitlines() if "FIRING" in line and "no data," not in line and "ok" not in line)
+    (line,) = (
+        line
+        for line in done.stdout.splitlines()
+        if "FIRING" in line and "no data," not in line and "ok" not in line
+    )
     assert line.split("  ")[0] == "monitoring: Errors of the job dbt"
     assert "monitoring: Errors of the job probe" not in done.stdout
     assert "monitoring: No successful run" in done.stdout

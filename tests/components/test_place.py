@@ -25,7 +25,9 @@ def test_what_no_project_is_called_is_refused(project: str) -> None:
 
 @pytest.mark.parametrize("region", ["", "EU", "global", "europe-west1-b", "Europe-West1", "europe-west", "europe"])
 def test_what_no_region_is_called_is_refused(region: str) -> None:
-    with pytest.raises(ValueError, match=f"^region is '{region}': give one such as [a-z]+-[a-z]+[0-9]+, not a zone"):
+    with pytest.raises(
+        ValueError, match=f"^region is '{region}': give one such as [a-z]+-[a-z]+[0-9]+, not a zone"
+    ):
         Place("shop-prod", region)
 
 

@@ -73,7 +73,9 @@ def test_another_name_of_a_database_replaces_it_and_loses_its_data(cloud: Cloud)
 def test_a_replacement_that_loses_data_is_refused_before_anything_is_touched(cloud: Cloud) -> None:
     left(cloud, DATABASE, "mobility", instance="oltp", name="mobility")
     before = list(cloud.registry)
-    with pytest.raises(LosesData, match="sql.Database mobility would be replaced, and its data lost: name mobility"):
+    with pytest.raises(
+        LosesData, match=r"sql\.Database mobility would be replaced, and its data lost: name mobility"
+    ):
         Deployment(cloud).register(DATABASE, "mobility", {"instance": "oltp", "name": "rides"}, False)
     assert list(cloud.registry) == before
 

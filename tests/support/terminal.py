@@ -15,7 +15,12 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
 def in_terminal(
-    command: Sequence[str], environment: Mapping[str, str], *, columns: int, typed: str = "", timeout_s: float = 120
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    columns: int,
+    typed: str = "",
+    timeout_s: float = 120,
 ) -> tuple[int, str]:
     """Run a command in a terminal; returns its exit code, and the lines as they stand there at the end.
 
