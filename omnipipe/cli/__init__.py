@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from omnipipe.cli import cloud, demo, logs, query, runs, sources, status, tools, workflow
+from omnipipe.cli import cloud, demo, environment, logs, query, runs, sources, status, tools, workflow
 from omnipipe.cli.console import fail
 
 
@@ -49,6 +49,7 @@ app.command()(query.describe)
 app.command()(logs.logs)
 app.command()(runs.deliveries)
 app.command()(tools.job)
+app.command()(environment.env)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")

@@ -70,14 +70,13 @@ def up(
     home = Home(home_root(), stack)
     home.prepare()
     with lock(home.root):
-        cloud, project = _opened(home)
+        cloud, project = _opened(home, check)
         changes: list[Changed] = []
 
         def count(what: str, resource: Resource) -> None:
             changes.append(Changed(what, resource.kind, resource.name))
             report(what, resource)
 
-        check(project)
         cloud.real_weather = real_weather
         cloud.remember()
         make_current(home)
@@ -106,19 +105,19 @@ def preview(stack: str, *, real_weather: bool = False, check: Check = lambda _: 
     """
     from omnipipe.laptop import plan
 
-    cloud, project = _opened(Home(home_root(), stack))
-    check(project)
+    cloud, project = _opened(Home(home_root(), stack), check)
     cloud.real_weather = real_weather
     return plan.preview(cloud, project)
 
 
-def _opened(home: Home) -> tuple[Cloud, Project]:
+def _opened(home: Home, check: Check) -> tuple[Cloud, Project]:
     """The cloud of a home as its stack's file wants it now.
 
     Raises LaptopError for a file that is wrong, while another stack is up, and when what was made with the file's
     earlier project, region or ports cannot follow.
     """
     project = Project.load(PROJECT_ROOT, home.stack)
+    check(project)
     _refuse_another_stack(home)
     place: dict[str, Any] = {"project": project.config["gcp:project"], "region": project.config["gcp:region"]}
     wanted = configured_base()

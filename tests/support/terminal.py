@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
@@ -11,7 +10,9 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+import pyte
+
+_LINES, _HISTORY = 50, 5000
 
 
 def in_terminal(
@@ -19,15 +20,16 @@ def in_terminal(
     environment: Mapping[str, str],
     *,
     columns: int,
-    typed: str = "",
+    typed: Sequence[str] = (),
     timeout_s: float = 120,
 ) -> tuple[int, str]:
     """Run a command in a terminal; returns its exit code, and the lines as they stand there at the end.
 
-    ``typed`` is what the person types, all at once. Lines that were written over, such as those of progress, are gone.
+    ``typed`` is what the person types: each part when the line ends with ``> ``, a prompt. Lines that were written
+    over, such as those of progress, are gone.
     """
     controller, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, columns, 0, 0))
     settings = termios.tcgetattr(terminal)
     settings[3] &= ~termios.ECHO
     termios.tcsetattr(terminal, termios.TCSANOW, settings)
@@ -41,8 +43,7 @@ def in_terminal(
         start_new_session=True,
     )
     os.close(terminal)
-    os.write(controller, typed.encode())
-    written = b""
+    written, waiting = b"", list(typed)
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if select.select([controller], [], [], 0.1)[0]:
@@ -53,13 +54,15 @@ def in_terminal(
             if not chunk:
                 break
             written += chunk
+            if waiting and written.endswith(b"> "):
+                os.write(controller, waiting.pop(0).encode())
     os.close(controller)
-    return process.wait(10), _as_it_stands(written.decode(errors="replace"))
+    return process.wait(10), _as_it_stands(written, columns)
 
 
-def _as_it_stands(text: str) -> str:
-    """The text without colours, and without what was erased: a line up to its last carriage return."""
-    lines = []
-    for line in _ESCAPE.sub("", text.replace("\r\n", "\n")).split("\n"):
-        lines.append(line.rpartition("\r")[2].rstrip())
-    return "\n".join(lines)
+def _as_it_stands(written: bytes, columns: int) -> str:
+    """The lines on the screen, those that went by above it too; colours and what was erased are gone."""
+    screen = pyte.HistoryScreen(columns, _LINES, history=_HISTORY)
+    pyte.ByteStream(screen).feed(written)
+    above = ["".join(line[column].data for column in range(columns)) for line in screen.history.top]
+    return "\n".join(line.rstrip() for line in (*above, *screen.display)).rstrip()
