@@ -38,7 +38,7 @@ def timed(self, module, execute=importlib.machinery.SourceFileLoader.exec_module
         name = "import " + ".".join(module.__name__.split(".")[:2 if module.__name__.startswith("pulumi") else 1])
         spent[name] = spent.get(name, 0) + time.perf_counter() - began
 importlib.machinery.SourceFileLoader.exec_module = timed
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from tests.components.mocks import record
 project = Project.load(Path(sys.argv[2]), sys.argv[1])
 before, began = sum(spent.values()), time.perf_counter()

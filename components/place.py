@@ -1,5 +1,6 @@
 """Where an environment is."""
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -7,7 +8,33 @@ from components.checks import require
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects (the form of a project's id)
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
+# https://cloud.google.com/compute/docs/regions-zones, as of 2026-11
+_REGIONS = frozenset(
+    f"{area}{number}"
+    for area, numbers in {
+        "africa-south": (1,),
+        "asia-east": (1, 2),
+        "asia-northeast": (1, 2, 3),
+        "asia-south": (1, 2),
+        "asia-southeast": (1, 2, 3),
+        "australia-southeast": (1, 2),
+        "europe-central": (2,),
+        "europe-north": (1, 2),
+        "europe-southwest": (1,),
+        "europe-west": (1, 2, 3, 4, 6, 8, 9, 10, 12),
+        "me-central": (1, 2),
+        "me-west": (1,),
+        "northamerica-northeast": (1, 2),
+        "northamerica-south": (1,),
+        "southamerica-east": (1,),
+        "southamerica-west": (1,),
+        "us-central": (1,),
+        "us-east": (1, 4, 5),
+        "us-south": (1,),
+        "us-west": (1, 2, 3, 4),
+    }.items()
+    for number in numbers
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +55,13 @@ class Place:
                 "name or number",
             ),
             (
-                bool(_REGION.fullmatch(self.region)),
-                f"region is {self.region!r}: give one such as europe-west1, not a zone",
+                self.region in _REGIONS,
+                f"region is {self.region!r}: give one such as {_nearest(self.region)}, not a zone (a region that is "
+                "newer than this list belongs into components/place.py)",
             ),
         )
+
+
+def _nearest(region: str) -> str:
+    """The region whose name is most like another text, to name it in an error."""
+    return next(iter(difflib.get_close_matches(region, sorted(_REGIONS), 1)), "europe-west1")

@@ -8,6 +8,7 @@ schema.sql). Which events come, and whom they meet, depends only on the seed num
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -127,11 +128,14 @@ class NoCustomers(RuntimeError):
     """There is nobody in the database whom something could happen to."""
 
 
-def run(dsn: str, seconds: float, rate: float, seed: int = 1) -> dict[str, int]:
+def run(
+    dsn: str, seconds: float, rate: float, seed: int = 1, report: Callable[[int], None] = lambda _: None
+) -> dict[str, int]:
     """Make ``rate`` events a second for ``seconds`` seconds, as a user who may write rows (APP_USER).
 
-    Returns how many rows changed, by kind of change. It ends in time, also when the database is slower than the
-    rate. Raises NoCustomers for a database that was not seeded, psycopg.Error for one that is not there.
+    ``report`` is told after each event how many rows have changed so far. Returns how many rows changed, by kind of
+    change. It ends in time, also when the database is slower than the rate. Raises NoCustomers for a database that
+    was not seeded, psycopg.Error for one that is not there.
     """
     chance = random.Random(seed)
     weights = [event.weight for event in _EVENTS]
@@ -150,6 +154,7 @@ def run(dsn: str, seconds: float, rate: float, seed: int = 1) -> dict[str, int]:
                 counts[event.kind] += rows
             else:  # it found nobody to happen to: no open trip, say
                 counts[_REQUEST.kind] += _do(connection, _REQUEST, values)
+            report(sum(counts.values()))
     return counts
 
 

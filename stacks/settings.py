@@ -1,6 +1,7 @@
 """The settings of a stack: what dev and prod may differ in. Pulumi.yaml describes each and has the defaults."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from components.platform_args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
 
 PROD = "prod"
+_OF_GOOGLE = ("project", "region")
+_OF_GOOGLE_KEYS = tuple(f"gcp:{key}" for key in _OF_GOOGLE)
 
 # https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of
 _MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
@@ -39,36 +42,52 @@ class Settings(PlatformArgs):
 
         Raises ValueError with everything that is missing, of another type or against a rule, at once.
         """
-        values: dict[str, Any] = {"stack": pulumi.get_stack()}
-        problems = []
         google, own = pulumi.Config("gcp"), pulumi.Config("omnipipe")
-        project, region = google.get("project"), google.get("region")
-        if project and region:
-            try:
-                values["place"] = Place(project, region)
-            except ValueError as error:
-                problems.append(str(error))
-        else:
-            problems += [
-                f"gcp:{key} is not set: pulumi config set gcp:{key} …"
-                for key, value in (("project", project), ("region", region))
-                if not value
-            ]
-        for field in dataclasses.fields(PlatformArgs):
-            if field.name == "place":
-                continue
-            key = setting_name(field.name)
-            try:
-                value = _READERS[field.type](own, key)
-            except (pulumi.ConfigTypeError, TypeError, ValueError):
-                problems.append(f"{key} is {own.get(key)!r}: it takes {_TYPES[field.type]}")
-                continue
-            if value is None:
-                problems.append(f"{key} is not set: pulumi config set {key} …")
-            else:
-                values[field.name] = value
-        _refuse(problems + _broken_rules(values))
+        given = {f"gcp:{key}": google.get(key) for key in _OF_GOOGLE}
+        given |= {key_of(field.name): own.get(setting_name(field.name)) for field in _fields()}
+        values, found = _read({key: text for key, text in given.items() if text is not None}, pulumi.get_stack())
+        _refuse(found)
         return Settings(**values)
+
+
+def problems(config: Mapping[str, str], stack: str) -> list[tuple[str, str]]:
+    """What is missing, of another type or against a rule in a stack's configuration: the key, and what to do.
+
+    ``config`` has the texts of the values by their whole keys, such as ``gcp:project`` and ``omnipipe:schedule``.
+    """
+    return _read(config, stack)[1]
+
+
+def _read(config: Mapping[str, str], stack: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The values by field, and the problems by key."""
+    values: dict[str, Any] = {"stack": stack}
+    found = [
+        (key, f"{key} is not set: pulumi config set {key} …") for key in _OF_GOOGLE_KEYS if not config.get(key)
+    ]
+    if not found:
+        try:
+            values["place"] = Place(*(config[key] for key in _OF_GOOGLE_KEYS))
+        except ValueError as error:
+            found.append((_OF_GOOGLE_KEYS[1 if str(error).startswith("region") else 0], str(error)))
+    for field in _fields():
+        key, text = key_of(field.name), config.get(key_of(field.name))
+        if text is None:
+            found.append((key, f"{setting_name(field.name)} is not set: pulumi config set {key} …"))
+            continue
+        try:
+            values[field.name] = _PARSERS[field.type](text)
+        except (KeyError, TypeError, ValueError):
+            found.append((key, f"{setting_name(field.name)} is {text!r}: it takes {_TYPES[field.type]}"))
+    return values, found + _broken_rules(values)
+
+
+def _fields() -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(PlatformArgs) if field.name != "place"]
+
+
+def key_of(field: str) -> str:
+    """The whole key of a field in Pulumi's configuration."""
+    return f"omnipipe:{setting_name(field)}" if field != "place" else _OF_GOOGLE_KEYS[1]
 
 
 def setting_name(field: str) -> str:
@@ -77,19 +96,18 @@ def setting_name(field: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def _names(config: pulumi.Config, key: str) -> tuple[str, ...] | None:
-    value = config.get_object(key)
-    if value is None:
-        return None
+def _names(text: str) -> tuple[str, ...]:
+    value = json.loads(text)
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise TypeError(key)
+        raise TypeError(text)
     return tuple(value)
 
 
-_READERS: dict[Any, Callable[[pulumi.Config, str], Any]] = {
-    str: pulumi.Config.get,
-    bool: pulumi.Config.get_bool,
-    int: pulumi.Config.get_int,
+# As pulumi.Config reads them.
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+    int: int,
     tuple[str, ...]: _names,
 }
 _TYPES: dict[Any, str] = {bool: "true or false", int: "a whole number", tuple[str, ...]: "a list of texts"}
@@ -215,16 +233,16 @@ _RULES = (
 )
 
 
-def _broken_rules(values: Mapping[str, Any]) -> list[str]:
-    """The words of each rule whose settings are all there and that they break."""
+def _broken_rules(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each rule whose settings are all there and that they break: the key of its first setting, and its words."""
     given = [(rule, [values[field] for field in rule.fields if field in values]) for rule in _RULES]
     return [
-        rule.words.format(*arguments)
+        (key_of(next(field for field in rule.fields if field != "stack")), rule.words.format(*arguments))
         for rule, arguments in given
         if len(arguments) == len(rule.fields) and not rule.holds(*arguments)
     ]
 
 
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise ValueError("the stack's settings do not fit: " + "; ".join(problems))
+def _refuse(found: list[tuple[str, str]]) -> None:
+    if found:
+        raise ValueError("\n".join(["the stack's settings do not fit:", *(words for _, words in found)]))

@@ -2,28 +2,56 @@
 
 import gc
 import os
+from typing import Annotated
 
 import typer
 
-from omnipipe.cli import cloud, demo, inspect, replay, runs, sources, workflow
+from omnipipe.cli import cloud, demo, environment, logs, query, replay, runs, sources, status, tools, workflow
 from omnipipe.cli.console import fail
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"omnipipe {version('omnipipe')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="A Google Cloud data platform as one Pulumi program, run on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _omnipipe(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A Google Cloud data platform as one Pulumi program, run on this machine."""
+
+
 app.command()(cloud.up)
+app.command()(cloud.preview)
 app.command()(cloud.down)
-app.command()(cloud.status)
+app.command()(status.status)
 app.command()(sources.seed)
 app.command()(sources.traffic)
 app.command()(runs.run)
 app.command()(runs.probe)
 app.command()(replay.replay)
-app.command()(inspect.sql)
-app.command()(inspect.logs)
+app.command()(query.sql)
+app.command()(query.tables)
+app.command()(query.describe)
+app.command()(logs.logs)
+app.command()(runs.deliveries)
+app.command()(tools.job)
+app.command()(environment.env)
+app.command(context_settings=tools.PASSED_ON)(tools.dbt)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")
 

@@ -1,11 +1,14 @@
 """`demo`: a whole day on this machine, in one command."""
 
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from omnipipe.cli.console import console, table
+from omnipipe.cli.console import called, console, say
+from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -34,20 +37,21 @@ def demo(
     began = time.monotonic()
     _heading(1, "Up: the Pulumi program, every resource made real on this machine")
     up = bring_up("dev")
-    console.print(f"{sum(up.changes.values())} resources after {up.seconds:.1f} s.")
+    console.print(f"{len(up.changes)} resources after {up.seconds:.1f} s.")
 
     cloud = access.running_cloud()
     with lifecycle.ending_everything_on_interrupt(cloud):
         _show_a_day(cloud, trips)
     console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
     for command, purpose in (
-        ("omnipipe status", "what runs, and where"),
-        ("omnipipe sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
-        ("omnipipe probe", "what the alerts on silent failures look at"),
-        ("omnipipe traffic", "more business; then omnipipe run"),
-        ("omnipipe down", "stop it; the data stays"),
+        ("status", "what runs, and where"),
+        ("tables", "the tables, and how many rows each has"),
+        ("sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
+        ("deliveries", "what the webhook has received"),
+        ("traffic", "more business; then run"),
+        ("down", "stop it; the data stays"),
     ):
-        console.print(f"  [bold]{command:<46}[/]{purpose}")
+        console.print(f"  [bold]{escape(called(command)):<52}[/]{purpose}", soft_wrap=True)
 
 
 def _show_a_day(cloud: "Cloud", trips: int) -> None:
@@ -64,7 +68,7 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
 
     _heading(4, f"Traffic: {TRAFFIC_SECONDS:.0f} s of business in Postgres")
     changes = go_on(TRAFFIC_SECONDS, TRAFFIC_RATE)
-    console.print(f"{in_words(changes)}.")
+    say(f"{in_words(changes)}.")
 
     _heading(5, "Run again: only what changed is read, transformed and sent")
     (since,) = access.query(cloud, "SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")[1][0]
@@ -76,16 +80,23 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
     table(
         ("", "first run", "second run"),
         [
-            ("seconds", first["seconds"], second["seconds"]),
-            ("rows written by dbt", _rows(first, "dbt"), _rows(second, "dbt")),
-            ("KPI rows that changed", sent_first, changed),
-            ("messages to the webhook", sent_first, sent_second),
+            ("seconds", f"{first['seconds']:.2f}", f"{second['seconds']:.2f}"),
+            ("rows written by dbt", f"{_rows(first, 'dbt'):,}", f"{_rows(second, 'dbt'):,}"),
+            ("KPI rows that changed", f"{sent_first:,}", f"{changed:,}"),
+            ("messages to the webhook", f"{sent_first:,}", f"{sent_second:,}"),
         ],
     )
 
     _heading(6, "The KPIs of the last two days (simulated data)")
     columns, rows = access.query(cloud, _KPIS)
-    table(columns, rows)
+    table(
+        columns,
+        [[f"{value:,.2f}" if isinstance(value, float | Decimal) else value for value in row] for row in rows],
+    )
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:,.2f}" if isinstance(value, float | Decimal) else value
 
 
 def _heading(number: int, text: str) -> None:

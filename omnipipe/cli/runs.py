@@ -1,4 +1,4 @@
-"""`run`: one daily run."""
+"""`run`, `probe` and `deliveries`: the day, what is measured of it, and what came of it outside."""
 
 import json
 import time
@@ -6,20 +6,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from omnipipe.cli.console import console, errors, print_json, progress, table
+from omnipipe.cli.console import called, errors, print_json, progress, say
+from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
 STEPS = ("init", "weather", "dbt", "validate", "reverse_sync", "finish")
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def run(
     run_date: Annotated[
         str | None, typer.Option("--date", help="The day to run for, YYYY-MM-DD; today without it.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="STEP", help="One step alone, such as dbt, outside of a run.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run the day: weather, dbt, validation, and only then the KPIs go out.
 
@@ -39,7 +45,16 @@ def run(
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, real_weather=cloud.real_weather, quiet=as_json)
         cloud = access.current_cloud()
-    result = daily_run(cloud, run_date, quiet=as_json)
+    try:
+        result = (
+            one_step(cloud, only, run_date, quiet=as_json) if only else daily_run(cloud, run_date, quiet=as_json)
+        )
+    except access.Interrupted as interrupted:
+        errors.print(escape(str(interrupted)), soft_wrap=True)
+        errors.print(
+            f"Start the day again with `{called('run')}`: it takes up where this one was.", soft_wrap=True
+        )
+        raise typer.Exit(130) from None
     if as_json:
         print_json(result)
     if result["status"] != "succeeded":
@@ -53,7 +68,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     """
     from dataclasses import asdict
 
-    from omnipipe.cli.cloud import show_alerts
+    from omnipipe.cli.status import show_alerts
     from omnipipe.laptop import access
     from omnipipe.laptop.monitoring import alerts
 
@@ -70,6 +85,34 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
         raise typer.Exit(1)
 
 
+def deliveries(
+    last: Annotated[int, typer.Option("--last", "-n", help="How many of the newest messages.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show what the webhook's receiver has got on this machine: the newest messages, and how many in all."""
+    from omnipipe.laptop import access, outside_world
+
+    summary, messages = outside_world.received(access.running_cloud(), last)
+    if as_json:
+        print_json({**summary, "messages": messages})
+        return
+    table(
+        ("received", "type", "key", "data"),
+        [
+            (
+                message["received_at"][:19].replace("T", " "),
+                message["body"]["type"],
+                f"{message['body']['data'].get('city')}/{message['body']['data'].get('day')}",
+                message["body"]["data"],
+            )
+            for message in messages
+        ],
+    )
+    say(
+        f"{summary['received']:,} messages, {summary['repeats']:,} repeats dropped, {summary['rejected']:,} rejected"
+    )
+
+
 def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
     """One daily run, with a progress line for each step and a table at the end; returns the same as plain data."""
     from omnipipe.laptop import access
@@ -78,21 +121,13 @@ def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = Fals
     with progress("Waiting until every change is in BigQuery", quiet=quiet) as line:
         access.wait_for_streams(cloud)
 
-        def on_step(step: str) -> None:
+        def on_step(step: str, said: str) -> None:
             if step in STEPS:
-                line.update(f"{step} ({STEPS.index(step) + 1} of {len(STEPS)})")
+                line.update(escape(f"{step} ({STEPS.index(step) + 1} of {len(STEPS)}) {said}"))
 
         execution = access.run_daily(cloud, run_date, on_step)
-    run_id = execution["name"].rpartition("/")[2]
-    _, rows = access.query(
-        cloud,
-        "SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message "
-        "FROM ops.step_runs WHERE run_id = @run_id ORDER BY started_at",
-        run_id=run_id,
-    )
-    steps = [dict(zip(("step", "status", "rows", "seconds", "message"), row, strict=True)) for row in rows]
     status = execution["state"].lower()
-    result = {"run_id": run_id, "status": status, "seconds": time.monotonic() - began, "steps": steps}
+    result = _result(cloud, execution["name"].rpartition("/")[2], status, began)
     if status != "succeeded":
         result["error"] = json.loads(execution["error"]["payload"])
     if not quiet:
@@ -100,17 +135,55 @@ def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = Fals
     return result
 
 
+def one_step(cloud: "Cloud", step: str, run_date: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
+    """One step of the day by itself, under a run id of its own; shown and returned as a run."""
+    from omnipipe.laptop import access
+
+    began = time.monotonic()
+    with progress(step, quiet=quiet):
+        run_id, failure = access.run_step(cloud, step, run_date)
+    result = _result(cloud, run_id, "failed" if failure else "succeeded", began)
+    if failure:
+        result["error"] = {"message": failure}
+    if not quiet:
+        show(result)
+    return result
+
+
+def _result(cloud: "Cloud", run_id: str, status: str, began: float) -> dict[str, Any]:
+    from omnipipe.laptop import access
+
+    _, rows = access.query(
+        cloud,
+        "SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message "
+        "FROM ops.step_runs WHERE run_id = @run_id ORDER BY started_at",
+        run_id=run_id,
+    )
+    steps = [dict(zip(("step", "status", "rows", "seconds", "message"), row, strict=True)) for row in rows]
+    return {"run_id": run_id, "status": status, "seconds": time.monotonic() - began, "steps": steps}
+
+
 def show(result: dict[str, Any]) -> None:
     """Print a run as a table, and the cause of its failure."""
     table(
         ("step", "status", "rows", "seconds", ""),
-        [(s["step"], s["status"], s["rows"], float(s["seconds"]), s["message"]) for s in result["steps"]],
+        [
+            (
+                step["step"],
+                step["status"],
+                "" if step["rows"] is None else f"{step['rows']:,}",
+                f"{float(step['seconds']):.2f}",
+                step["message"] or "",
+            )
+            for step in result["steps"]
+        ],
     )
-    console.print(f"Run {result['run_id']} {result['status']} after {result['seconds']:.1f} s.")
+    say(f"Run {result['run_id']} {result['status']} after {result['seconds']:.1f} s.")
     if result["status"] != "succeeded":
         failed = [step for step in result["steps"] if step["status"] == "failed"]
         cause = failed[-1]["message"] if failed else result["error"].get("message", result["error"])
         errors.print("failed:", style="bold red", end=" ")
         errors.print(cause, markup=False, soft_wrap=True)
         if not any(step["step"] == "reverse_sync" for step in result["steps"]):
-            errors.print("Nothing was sent. `omnipipe logs SERVICE` shows what a step has written.")
+            command = called(f"logs --run {result['run_id'][:8]}")
+            errors.print(f"Nothing was sent. `{command}` shows what the steps have written.", soft_wrap=True)

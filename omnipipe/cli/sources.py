@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import console, print_json
+from omnipipe.cli.console import called, print_json, progress, say
 
 DEFAULT_TRIPS = 100_000
 DEFAULT_TRAFFIC_SECONDS = 10.0
@@ -22,11 +22,11 @@ def seed(
 
     The same number of trips gives the same rows; seeding again changes nothing.
     """
-    done = fill(trips)
+    done = fill(trips, quiet=as_json)
     if as_json:
         print_json(done)
     else:
-        console.print(f"{done['message']}.")
+        say(f"{done['message']}. Next: [bold]{called('run')}[/]")
 
 
 def traffic(
@@ -35,31 +35,41 @@ def traffic(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Go on with the business: trips and customers come, change and go; now and then a customer's key changes."""
-    done = go_on(seconds, rate)
+    done = go_on(seconds, rate, quiet=as_json)
     if as_json:
         print_json(done)
     else:
-        console.print(f"{sum(done.values()):,} rows changed: {in_words(done)}.")
+        say(f"{sum(done.values()):,} rows changed: {in_words(done)}. Next: [bold]{called('run')}[/]")
 
 
-def fill(trips: int) -> dict[str, Any]:
+def fill(trips: int, *, quiet: bool = False) -> dict[str, Any]:
     """Load the generated customers and trips; returns what is there and how long it took."""
     from omnipipe.laptop import access
     from seed.generator import Plan
     from seed.load import load
 
     plan = Plan(trips=trips, end=datetime.now(UTC).date())
-    with _told_in_one_line():
-        return vars(load(access.connection_string(access.running_cloud()), plan))
+    database = access.connection_string(access.running_cloud())
+    with _told_in_one_line(), progress("Generating trips", quiet=quiet) as line:
+
+        def report(table: str, rows: int) -> None:
+            line.update(f"Loading {table}: {rows:,} rows")
+
+        return vars(load(database, plan, report))
 
 
-def go_on(seconds: float, rate: float) -> dict[str, int]:
+def go_on(seconds: float, rate: float, *, quiet: bool = False) -> dict[str, int]:
     """Make traffic; returns the changed rows by kind of change."""
     from omnipipe.laptop import access
     from seed.traffic import run
 
-    with _told_in_one_line():
-        return run(access.connection_string(access.running_cloud()), seconds, rate)
+    database = access.connection_string(access.running_cloud())
+    with _told_in_one_line(), progress(f"Business for {seconds:g} s", quiet=quiet) as line:
+
+        def report(rows: int) -> None:
+            line.update(f"Business for {seconds:g} s: {rows:,} rows changed")
+
+        return run(database, seconds, rate, report=report)
 
 
 def in_words(counts: dict[str, int]) -> str:

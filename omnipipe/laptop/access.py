@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import requests
 from psycopg.conninfo import make_conninfo
 
-from omnipipe.laptop import lifecycle
+from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
@@ -24,6 +26,15 @@ from omnipipe.laptop.services.functions import address as function_address
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
+if TYPE_CHECKING:
+    from google.cloud import bigquery
+
+# A run that is cancelled cannot write its own end.
+_CUT_OFF = """
+    UPDATE ops.pipeline_runs
+    SET status = 'interrupted', finished_at = CURRENT_TIMESTAMP(), error = 'cancelled by Ctrl-C'
+    WHERE run_id = @run_id AND status = 'running'
+"""
 PROBE = "probe"
 REVERSE_SYNC = "reverse-sync"
 
@@ -64,28 +75,36 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     from google.api_core.retry import Retry
     from google.cloud import bigquery
 
-    from omnipipe.laptop.iam.credentials import LocalCredentials
-
-    if "bigquery" not in cloud.processes.running():
-        raise LaptopError("BigQuery is not running: run `omnipipe up`")
-    client = bigquery.Client(
-        cloud.project,
-        credentials=LocalCredentials(cloud.tokens, OWNER),
-        client_options={"api_endpoint": cloud.bigquery_url},
-    )
     try:
         given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
         # No retries: on this machine an error is an answer.
         never = Retry(predicate=lambda _: False)
         config = bigquery.QueryJobConfig(query_parameters=given)
         # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
-        result = client.query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
+        result = (
+            client(cloud).query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
+        )
+        return [field.name for field in result.schema], [list(row.values()) for row in result]
     except GoogleAPICallError as error:
         reason = error.errors[0]["message"] if error.errors else str(error.message)
         raise LaptopError(f"BigQuery refused the query: {reason.splitlines()[0]}") from error
     except requests.ConnectionError as error:
         raise LaptopError("BigQuery does not answer: `omnipipe up` brings it back") from error
-    return [field.name for field in result.schema], [list(row.values()) for row in result]
+
+
+def client(cloud: Cloud) -> bigquery.Client:
+    """A client of this cloud's BigQuery, as the owner. Raises LaptopError when BigQuery is not running."""
+    from google.cloud import bigquery
+
+    from omnipipe.laptop.iam.credentials import LocalCredentials
+
+    if "bigquery" not in cloud.processes.running():
+        raise LaptopError("BigQuery is not running: run `omnipipe up`")
+    return bigquery.Client(
+        cloud.project,
+        credentials=LocalCredentials(cloud.tokens, OWNER),
+        client_options={"api_endpoint": cloud.bigquery_url},
+    )
 
 
 def connection_string(cloud: Cloud) -> str:
@@ -138,10 +157,15 @@ def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
                     raise
 
 
-def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]) -> dict[str, Any]:
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a run went on: the text says what was stopped, and what goes on."""
+
+
+def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], None]) -> dict[str, Any]:
     """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
 
-    ``on_step`` is told of each step as it begins. Ctrl-C cancels the execution.
+    ``on_step`` is told which step runs, and the last that it wrote. Ctrl-C cancels the execution, records that, and
+    raises Interrupted.
 
     Raises LaptopError when a process of the laptop cloud ends on the way.
     """
@@ -149,7 +173,8 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
     argument = json.dumps({"run_date": run_date} if run_date else {})
     execution = _call(cloud, "POST", f"{workflow.id}/executions", {"argument": argument})
     name = execution["name"]
-    seen = None
+    steps = workloads.steps(cloud)
+    step, since = "", time.time()
     try:
         checked = time.monotonic()
         while execution["state"] == "ACTIVE":
@@ -158,13 +183,20 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]
                 require_whole(cloud)  # clients wait minutes for a service that is gone
                 checked = time.monotonic()
             execution = _call(cloud, "GET", name)
-            steps = execution["status"]["currentSteps"]
-            if steps and steps[0]["step"] != seen:
-                seen = steps[0]["step"]
-                on_step(seen)
-    except (KeyboardInterrupt, LaptopError):
+            current = execution["status"]["currentSteps"]
+            if current and current[0]["step"] != step:
+                step, since = current[0]["step"], time.time()
+            if step:
+                on_step(step, _said(cloud, steps[step].inputs["name"], since) if step in steps else "")
+    except (KeyboardInterrupt, LaptopError) as cause:
         with suppress(LaptopError):  # the service that would cancel may be the one that is gone
             _call(cloud, "POST", f"{name}:cancel")
+        run_id = name.rpartition("/")[2]
+        if isinstance(cause, KeyboardInterrupt):
+            with suppress(LaptopError):
+                query(cloud, _CUT_OFF, run_id=run_id)
+            began = f"The step {step} had begun, and ends by itself; nothing" if step in steps else "Nothing"
+            raise Interrupted(f"The run {run_id} was cancelled. {began} after it is started.") from None
         raise
     return execution
 
@@ -186,6 +218,38 @@ def replay(cloud: Cloud, wanted: str | list[str]) -> dict[str, Any]:
     if not answer.ok:
         raise LaptopError(body["error"])
     return body
+
+
+def run_step(cloud: Cloud, step: str, run_date: str | None) -> tuple[str, str | None]:
+    """Start one step of the day as the workflow would, with a run id of its own.
+
+    Returns that id, and why the step failed, or None. Raises LaptopError, with those that there are, for no step.
+    """
+    steps = workloads.steps(cloud)
+    if step not in steps:
+        raise LaptopError(f"the day has no step {step!r}: choose one of {', '.join(steps)}")
+    run_id, day = str(uuid.uuid4()), run_date or datetime.now(UTC).date().isoformat()
+    resource = steps[step]
+    if resource.type == JOB:
+        failure = cloud.run_job(resource.id, {"RUN_ID": run_id, "RUN_DATE": day})
+        return run_id, failure and cloud.processes.last_words(resource.inputs["name"])
+    url = resource.outputs["serviceConfig"]["uri"]
+    headers = {"Authorization": f"Bearer {cloud.tokens.issue(OWNER, url)}"}
+    answer = requests.post(url, json={"run_id": run_id, "run_date": day}, headers=headers, timeout=600)
+    if answer.ok:
+        return run_id, None
+    try:
+        return run_id, str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return run_id, f"it answered {answer.status_code}: {answer.text[:500]}"
+
+
+def _said(cloud: Cloud, name: str, since: float) -> str:
+    """The last line that a step has written since a moment, or nothing."""
+    with suppress(FileNotFoundError):
+        if cloud.home.log_file(name).stat().st_mtime >= since:
+            return cloud.processes.last_words(name)
+    return ""
 
 
 def run_probe(cloud: Cloud) -> str | None:

@@ -33,6 +33,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,12 +135,14 @@ class _NotServed:
 def _behind_gate(app: ASGIApp, context: AppContext, data_dir: Path, identity: Identity) -> ASGIApp:
     from bqemulator.api.middleware import GzipRequestMiddleware
 
+    from omnipipe.laptop import googlesql
     from omnipipe.laptop.iam.bigquery.middleware import BigQueryGate
     from omnipipe.laptop.iam.bigquery.tags import PolicyTags
     from omnipipe.laptop.iam.gate import Gate
     from omnipipe.laptop.iam.tokens import Tokens
     from omnipipe.laptop.registry import Registry
 
+    threading.Thread(target=googlesql.language, daemon=True).start()  # ready when the first statement comes
     registry = Registry(identity.registry)
     gate = Gate(registry, Tokens(identity.token_key), context.settings.default_project_id)
     tags = PolicyTags(data_dir / "policy-tags.json")

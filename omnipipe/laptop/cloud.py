@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -41,10 +43,10 @@ class Cloud:
         self.project = project
         self.region = region
         self.real_weather = real_weather
+        self.base_port = base_port
         self.registry = Registry(self.identity.registry)
         self.processes = Processes(home.directory, home.log_file)
         self.ports = Ports(home.directory / "ports.json", base_port)
-        self._stack = {"project": project, "region": region, "real_weather": real_weather, "base_port": base_port}
         self._bigquery_ready = threading.Event()
 
     @staticmethod
@@ -53,15 +55,23 @@ class Cloud:
 
         Raises LaptopError when there is none.
         """
+        return Cloud(home, **Cloud.read(home))
+
+    @staticmethod
+    def read(home: Home) -> dict[str, Any]:
+        """What an earlier ``up`` wrote down of its cloud: project, region, real_weather, base_port.
+
+        Raises LaptopError when there is none.
+        """
         try:
-            stack = json.loads((home.directory / "stack.json").read_text())
+            return json.loads((home.directory / "stack.json").read_text())
         except FileNotFoundError:
             raise LaptopError("the laptop cloud was never up here: run `omnipipe up`") from None
-        return Cloud(home, **stack)
 
     def remember(self) -> None:
         """Write down what ``open`` reads."""
-        write_json(self.home.directory / "stack.json", self._stack)
+        stack = {name: getattr(self, name) for name in ("project", "region", "real_weather", "base_port")}
+        write_json(self.home.directory / "stack.json", stack)
 
     @property
     def identity(self) -> Identity:
@@ -133,10 +143,15 @@ class Cloud:
             self.ports.require_free(port_name)
         self.processes.ensure(spec)
 
-    def run_job(self, job_id: str) -> str | None:
-        """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message."""
+    def run_job(self, job_id: str, environment: Mapping[str, str] | None = None) -> str | None:
+        """Run a job through Cloud Run's API and wait for its end: None when it succeeded, else the error's message.
+
+        ``environment`` is added to the job's own.
+        """
         self.wait_for_google()
-        operation = requests.post(f"{self.google}/v2/{job_id}:run", json={}, headers=self.as_owner(), timeout=30)
+        added = [{"name": name, "value": value} for name, value in (environment or {}).items()]
+        body = {"overrides": {"containerOverrides": [{"env": added}]}} if added else {}
+        operation = requests.post(f"{self.google}/v2/{job_id}:run", json=body, headers=self.as_owner(), timeout=30)
         operation.raise_for_status()
         body = operation.json()
         while not body.get("done"):

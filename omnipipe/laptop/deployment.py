@@ -4,37 +4,65 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.errors import LaptopError, LosesData
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import KINDS
+from omnipipe.laptop.services.base import Kind
+
+
+def passes_by(type_: str) -> bool:
+    """Whether a type is no resource but Pulumi's own: the settings of a provider."""
+    return type_ == "pulumi:providers:gcp"
+
+
+def kind_of(type_: str, name: str) -> Kind:
+    """What a type is on this machine. Raises LaptopError for one that the laptop cloud does not know."""
+    kind = KINDS.get(type_)
+    if kind is None:
+        raise LaptopError(
+            f"the laptop cloud does not know {type_} ({name}): "
+            "add it to omnipipe/laptop/services, as something real or as `Recorded`"
+        )
+    return kind
 
 
 class Deployment:
     """One run of the program against a cloud.
 
-    ``report`` is told of each resource that was created, changed, found unchanged or removed.
+    ``report`` is told of each resource that was created, changed, found unchanged or removed. Unless
+    ``may_lose_data``, nothing with data in it is replaced or removed.
     """
 
-    def __init__(self, cloud: Cloud, report: Callable[[str, Resource], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        report: Callable[[str, Resource], None] = lambda *_: None,
+        *,
+        may_lose_data: bool = False,
+    ) -> None:
         self._cloud = cloud
         self._report = report
+        self._may_lose_data = may_lose_data
         self._registered: list[str] = []
 
     def register(
         self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str] = ()
     ) -> tuple[str, dict[str, Any]]:
-        """Make a resource of the program real; see ``omnipipe.laptop.program.Deployment``."""
-        kind = KINDS.get(type_)
-        if type_ == "pulumi:providers:gcp":
+        """Make a resource of the program real; see ``omnipipe.laptop.program.Deployment``.
+
+        Raises LaptopError, and LosesData before a resource with data in it is replaced without leave.
+        """
+        if passes_by(type_):
             return name, inputs
-        if kind is None:
-            raise LaptopError(
-                f"the laptop cloud does not know {type_} ({name}): "
-                "add it to omnipipe/laptop/services, as something real or as `Recorded`"
-            )
+        kind = kind_of(type_, name)
         resource = Resource(type_, name, inputs, protect=protect)
         previous = self._cloud.registry.get(resource.key)
-        replaced = previous is not None and _is_replaced(previous, inputs, replace_on_changes)
+        replaced = previous is not None and is_replaced(previous, inputs, replace_on_changes)
+        renamed = kind.replaces(resource, previous)
+        if previous and (replaced or renamed) and kind.holds_data and not self._may_lose_data:
+            changed = renamed or [key for key in inputs if previous.inputs.get(key) != inputs[key]]
+            values = ", ".join(f"{key} {previous.inputs.get(key)} becomes {inputs.get(key)}" for key in changed)
+            raise LosesData(f"{resource.kind} {name} would be replaced, and its data lost: {values}")
         try:
             if previous is not None and replaced:
                 kind.remove(self._cloud, previous)
@@ -56,7 +84,8 @@ class Deployment:
     def take_down_unregistered(self) -> None:
         """Take down what an earlier program registered and this one did not, the dependent ones first.
 
-        Raises LaptopError for a resource that is protected, before anything is taken down.
+        Raises LaptopError for a resource that is protected, and LosesData for those with data in them without leave,
+        before anything is taken down.
         """
         gone = [resource for resource in self._cloud.registry if resource.key not in self._registered]
         for resource in gone:
@@ -65,13 +94,25 @@ class Deployment:
                     f"{resource.kind} {resource.name} is protected, and the program no longer registers it: "
                     "register it again, or take `protect` away first"
                 )
+        with_data = [f"{each.kind} {each.name}" for each in gone if KINDS[each.type].holds_data]
+        if with_data and not self._may_lose_data:
+            raise LosesData(f"the program no longer registers {', '.join(with_data)}: their data would be lost")
         for resource in reversed(gone):
             KINDS[resource.type].remove(self._cloud, resource)
             self._cloud.registry.remove(resource)
             self._report("removed", resource)
 
+    def prove(self) -> None:
+        """Raise LaptopError, with a line for each, for what was made and does not do its work."""
+        problems = [
+            f"{resource.kind} {resource.name}: {problem}"
+            for resource in self._cloud.registry
+            if (problem := KINDS[resource.type].problem(self._cloud, resource))
+        ]
+        if problems:
+            raise LaptopError("\n".join(problems))
 
-def _is_replaced(previous: Resource, inputs: dict[str, Any], replace_on_changes: Sequence[str]) -> bool:
+def is_replaced(previous: Resource, inputs: dict[str, Any], replace_on_changes: Sequence[str]) -> bool:
     """Whether Pulumi would make a resource anew, by its option ``replaceOnChanges``.
 
     Only with ``*`` is what failed at its initialisation made anew; otherwise the provider is asked for an update, and

@@ -41,11 +41,54 @@ class Image:
         return Image(**json.loads((folder / "image.json").read_text()))
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """What a Dockerfile says: the files of the image by their place in it, its packages, and how it starts."""
+
+    steps: list[tuple[str, str]]
+    files: dict[str, Path]
+    packages: Path
+    workdir: str
+    env: dict[str, str]
+    entrypoint: list[str]
+    cmd: list[str]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same instructions and content."""
+        digest = hashlib.sha256(repr(self.steps).encode())
+        for name in sorted(self.files):
+            content = hashlib.sha256(self.files[name].read_bytes()).hexdigest()
+            digest.update(f"{name}\0{content}\n".encode())
+        return f"sha256:{digest.hexdigest()}"
+
+
 def build(context: Path, dockerfile: Path, images: Path) -> Image:
     """Build an image below ``images``; the same content gives the same digest and is not built again.
 
     Raises LaptopError for an instruction that the laptop does not carry out, and for a file that is missing.
     """
+    recipe = _recipe(context, dockerfile)
+    digest = recipe.digest
+    image = Image(
+        digest=digest,
+        root=str(images / digest.removeprefix("sha256:")[:16]),
+        workdir=recipe.workdir,
+        environment=str(environment(recipe.packages)),
+        env=recipe.env,
+        entrypoint=recipe.entrypoint,
+        cmd=recipe.cmd,
+    )
+    _write(image, recipe.files)
+    return image
+
+
+def digest_of(context: Path, dockerfile: Path) -> str:
+    """The digest that an image would have, without building it. Raises LaptopError as ``build``."""
+    return _recipe(context, dockerfile).digest
+
+
+def _recipe(context: Path, dockerfile: Path) -> _Recipe:
     steps = _instructions(dockerfile)
     ignored = _ignored(context, dockerfile)
     workdir, env, entrypoint, cmd, packages = PurePosixPath("/"), {}, [], [], None
@@ -75,21 +118,7 @@ def build(context: Path, dockerfile: Path, images: Path) -> Image:
                 )
     if packages is None or not (entrypoint or cmd):
         raise LaptopError(f"{dockerfile}: an image needs `RUN pip install -r FILE` and an ENTRYPOINT")
-
-    digest = hashlib.sha256(repr(steps).encode())
-    for name in sorted(files):
-        digest.update(f"{name}\0{hashlib.sha256(files[name].read_bytes()).hexdigest()}\n".encode())
-    image = Image(
-        digest=f"sha256:{digest.hexdigest()}",
-        root=str(images / digest.hexdigest()[:16]),
-        workdir=str(workdir),
-        environment=str(environment(packages)),
-        env=env,
-        entrypoint=entrypoint,
-        cmd=cmd,
-    )
-    _write(image, files)
-    return image
+    return _Recipe(steps, files, packages, str(workdir), env, entrypoint, cmd)
 
 
 def _instructions(dockerfile: Path) -> list[tuple[str, str]]:

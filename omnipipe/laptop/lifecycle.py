@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omnipipe.laptop import outside_world, program
+from omnipipe.laptop import outside_world
 from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
-from omnipipe.laptop.ports import configured_base
+from omnipipe.laptop.ports import DEFAULT_BASE, configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
+from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import datastream, functions, sql
 from omnipipe.laptop.services.run import JOB
 
+if TYPE_CHECKING:
+    from omnipipe.laptop.plan import Change
+
+# What a stack's configuration must hold to, beyond its form; it raises LaptopError.
+Check = Callable[[Project], None]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of a resource: created, changed, unchanged or removed."""
+
+    what: str
+    kind: str
+    name: str
+
 
 @dataclass(frozen=True)
 class Up:
-    """What ``up`` did: the resources by what became of them, the stack's outputs, and how long it took."""
+    """What ``up`` did with each resource, the stack's outputs, and how long it took, in seconds."""
 
     stack: str
-    changes: dict[str, int]
+    changes: tuple[Changed, ...]
     outputs: dict[str, Any]
     seconds: float
 
@@ -39,45 +54,97 @@ def up(
     stack: str,
     *,
     real_weather: bool = False,
+    may_lose_data: bool = False,
+    check: Check = lambda _: None,
     report: Callable[[str, Resource], None] = lambda *_: None,
 ) -> Up:
     """Run the program for a stack and make its resources real, in the background.
 
-    What is already as the program says is left alone; what it no longer registers is taken down.
+    What is already as the program says is left alone; what it no longer registers is taken down. ``check`` sees the
+    stack's own configuration, before the addresses of the outside world are replaced in it.
 
-    Raises LaptopError when something stands in the way; what was made until then stays, and the next ``up`` goes on.
+    Raises LosesData before something with data in it is replaced or removed without leave, and LaptopError when
+    something stands in the way; what was made until then stays, and the next ``up`` goes on.
     """
     began = time.monotonic()
     home = Home(home_root(), stack)
     home.prepare()
     with lock(home.root):
-        _refuse_another_stack(home)
-        project = program.Project.load(PROJECT_ROOT, stack)
-        changes: dict[str, int] = {}
+        cloud, project = _opened(home, check)
+        changes: list[Changed] = []
 
         def count(what: str, resource: Resource) -> None:
-            changes[what] = changes.get(what, 0) + 1
+            changes.append(Changed(what, resource.kind, resource.name))
             report(what, resource)
 
-        cloud = Cloud(
-            home,
-            project.config["gcp:project"],
-            project.config["gcp:region"],
-            real_weather=real_weather,
-            base_port=configured_base(),
-        )
+        cloud.real_weather = real_weather
         cloud.remember()
         make_current(home)
+        from omnipipe.laptop import program  # the SDK, which takes a while to load: other commands do without
+
         with ending_everything_on_interrupt(cloud):
             _start_own_processes(cloud)
             outside_world.start_weather_api(cloud)
             config = project.config | outside_world.replaced(cloud)
-            deployment = Deployment(cloud, count)
-            outputs = program.run(dataclasses.replace(project, config=config), deployment)
+            deployment = Deployment(cloud, count, may_lose_data=may_lose_data)
+            outputs = program.run(project.with_config(config), deployment)
             deployment.take_down_unregistered()
             outside_world.start_webhook(cloud)
             cloud.wait_for_google()
-    return Up(stack, changes, outputs, time.monotonic() - began)
+            deployment.prove()
+            if missing := missing_processes(cloud):
+                said = ", ".join(f"{name} ({cloud.processes.last_words(name)})" for name in missing)
+                raise LaptopError(f"it came up, and then these processes ended: {said}")
+    return Up(stack, tuple(changes), outputs, time.monotonic() - began)
+
+
+def preview(stack: str, *, real_weather: bool = False, check: Check = lambda _: None) -> list[Change]:
+    """What ``up`` would do, in the order of the program, without doing it.
+
+    Raises LaptopError as ``up`` would, as far as that can be told beforehand.
+    """
+    from omnipipe.laptop import plan
+
+    cloud, project = _opened(Home(home_root(), stack), check)
+    cloud.real_weather = real_weather
+    return plan.preview(cloud, project)
+
+
+def _opened(home: Home, check: Check) -> tuple[Cloud, Project]:
+    """The cloud of a home as its stack's file wants it now.
+
+    Raises LaptopError for a file that is wrong, while another stack is up, and when what was made with the file's
+    earlier project, region or ports cannot follow.
+    """
+    project = Project.load(PROJECT_ROOT, home.stack)
+    check(project)
+    _refuse_another_stack(home)
+    place: dict[str, Any] = {"project": project.config["gcp:project"], "region": project.config["gcp:region"]}
+    wanted = configured_base()
+    try:
+        before = Cloud.read(home)
+    except LaptopError:
+        return Cloud(home, **place, base_port=wanted or DEFAULT_BASE), project
+    cloud = Cloud(home, **place, base_port=wanted or before["base_port"])
+    if any(True for _ in cloud.registry):
+        moved = [
+            f"{project.lines.get(f'gcp:{name}', f'Pulumi.{home.stack}.yaml')}: gcp:{name} is {value}, and what is "
+            f"here was made for {before[name]}"
+            for name, value in place.items()
+            if value != before[name]
+        ]
+        if moved:
+            raise LaptopError(
+                "\n".join(moved)
+                + "\nData does not move to another project or region. To keep it, put the earlier "
+                "value back; to begin anew, remove it with `omnipipe down --purge`, and then `omnipipe up`"
+            )
+    if cloud.base_port != before["base_port"] and cloud.processes.running():
+        raise LaptopError(
+            f"the stack {home.stack} is up on the ports from {before['base_port']} on, and OMNIPIPE_PORT is "
+            f"{cloud.base_port}: unset it, or take the stack down first with `omnipipe down`"
+        )
+    return cloud, project
 
 
 def down(*, purge: bool = False) -> list[str]:

@@ -4,6 +4,7 @@ A workload reaches it below its service account's name, so the server knows who 
 ``http://HOST/metadata/EMAIL/computeMetadata/v1/…``.
 """
 
+import hmac
 import threading
 import time
 from collections.abc import Callable
@@ -90,5 +91,20 @@ def blueprint(
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/identity")
     def identity_token(email: str, _: str) -> str:
         return tokens.issue(email, request.args["audience"])
+
+    return routes
+
+
+def exchange(tokens: Tokens) -> Blueprint:
+    """OAuth's token endpoint, for the credentials file of who is at the keyboard (RFC 6749, section 6)."""
+    routes = Blueprint("oauth2", __name__)
+
+    @routes.post("/oauth2/token")
+    def token() -> tuple[Response, int] | Response:
+        given = request.form.get("refresh_token", "")
+        if not hmac.compare_digest(given, tokens.refresh_token()):
+            words = "the refresh token is of another home: `omnipipe env` writes the file anew"
+            return jsonify({"error": "invalid_grant", "error_description": words}), 400
+        return jsonify({"access_token": tokens.owner(), "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"})
 
     return routes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import requests
+
+from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_text
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.processes import Spec, clean_environment
@@ -43,6 +47,25 @@ def replaced(cloud: Cloud) -> dict[str, str]:
         if replacement.simulator in simulators(cloud)
     }
     return addresses | _ALLOWED_HERE
+
+
+def received(cloud: Cloud, last: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the webhook's receiver counts, and its newest messages, the oldest of them first, with parsed bodies.
+
+    Raises LaptopError when it does not answer.
+    """
+    url = f"http://{HOST}:{cloud.ports.of(WEBHOOK)}/received"
+    try:
+        summary = requests.get(url, timeout=5).json()
+        newest = (summary["latest"] or {}).get("number", 0)
+        found: list[dict[str, Any]] = []
+        while page := requests.get(
+            f"{url}/messages", {"after": found[-1]["number"] if found else max(0, newest - last)}, timeout=5
+        ).json()["messages"]:
+            found += page
+    except requests.RequestException as error:
+        raise LaptopError(f"the webhook's receiver does not answer ({error}): run `omnipipe up`") from error
+    return summary, [message | {"body": json.loads(message["body"])} for message in found[-last:]]
 
 
 def simulators(cloud: Cloud) -> list[str]:

@@ -16,12 +16,14 @@ DEFAULT_BASE = 18400
 HOST = "127.0.0.1"
 
 
-def configured_base() -> int:
-    """First port of a laptop cloud that is brought up: ``OMNIPIPE_PORT``, or 18400.
+def configured_base() -> int | None:
+    """First port of a laptop cloud, as ``OMNIPIPE_PORT`` says; None when it says nothing.
 
     Raises LaptopError when the setting is not a port.
     """
-    text = os.environ.get("OMNIPIPE_PORT", str(DEFAULT_BASE))
+    text = os.environ.get("OMNIPIPE_PORT")
+    if text is None:
+        return None
     if not text.isdigit() or not 1024 <= int(text) <= 65000:
         raise LaptopError(f"OMNIPIPE_PORT is {text!r}: give the first of about 20 free ports, 1024 to 65000")
     return int(text)

@@ -254,6 +254,11 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
             connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
 
+    def has_database(self, name: str) -> bool:
+        """Whether there is a database of this name."""
+        with self._admin() as admin:
+            return admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
     def drop_database(self, name: str) -> None:
         """Remove a database. As on Cloud SQL this fails while it is in use, also by a replication slot."""
         with self._admin() as connection:

@@ -66,6 +66,7 @@ class Processes:
         self._logs = logs
         self._starting = threading.Lock()
         self._closed = False
+        self._begins: dict[str, int] = {}  # where in its log the process that was started here begins
 
     def marker(self, name: str, spec: str = "", stop_signal: int = signal.SIGTERM) -> dict[str, str]:
         """Environment that makes a process, and what it starts, findable here."""
@@ -87,6 +88,7 @@ class Processes:
         with self._starting, log.open("ab") as output:
             if self._closed:
                 raise LaptopError(f"{spec.name} is not started: everything is being ended")
+            self._begins[spec.name] = output.tell()
             subprocess.Popen(
                 list(spec.argv),
                 env={**spec.env, **self.marker(spec.name, spec.digest, spec.stop_signal)},
@@ -115,9 +117,10 @@ class Processes:
             pause = min(pause * 1.5, 0.2)
 
     def last_words(self, name: str) -> str:
-        """The last line that a process wrote; of a structured one, its message."""
-        with contextlib.suppress(FileNotFoundError):
-            lines = self._logs(name).read_text(errors="replace").strip().splitlines()
+        """The last line that a process wrote since it was started here; of a structured one, its message."""
+        with contextlib.suppress(FileNotFoundError), self._logs(name).open("rb") as log:
+            log.seek(self._begins.get(name, 0))
+            lines = log.read().decode(errors="replace").strip().splitlines()
             if lines:
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     return str(json.loads(lines[-1])["message"])[:_LAST_WORDS]

@@ -6,7 +6,6 @@ that object returns becomes the resource's outputs. Here the object makes the re
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import runpy
@@ -14,49 +13,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pulumi
-import yaml
 from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from omnipipe.laptop import lookups
 from omnipipe.laptop.errors import LaptopError
-
-
-@dataclass(frozen=True)
-class Project:
-    """A Pulumi project and one of its stacks, as their files say."""
-
-    name: str
-    main: Path
-    stack: str
-    config: dict[str, str]
-
-    @staticmethod
-    def load(root: Path, stack: str) -> "Project":
-        """Read Pulumi.yaml and Pulumi.STACK.yaml.
-
-        Raises LaptopError when a file is missing, or the stack does not set what has no default.
-        """
-        project = yaml.safe_load((root / "Pulumi.yaml").read_text())
-        stacks = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
-        if stack not in stacks:
-            raise LaptopError(f"there is no stack {stack!r}: choose one of {', '.join(stacks)}")
-        own = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text()).get("config", {})
-        config = {}
-        for key, declared in project.get("config", {}).items():
-            full = key if ":" in key else f"{project['name']}:{key}"
-            if full not in own and "default" in declared:
-                config[full] = _text(declared["default"])
-            elif full not in own:
-                raise LaptopError(f"Pulumi.{stack}.yaml does not set {full}, which has no default: add it there")
-        config |= {key: _text(value) for key, value in own.items()}
-        return Project(project["name"], root / project["main"], stack, config)
+from omnipipe.laptop.project import Project
 
 
 class Deployment(Protocol):
@@ -72,8 +39,10 @@ class Deployment(Protocol):
         ...
 
 
-def run(project: Project, deployment: Deployment) -> dict[str, Any]:
+def run(project: Project, deployment: Deployment, *, preview: bool = False) -> dict[str, Any]:
     """Run the program against a deployment; returns the stack's outputs.
+
+    In a ``preview`` an output that a resource does not have yet is unknown, as it is to `pulumi preview`.
 
     Raises what ``deployment.register`` raised first, or LaptopError for an error of the program itself;
     KeyboardInterrupt on Ctrl-C, without waiting for the resources that are being made.
@@ -83,7 +52,7 @@ def run(project: Project, deployment: Deployment) -> dict[str, Any]:
     asyncio.set_event_loop(loop)
     reset_options()  # what an earlier run in this process has left open is not waited for
     set_all_config(project.config)
-    mocks.set_mocks(monitor.mocks, project=project.name, stack=project.stack, preview=False, monitor=monitor)
+    mocks.set_mocks(monitor.mocks, project=project.name, stack=project.stack, preview=preview, monitor=monitor)
     root = get_root_resource()
     if not isinstance(root, Stack):
         raise LaptopError("this version of the Pulumi SDK makes no stack for its mocks: `make install` brings one")
@@ -150,11 +119,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.path if isinstance(value, pulumi.FileAsset) else value
-
-
-def _text(value: Any) -> str:
-    """A value of a stack's file, as Pulumi hands it to the program."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 @contextlib.contextmanager

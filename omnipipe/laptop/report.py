@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from omnipipe.laptop import access, lifecycle, outside_world
+from omnipipe.laptop import access, lifecycle, outside_world, queries
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.datastream import status as progress
 from omnipipe.laptop.errors import LaptopError
@@ -17,7 +17,7 @@ from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.monitoring import alerts
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.postgres import psql_path
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import KINDS, datastream, functions, sql
 
@@ -48,7 +48,8 @@ def status() -> dict[str, Any]:
         "outside_world": _outside_world(cloud),
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
         "alerts": [asdict(alert) for alert in alerts.evaluate(cloud)],
-        "psql": f"{psql_path()} '{access.connection_string(cloud)}'" if instances else None,
+        "last_run": _last_run(cloud),
+        "psql": [str(psql_path()), access.connection_string(cloud)] if instances else None,
     }
 
 
@@ -56,13 +57,20 @@ def _without_effect(resource: Resource) -> str:
     return KINDS[resource.type].without_effect(resource)
 
 
-def _outside_world(cloud: Cloud) -> list[dict[str, str]]:
+def _last_run(cloud: Cloud) -> dict[str, Any] | None:
+    with suppress(LaptopError):  # BigQuery is not up: the processes say so
+        return queries.last_run(cloud)
+    return None
+
+
+def _outside_world(cloud: Cloud) -> list[dict[str, Any]]:
     configured = Project.load(PROJECT_ROOT, cloud.home.stack).config
     here = outside_world.replaced(cloud)
     return [
         {
             "setting": replacement.setting,
             "configured": configured[replacement.setting],
+            "replaced": replacement.setting in here,
             "here": here.get(replacement.setting, "not replaced"),
         }
         for replacement in outside_world.REPLACEMENTS

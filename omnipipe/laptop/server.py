@@ -30,6 +30,7 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     control.guard(app, gate)
     login = partial(login_with_token, cloud)
     app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry, login))
+    app.register_blueprint(metadata.exchange(cloud.tokens))
     app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens))
     app.register_blueprint(jobs.blueprint(running, cloud))
     app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))

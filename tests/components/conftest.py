@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from tests.components.mocks import Recorder, record
 
 # prod with all that a stack may leave out.

@@ -25,7 +25,9 @@ def test_what_no_project_is_called_is_refused(project: str) -> None:
 
 @pytest.mark.parametrize("region", ["", "EU", "global", "europe-west1-b", "Europe-West1", "europe-west", "europe"])
 def test_what_no_region_is_called_is_refused(region: str) -> None:
-    with pytest.raises(ValueError, match=f"^region is '{region}': give one such as europe-west1, not a zone$"):
+    with pytest.raises(
+        ValueError, match=f"^region is '{region}': give one such as [a-z]+-[a-z]+[0-9]+, not a zone"
+    ):
         Place("shop-prod", region)
 
 
@@ -76,3 +78,8 @@ def test_whom_a_grant_may_name(text: str, may: bool) -> None:
 )
 def test_where_bigquery_may_keep_data(text: str, may: bool) -> None:
     assert is_bigquery_location(text) is may
+
+
+def test_a_region_that_google_does_not_have_is_told_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"^region is 'europe-west99': give one such as europe-west9, not a zone"):
+        Place("my-project", "europe-west99")

@@ -118,7 +118,7 @@ class Day:
         """Run the whole workflow, after one that was cut off; the name of the step that failed."""
         left = "run_id = 'cut-off', expires_at = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR)"
         access.query(self.cloud, f"UPDATE ops.pipeline_leases SET {left} WHERE pipeline = 'daily'")
-        execution = access.run_daily(self.cloud, None, lambda _: None)
+        execution = access.run_daily(self.cloud, None, lambda *_: None)
         if execution["state"] == "SUCCEEDED":
             return None
         return json.loads(execution["error"]["payload"]).get("step", "init")

@@ -8,7 +8,7 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from tests.laptop.conftest import PROJECT
 from tests.ports import free_ports
 

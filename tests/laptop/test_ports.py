@@ -31,6 +31,11 @@ def test_a_port_in_use_is_told_with_its_owner_and_the_way_out(tmp_path: Path) ->
             Ports(tmp_path / "ports.json", port).require_free("bigquery")
 
 
+def test_without_the_setting_the_ports_are_those_that_the_stack_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMNIPIPE_PORT", raising=False)
+    assert configured_base() is None
+
+
 @pytest.mark.parametrize("text", ["http", "80", "70000", ""])
 def test_a_setting_that_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIPIPE_PORT", text)

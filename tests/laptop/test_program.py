@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.program import Project, run
+from omnipipe.laptop.program import run
+from omnipipe.laptop.project import Project
 
 PULUMI_YAML = """
 name: shop

@@ -13,7 +13,7 @@ from pulumi.runtime import mocks, set_all_config
 from components.place import Place
 from components.platform_args import PlatformArgs
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.program import Project
+from omnipipe.laptop.project import Project
 from stacks.settings import Settings, setting_name
 
 STACKS = ("dev", "prod")

@@ -35,8 +35,9 @@ REQUESTS: dict[str, Need] = {
     "executions.get": Need("workflows.executions.get", _PROJECT),
     "executions.cancel": Need("workflows.executions.cancel", _PROJECT),
 }
-# The metadata server knows by the address who asks; a function's front door asks for itself.
-_OPEN = ("healthz", "metadata.", "functions.")
+# The metadata server knows by the address who asks; a function's front door and the exchange of the owner's
+# refresh token ask for themselves.
+_OPEN = ("healthz", "oauth2.", "metadata.", "functions.")
 
 
 def guard(app: Flask, gate: Gate) -> None:

@@ -31,7 +31,8 @@ class Refused(Exception):
     @property
     def status(self) -> str:
         """The error's name in Google's APIs."""
-        return {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 400: "INVALID_ARGUMENT"}[self.code]
+        names = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 400: "INVALID_ARGUMENT"}
+        return names[self.code]
 
     def body(self, *, reasons: bool = False) -> dict[str, Any]:
         """The answer's JSON; ``reasons`` as the older APIs have them."""

@@ -1,5 +1,6 @@
 """Tokens: JSON Web Tokens signed with this home's own key. Whoever has the key is who they say."""
 
+import hmac
 import os
 import secrets
 import time
@@ -42,6 +43,10 @@ class Tokens:
     def owner(self) -> str:
         """An access token of the person at the keyboard."""
         return self.issue(OWNER, CLOUD_PLATFORM)
+
+    def refresh_token(self) -> str:
+        """What the owner's credentials file holds, for new access tokens; the same as long as the key is."""
+        return hmac.new(self._key.encode(), OWNER.encode(), "sha256").hexdigest()
 
     def of_access(self, token: str) -> str:
         """Whose access token this is, by e-mail address. Raises InvalidToken, also for an identity token."""

@@ -45,14 +45,15 @@ class Source:
             return
         at = datetime.fromtimestamp(self.file.stat().st_mtime, UTC)
         for line in _backwards(self.file):
-            entry = self._entry(line, at)
+            entry = self.entry(line, at)
             at = entry["timestamp"]
             if at < since - _DISORDER:
                 return
             if at >= since:
                 yield entry
 
-    def _entry(self, line: str, at: datetime) -> dict[str, Any]:
+    def entry(self, line: str, at: datetime) -> dict[str, Any]:
+        """A line as an entry; ``at`` is its time when it does not say one."""
         if line.startswith("{"):
             try:
                 payload = json.loads(line)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.images import Image, build, digest_of
 from omnipipe.laptop.services.base import Kind, Recorded
 
 if TYPE_CHECKING:
@@ -22,21 +22,26 @@ class DockerImage(Kind):
     effect = "a folder, and an environment of its packages"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        # Relative to the working directory, which is the program's folder, as for the provider.
-        context = Path(resource.inputs["context"]["location"]).resolve()
-        dockerfile = Path(resource.inputs["dockerfile"]["location"]).resolve()
-        image = build(context, dockerfile, cloud.home.path("images"))
-        tag = resource.inputs["tags"][0]
+        image = build(*_source(resource), cloud.home.path("images"))
         resource.id = image.digest
-        resource.outputs = {
-            **resource.inputs,
-            "digest": image.digest,
-            "ref": f"{tag}@{image.digest}",
-            "contextHash": image.digest,
-        }
+        resource.outputs = _outputs(resource, image.digest)
+
+    def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
+        return _outputs(resource, digest_of(*_source(resource)))
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return str(image_of(cloud, resource.outputs["ref"]).root)
+
+
+def _source(resource: Resource) -> tuple[Path, Path]:
+    """Context and Dockerfile, relative to the working directory, which is the program's folder, as for the provider."""
+    context, dockerfile = (Path(resource.inputs[name]["location"]).resolve() for name in ("context", "dockerfile"))
+    return context, dockerfile
+
+
+def _outputs(resource: Resource, digest: str) -> dict[str, Any]:
+    tag = resource.inputs["tags"][0]
+    return {**resource.inputs, "digest": digest, "ref": f"{tag}@{digest}", "contextHash": digest}
 
 
 def image_of(cloud: Cloud, reference: str) -> Image:

@@ -10,9 +10,15 @@ if TYPE_CHECKING:
 
 
 class Kind:
-    """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing."""
+    """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing.
+
+    ``holds_data`` says that it has data of its own, which is gone when it is removed or replaced; ``identity`` are
+    the inputs that Google knows it by: with another value it is another resource, which replaces the first.
+    """
 
     effect = ""
+    holds_data = False
+    identity: tuple[str, ...] = ()
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         """Make the resource real, or bring it up to date, and fill in its ``id`` and ``outputs``.
@@ -32,6 +38,20 @@ class Kind:
     def without_effect(self, resource: Resource) -> str:
         """Which of its settings has no effect here, and why, for ``omnipipe status``; empty for none."""
         return ""
+
+    def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
+        """The outputs that ``apply`` would give it, as far as that can be told without making anything."""
+        return (previous.outputs if previous else {}) | resource.inputs
+
+    def problem(self, cloud: Cloud, resource: Resource) -> str | None:
+        """Why it does not do its work although it was made, and what to do; None when all is well."""
+        return None
+
+    def replaces(self, resource: Resource, previous: Resource | None) -> list[str]:
+        """The inputs for which a resource cannot take over from how it was left before: a new one replaces it."""
+        if previous is None:
+            return []
+        return [name for name in self.identity if previous.inputs.get(name) != resource.inputs.get(name)]
 
 
 class Recorded(Kind):

@@ -19,6 +19,8 @@ class Dataset(Kind):
     """A dataset."""
 
     effect = "a dataset of the emulator"
+    holds_data = True
+    identity = ("datasetId",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs
@@ -46,6 +48,8 @@ class Table(Kind):
     """A table. A new column is added to it; any other change of its schema needs a new table, as on Google."""
 
     effect = "a table of the emulator"
+    holds_data = True
+    identity = ("datasetId", "tableId")
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omnipipe.laptop.datastream import status
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
 from omnipipe.laptop.processes import Spec, clean_environment
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 PROFILE = "gcp:datastream/connectionProfile:ConnectionProfile"
 STREAM = "gcp:datastream/stream:Stream"
+_FIRST_WORDS_S = 5
 
 
 class Profile(Recorded):
@@ -83,11 +86,11 @@ class Stream(Kind):
             env=clean_environment(),
             version=json.dumps(config, sort_keys=True),
         )
-        status = state_dir(cloud, resource) / "status.json"
+        said = state_dir(cloud, resource) / "status.json"
         if process not in cloud.processes.running():
-            status.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
+            said.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
         cloud.processes.ensure(spec)
-        cloud.processes.wait_ready(process, status.exists)
+        cloud.processes.wait_ready(process, said.exists)
         resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/streams/{inputs['streamId']}"
         resource.outputs = {**inputs, "name": resource.id, "state": inputs.get("desiredState", "NOT_STARTED")}
 
@@ -96,6 +99,21 @@ class Stream(Kind):
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return process_name(resource)
+
+    def problem(self, cloud: Cloud, resource: Resource) -> str | None:
+        """Why the stream does not run; its worker needs a moment to find out."""
+        deadline = time.monotonic() + _FIRST_WORDS_S
+        folder, process = state_dir(cloud, resource), process_name(resource)
+        while (said := status.read(folder)) and said.state == "STARTING" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if said and said.state == "FAILED":
+            return (
+                f"the stream has failed: {said.error}. Mend that (migrate makes the publication and the slot: "
+                "`omnipipe job migrate` runs it again), then `omnipipe up`"
+            )
+        if process not in cloud.processes.running():
+            return f"the worker ended: {cloud.processes.last_words(process)} (all of it: omnipipe logs {process})"
+        return None
 
 
 def process_name(stream: Resource) -> str:

@@ -42,6 +42,8 @@ class DatabaseInstance(Kind):
     """An instance: a server process, with the settings of the program's flags."""
 
     effect = "an embedded PostgreSQL"
+    holds_data = True
+    identity = ("name",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         process = f"postgres-{resource.name}"
@@ -98,6 +100,8 @@ class Database(Kind):
     """A database of an instance, owned by cloudsqlsuperuser."""
 
     effect = "a database"
+    holds_data = True
+    identity = ("instance", "name")
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         _instance(cloud, resource).ensure_database(resource.inputs["name"])
@@ -106,6 +110,12 @@ class Database(Kind):
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         _instance(cloud, resource).drop_database(resource.inputs["name"])
+
+    def problem(self, cloud: Cloud, resource: Resource) -> str | None:
+        name = resource.inputs["name"]
+        if _instance(cloud, resource).has_database(name):
+            return None
+        return f"the database {name} is not there: `omnipipe up` makes it, without its earlier data"
 
 
 class User(Kind):

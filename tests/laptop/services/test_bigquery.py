@@ -36,7 +36,7 @@ class Warehouse:
     def up(self, schema: list[dict[str, Any]] | None, location: str = "EU", *, protect: bool = False) -> Cloud:
         """Register the dataset and, with a schema, the table; take down the rest."""
         cloud = Cloud(self._home, PROJECT, "europe-west1", base_port=self.emulated.rest_port - 1)
-        deployment = Deployment(cloud)
+        deployment = Deployment(cloud, may_lose_data=True)
         dataset = {"datasetId": "ops_test", "location": location, "deleteContentsOnDestroy": True}
         deployment.register(DATASET, "ops", dataset, False)
         if schema is not None:

@@ -108,14 +108,14 @@ def test_an_instance_that_is_protected_stays(cloud: Cloud) -> None:
     oltp = Oltp(cloud.home)
     oltp.up({}, deletionProtection=True)
     with pytest.raises(LaptopError, match="the database instance oltp is protected from deletion"):
-        Deployment(Cloud(cloud.home, PROJECT, "europe-west1")).take_down_unregistered()
+        Deployment(Cloud(cloud.home, PROJECT, "europe-west1"), may_lose_data=True).take_down_unregistered()
     assert "postgres-oltp" in cloud.processes.running()
 
     with pytest.raises(LaptopError, match="the instance oltp cannot become other with its data"):
         oltp.up({}, name="other")
 
     oltp.up({}, deletionProtection=False)
-    Deployment(Cloud(cloud.home, PROJECT, "europe-west1")).take_down_unregistered()
+    Deployment(Cloud(cloud.home, PROJECT, "europe-west1"), may_lose_data=True).take_down_unregistered()
     assert cloud.processes.running() == {}
 
 

@@ -13,6 +13,7 @@ from bqemulator.api.dependencies import AppContext
 from bqemulator.row_access.identity import CALLER_HEADER
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from omnipipe.laptop import googlesql, uploads
 from omnipipe.laptop.iam.bigquery import jobs, names
 from omnipipe.laptop.iam.bigquery.checks import Checks
 from omnipipe.laptop.iam.bigquery.routes import Route, route
@@ -33,6 +34,11 @@ _REWRITTEN = {"datasets.list", "tables.get", *_TABLE_SET}
 # The emulator's dataset for the results of queries; a result is its query's job.
 _RESULTS, _RESULT = "_bqemu_anonymous", "anon"
 _JOB_ID = re.compile(rb'"jobId":"([^"\\]+)"')
+_JOB_LOCATION = re.compile(rb'("jobReference":\{[^{}]*"location":")US"')
+_RESULT_TABLE = re.compile(rb',"destinationTable":\{[^{}]*"datasetId":"_bqemu_anonymous"[^{}]*\}')
+# The reasons of failed queries: https://cloud.google.com/bigquery/docs/error-messages
+_CODES = {"notFound": 404, "accessDenied": 403}
+_DATASET = "gcp:bigquery/dataset:Dataset"
 _REMEMBERED = 10_000
 
 
@@ -60,6 +66,9 @@ class BigQueryGate:
             call = _Call(scope, email)
             if call.name in _WITH_BODY:
                 receive = await call.take_body(receive)
+            # The emulator's engine takes more than BigQuery.
+            if (statement := call.statement) and (problem := googlesql.problem(statement)):
+                raise Refused(400, problem, "invalidQuery")
             if email != OWNER:
                 self._check(call)
         except Refused as refused:
@@ -70,7 +79,11 @@ class BigQueryGate:
             *(pair for pair in scope["headers"] if pair[0] != CALLER_HEADER.encode()),
             (CALLER_HEADER.encode(), member(email).encode()),  # what SESSION_USER() says
         ]
-        await self._app(scope, receive, _Answer(self, call, send))
+        answer = _Answer(self, call, send)
+        if call.upload:
+            await uploads.carry_out(self._app, scope, *call.upload, answer)
+        else:
+            await self._app(scope, receive, answer)
 
     def _check(self, call: _Call) -> None:
         if call.route is None:
@@ -102,8 +115,8 @@ class BigQueryGate:
                 dry = call.body["configuration"].get("dryRun")
                 call.replaced = analysis.replaced if analysis and not dry else frozenset()
             case "jobs.upload":
-                if call.query.get("uploadType") != "resumable":
-                    raise names.unknown("an upload in one request")
+                if call.query.get("uploadType") not in ("resumable", "multipart"):
+                    raise names.unknown("an upload of another kind")
                 jobs.load(checks, call.body["configuration"]["load"], project)
             case "tables.insert" | "tables.patch" | "tables.update":
                 jobs.table(checks, call.body, call.table)
@@ -153,6 +166,15 @@ class BigQueryGate:
             self._tags.add_to(call.table, (answer.get("schema") or {}).get("fields") or [])
         return json.dumps(answer).encode()
 
+    def placed(self, body: bytes, email: str) -> bytes:
+        """The beginning of an answer, with the location of the stack's datasets: the emulator's is always US."""
+        locations = (dataset.inputs["location"] for dataset in self._registry.of_type(_DATASET))
+        location = next(locations, "US").encode()
+        body = body.replace(b"was not found in location US", b"was not found in location " + location)
+        body = _JOB_LOCATION.sub(rb"\g<1>" + location + b'"', body)
+        # With a table of results, clients would ask the Storage API for them, which is not served here. dbt wants it.
+        return _RESULT_TABLE.sub(b"", body) if email == OWNER else body
+
     def succeeded(self, call: _Call) -> None:
         """Forget the tags of tables that are no more."""
         for table in call.replaced:
@@ -176,6 +198,7 @@ class _Call:
         query = parse_qs(scope.get("query_string", b"").decode())
         self.query = {key: values[-1] for key, values in query.items()}
         self.body: dict[str, Any] = {}
+        self.upload: tuple[dict[str, Any], bytes] | None = None  # the job and the data of an upload in one request
         self.replaced: frozenset[str] = frozenset()
 
     @property
@@ -183,6 +206,18 @@ class _Call:
         """IAM's name of the table that the request is about."""
         name = self.path.get("table") or self.body["tableReference"]["tableId"]
         return names.table(self.path["project"], self.path["dataset"], name)
+
+    @property
+    def statement(self) -> str | None:
+        """The SQL that the request brings: a query, or a view's."""
+        match self.body:
+            case {"query": str(text)} if self.name == "jobs.query":
+                return text
+            case {"configuration": {"query": {"query": str(text)}}} if self.name == "jobs.insert":
+                return text
+            case {"view": {"query": str(text)}} if self.name in _TABLE_SET:
+                return text
+        return None
 
     async def take_body(self, receive: Receive) -> Receive:
         """Read the JSON body; returns what gives it to the emulator once more. Raises Refused (400)."""
@@ -193,10 +228,13 @@ class _Call:
             content += message.get("body", b"")
             more = message.get("more_body", False)
         try:
-            self.body = json.loads(content or b"{}")
+            if self.query.get("uploadType") == "multipart":
+                self.upload = uploads.parts(_header(self.scope, b"content-type") or "", bytes(content))
+                self.body = self.upload[0]
+            else:
+                self.body = json.loads(content or b"{}")
         except ValueError as error:
-            if self.query.get("uploadType") != "multipart":  # refused by its kind
-                raise Refused(400, f"Invalid JSON payload received: {error}", "parseError") from error
+            raise Refused(400, f"Invalid JSON payload received: {error}", "parseError") from error
         given = False
 
         async def again() -> Message:
@@ -231,29 +269,50 @@ class _Answer:
                 self._gate.made(upload, call.email)
             if ok and not call.replaced:
                 self._gate.succeeded(call)
-            if not (ok and call.name in _REWRITTEN):
-                await self._send(message)
             return
         body = message.get("body", b"")
         if self._first and call.name in _MAKES_JOB and (found := _JOB_ID.search(body)):
             self._gate.made(found[1].decode(), call.email)
-        self._first = self._first and not body
-        if self._start["status"] >= 300 or not (call.name in _REWRITTEN or call.replaced):
-            await self._send(message)
+        if self._start["status"] < 300 and call.name in _REWRITTEN:
+            self._held += body
+            if not message.get("more_body"):
+                content = self._gate.rewrite(call, bytes(self._held))
+                await self._begin(len(content))
+                await self._send({"type": "http.response.body", "body": content})
             return
-        self._held += body
-        if call.replaced:
-            await self._send(message)
-        if message.get("more_body"):
+        if self._start["status"] < 300 and call.name == "jobs.query" and (refused := _failure(body)):
+            await _answer(
+                self._send, refused
+            )  # BigQuery answers a failed query with an error, and not with no rows
+            self._start["status"] = refused.code
             return
-        if call.replaced:
-            if b'"errorResult"' not in self._held and b'"errors"' not in self._held:
+        if self._first:
+            placed = self._gate.placed(body, call.email)
+            length = _value(self._start["headers"], b"content-length")
+            await self._begin(int(length) - len(body) + len(placed) if length else None)
+            message = {**message, "body": placed}
+            self._first = False
+        await self._send(message)
+        if self._start["status"] < 300 and call.replaced:
+            self._held += body
+            failed = b'"errorResult"' in self._held or b'"errors"' in self._held
+            if not message.get("more_body") and not failed:
                 self._gate.succeeded(call)
-            return
-        content = self._gate.rewrite(call, bytes(self._held))
+
+    async def _begin(self, length: int | None) -> None:
+        """Send the start of the answer, with the length that its body has now."""
         headers = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
-        await self._send({**self._start, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
-        await self._send({"type": "http.response.body", "body": content})
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        await self._send({**self._start, "headers": headers})
+
+
+def _failure(body: bytes) -> Refused | None:
+    """The error that a query's answer tells of."""
+    if b'"errors":[{' not in body:
+        return None
+    error = json.loads(body)["errors"][0]
+    return Refused(_CODES.get(error["reason"], 400), error["message"], error["reason"])
 
 
 def _plain_table(path: dict[str, str]) -> dict[str, str]:

@@ -1,0 +1,159 @@
+"""`logs`: what services, functions and jobs have written, one or all of them, in the order of time."""
+
+import heapq
+import itertools
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from omnipipe.cli.console import console
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_AGE = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red", "DEBUG": "dim"}
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What one service wrote at one moment: an entry as Cloud Logging has it."""
+
+    service: str
+    entry: dict[str, Any]
+
+    @property
+    def time(self) -> datetime:
+        return self.entry["timestamp"]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return self.entry.get("jsonPayload", {})
+
+    def of_run(self, run: str) -> bool:
+        """Whether it names a run, whose id may be cut short."""
+        return str(self.fields.get("run_id", "")).startswith(run)
+
+
+def logs(
+    service: Annotated[
+        str | None, typer.Argument(help="Name of a process, function or job; all of them without it.")
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last entries.", min=1)] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")
+    ] = False,
+    run: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only what belongs to a run; the id's first characters do.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only what is newer: 90s, 10m, 2h, 1d, or a time in UTC.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each entry, on a line.")] = False,
+) -> None:
+    """Show what a service, function or job has written, with the tracebacks; all of them in the order of time."""
+    from omnipipe.laptop import access
+
+    home = access.current_cloud().home
+    files = _files(home.path("logs"), service)
+    after = _moment(since) if since else _BEGINNING
+    ends = {file: file.stat().st_size for file in files}
+    for line in _last(files, lines, after, run):
+        _show(line, as_json=as_json, names=service is None)
+    while follow:
+        time.sleep(_POLL_S)
+        for line in _written(files, ends):
+            if not run or line.of_run(run):
+                _show(line, as_json=as_json, names=service is None)
+
+
+def _files(folder: Path, service: str | None) -> list[Path]:
+    from omnipipe.laptop.errors import LaptopError
+
+    files = sorted(folder.glob("*.log"))
+    if service is None:
+        return files
+    chosen = [file for file in files if file.stem == service]
+    if not chosen:
+        known = ", ".join(file.stem for file in files)
+        raise LaptopError(f"nothing of the name {service!r} has written a log: choose one of {known}")
+    return chosen
+
+
+def _moment(text: str) -> datetime:
+    """An age such as ``10m``, or a time. Raises LaptopError for anything else."""
+    from omnipipe.laptop.errors import LaptopError
+
+    if age := _AGE.fullmatch(text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise LaptopError(
+            f"--since is {text!r}: write an age such as 90s, 10m, 2h or 1d, or a time such as 2026-11-20T05:00"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _last(files: list[Path], count: int, after: datetime, run: str | None) -> list[_Line]:
+    """The last entries of all files together, the oldest first."""
+    newest_first = heapq.merge(
+        *(_backwards(file, after) for file in files), key=lambda line: line.time, reverse=True
+    )
+    wanted = (line for line in newest_first if not run or line.of_run(run))
+    return list(itertools.islice(wanted, count))[::-1]
+
+
+def _backwards(file: Path, after: datetime) -> Iterator[_Line]:
+    from omnipipe.laptop.monitoring.entries import Source
+
+    return (_Line(file.stem, entry) for entry in Source(file, {}).entries(after))
+
+
+def _written(files: list[Path], ends: dict[Path, int]) -> list[_Line]:
+    """What was written behind the ends, which are moved; a line without its end is left for the next time."""
+    from omnipipe.laptop.monitoring.entries import Source
+
+    found = []
+    for file in files:
+        with file.open("rb") as stream:
+            stream.seek(ends[file])
+            whole, newline, _ = stream.read().rpartition(b"\n")
+        ends[file] += len(whole + newline)
+        now = datetime.now(UTC)
+        texts = whole.decode(errors="replace").splitlines()
+        found += [_Line(file.stem, Source(file, {}).entry(text, now)) for text in texts if text]
+    return sorted(found, key=lambda line: line.time)
+
+
+def _show(line: _Line, *, as_json: bool, names: bool) -> None:
+    severity, fields = line.entry["severity"], line.fields
+    message = str(line.entry.get("textPayload", fields.get("message", json.dumps(fields, ensure_ascii=False))))
+    if as_json:
+        entry = {
+            "timestamp": line.time.isoformat(),
+            "severity": severity,
+            "service": line.service,
+            "message": message,
+        }
+        print(json.dumps({**fields, **entry}, ensure_ascii=False), flush=True)  # noqa: T201 - a line for a machine
+        return
+    if "textPayload" in line.entry:
+        severity = ""
+    colour = _COLOURS.get(severity)
+    stamp = f"{line.time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    name = f"{line.service} " if names else ""
+    said = f"[dim]{stamp}[/] {escape(f'{severity:<7}')} [cyan]{escape(name)}[/]{escape(message)}"
+    console.print(f"[{colour}]{said}[/]" if colour else said, soft_wrap=True)
+    if trace := fields.get("stack_trace"):
+        console.print(
+            escape("\n".join(f"    {part}" for part in str(trace).splitlines())), style="dim", soft_wrap=True
+        )

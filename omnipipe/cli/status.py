@@ -1,0 +1,133 @@
+"""`status`: is all well, in ten lines; and all of it on demand."""
+
+import shlex
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from omnipipe.cli.console import called, console, print_json, say
+from omnipipe.cli.records import exact, table
+
+_LABEL = 12
+
+
+def status(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every process, kind of resource, address and alert.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False,
+) -> None:
+    """Tell whether all is well: processes, capture, the last run, alerts; --all shows what is where."""
+    from omnipipe.laptop import report
+
+    state = report.status()
+    if as_json:
+        print_json(state)
+    elif everything:
+        _show_all(state)
+    else:
+        _show_short(state)
+
+
+def _show_short(state: dict[str, Any]) -> None:
+    processes = state["processes"]
+    stopped = [process["name"] for process in processes if process["state"] != "running"]
+    megabytes = sum(process["megabytes"] or 0 for process in processes)
+    if stopped:
+        _line(
+            "stack",
+            f"[bold]{state['stack']}[/] is [bold red]not whole[/]: {escape(', '.join(stopped))} stopped. "
+            f"`{called('up')}` brings it back",
+        )
+    else:
+        _line("stack", f"[bold]{state['stack']}[/] is [green]up[/]: {len(processes)} processes, {megabytes} MB")
+    _line("project", f"{state['project']}, in {escape(state['home'])}")
+    for stream in state["streams"]:
+        _line("capture", _capture(stream))
+    _line("last run", _last_run(state["last_run"]))
+    _line("alerts", _alerts(state["alerts"]))
+    addresses = {process["name"]: process["address"] for process in processes}
+    _line("BigQuery", addresses.get("bigquery", ""))
+    replaced = ", ".join(each["setting"].partition(":")[2] for each in state["outside_world"] if each["replaced"])
+    _line("simulated", f"{replaced} (the outside world)" if replaced else "nothing of the outside world")
+    if state["psql"]:
+        _line("Postgres", f"`{called('status')} --all` has the psql line")
+    _line("more", f"`{called('status')} --all`, `{called('logs')}`, `{called('tables')}`")
+
+
+def _line(label: str, text: str) -> None:
+    console.print(f"[dim]{label:<{_LABEL}}[/]{text}", soft_wrap=not console.is_terminal)
+
+
+def _capture(stream: dict[str, Any]) -> str:
+    well = stream["state"] == "RUNNING"
+    said = f"{stream['name']} is [{'green' if well else 'bold red'}]{stream['state']}[/]"
+    if stream["lag_bytes"] is not None:
+        said += f", {stream['lag_bytes']:,} bytes of the log behind"
+    return said + (f": {escape(stream['error'])}" if stream["error"] else "")
+
+
+def _last_run(run: dict[str, Any] | None) -> str:
+    if run is None:
+        return f"none yet: `{called('run')}` starts one"
+    colour = {"succeeded": "green", "running": "yellow"}.get(run["status"], "bold red")
+    return f"[{colour}]{run['status']}[/] for {run['run_date']}, began {run['started_at']:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _alerts(alerts: list[dict[str, Any]]) -> str:
+    firing = [alert["policy"] for alert in alerts if alert["state"] == "FIRING"]
+    counted = _states(alerts) or "none"
+    if not firing:
+        return counted
+    return f"{counted}: [bold red]{escape(', '.join(firing))}[/]"
+
+
+def _show_all(state: dict[str, Any]) -> None:
+    _show_short(state)
+    console.print()
+    table(
+        ("process", "state", "pid", "MB", "address"),
+        [
+            (p["name"], p["state"], p["pid"] or "", p["megabytes"] or "", p["address"] or "")
+            for p in state["processes"]
+        ],
+    )
+    console.print()
+    table(
+        ("the program asks for", "here it is", "count"),
+        [(k["kind"], k["effect"], k["count"]) for k in state["kinds"]],
+    )
+    console.print()
+    say(f"Recorded, without effect here: {', '.join(state['without_effect'])}")
+    console.print("\nOutside world, replaced on this machine only:")
+    table(
+        ("setting", "on Google", "here"),
+        [(each["setting"], each["configured"], each["here"]) for each in state["outside_world"]],
+    )
+    show_alerts(state["alerts"])
+    if state["psql"]:
+        console.print("\nPostgres:")
+        console.print(psql_line(state["psql"]), soft_wrap=True, markup=False)  # to be copied as one line
+
+
+def psql_line(argv: list[str]) -> str:
+    """A command line that a shell takes, whatever is in the paths."""
+    return shlex.join(argv)
+
+
+def show_alerts(alerts: list[dict[str, Any]]) -> None:
+    """Print those that are not ok, and how many are."""
+    if not alerts:
+        return
+    say(f"\nAlerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
+    shown = [alert for alert in alerts if alert["state"] != "ok"]
+    if shown:
+        columns = ("policy", "severity", "state", "subject", "value", "since", "why")
+        table(columns, [["" if alert[c] is None else exact(alert[c]) for c in columns] for alert in shown])
+
+
+def _states(alerts: list[dict[str, Any]]) -> str:
+    counts = Counter(alert["state"] for alert in alerts)
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))

@@ -1,0 +1,57 @@
+"""`dbt` and `job`: the parts of the day by hand, as the identities that they have in the day."""
+
+import os
+import subprocess
+from typing import Annotated
+
+import typer
+
+from omnipipe.cli.console import progress, say
+
+# What comes after `omnipipe dbt` is dbt's own.
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+_DBT_JOB = "dbt"
+
+
+def dbt(context: typer.Context) -> None:
+    """Run dbt with the stack's profile, variables and identity: `omnipipe dbt build -s fct_trip+`, `… compile`.
+
+    Takes all arguments of dbt. Its exit code is dbt's.
+    """
+    from omnipipe.laptop import access, workloads
+    from omnipipe.laptop.home import PROJECT_ROOT
+
+    cloud = access.running_cloud()
+    shell = workloads.of_job(cloud, _DBT_JOB)
+    project = PROJECT_ROOT / "dbt"
+    target, logs = cloud.home.path("dbt", "target"), cloud.home.path("dbt", "logs")
+    found = subprocess.run(
+        [str(shell.packages / "bin" / "dbt"), *context.args],
+        env={
+            **shell.environment,
+            "DBT_PROJECT_DIR": str(project),
+            "DBT_PROFILES_DIR": str(project),
+            "DBT_TARGET_PATH": str(target),
+            "DBT_LOG_PATH": str(logs),
+            "TERM": os.environ.get("TERM", "dumb"),
+        },
+        check=False,
+    )
+    raise typer.Exit(found.returncode)
+
+
+def job(name: Annotated[str, typer.Argument(help="Name of a Cloud Run job, such as migrate.")]) -> None:
+    """Execute a Cloud Run job now, as `gcloud run jobs execute` does on Google, and wait for its end.
+
+    Exits with 1 when it failed.
+    """
+    from omnipipe.laptop import access, workloads
+    from omnipipe.laptop.errors import LaptopError
+
+    cloud = access.current_cloud()
+    found = workloads.job(cloud, name)
+    with progress(f"Running {name}", quiet=False):
+        failure = cloud.run_job(found.id)
+    if failure:
+        raise LaptopError(f"{name} failed: {cloud.processes.last_words(name)} (all of it: omnipipe logs {name})")
+    say(f"{name} succeeded.")

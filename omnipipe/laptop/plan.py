@@ -1,0 +1,118 @@
+"""What an ``up`` would do, found out without doing any of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pulumi.runtime.rpc import UNKNOWN
+
+from omnipipe.laptop import outside_world, program
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import is_replaced, kind_of, passes_by
+from omnipipe.laptop.project import Project
+from omnipipe.laptop.registry import Resource
+
+_SECRET = ("password", "secretData", "privateKey")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An input that would be another; values as text, shortened, and never those of secrets."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What would become of one resource. ``loses_data``: what is in it would be gone."""
+
+    what: Literal["create", "change", "replace", "remove"]
+    kind: str
+    name: str
+    inputs: tuple[Difference, ...] = ()
+    loses_data: bool = False
+
+
+class Plan:
+    """A deployment that only looks (see ``omnipipe.laptop.program.Deployment``)."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._lock = threading.Lock()
+        self._registered: set[str] = set()
+        self._changes: list[Change] = []
+
+    def register(
+        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str] = ()
+    ) -> tuple[str, dict[str, Any]]:
+        """Note what would become of a resource; an output that it does not have yet is left out."""
+        if passes_by(type_):
+            return name, inputs
+        kind = kind_of(type_, name)
+        resource = Resource(type_, name, inputs, protect=protect)
+        previous = self._cloud.registry.get(resource.key)
+        outputs = kind.foreseen(self._cloud, resource, previous)
+        replaced = bool(kind.replaces(resource, previous)) or (
+            previous is not None and is_replaced(previous, inputs, replace_on_changes)
+        )
+        different = () if previous is None else _differences(previous, resource, outputs)
+        with self._lock:
+            self._registered.add(resource.key)
+            if previous is None:
+                self._changes.append(Change("create", resource.kind, name))
+            elif replaced:
+                self._changes.append(Change("replace", resource.kind, name, different, kind.holds_data))
+            elif different:
+                self._changes.append(Change("change", resource.kind, name, different))
+        return (previous.id if previous and not replaced else ""), outputs
+
+    def changes(self) -> list[Change]:
+        """All of it, in the order of the program, and what would be removed, the dependent ones first."""
+        gone = [resource for resource in self._cloud.registry if resource.key not in self._registered]
+        return self._changes + [
+            Change("remove", resource.kind, resource.name, (), kind_of(resource.type, resource.name).holds_data)
+            for resource in reversed(gone)
+        ]
+
+
+def preview(cloud: Cloud, project: Project) -> list[Change]:
+    """Run the program for a stack as ``up`` would, making nothing.
+
+    Raises LaptopError for an error of the program, and for a resource that the laptop does not know.
+    """
+    plan = Plan(cloud)
+    config = project.config | outside_world.replaced(cloud)
+    program.run(project.with_config(config), plan, preview=True)
+    return plan.changes()
+
+
+def _differences(previous: Resource, resource: Resource, outputs: dict[str, Any]) -> tuple[Difference, ...]:
+    before, after = previous.inputs, resource.inputs
+    found = [
+        Difference(name, _shown(name, before.get(name)), _shown(name, after.get(name)))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    # What is made of files is known by its digest.
+    if not found and "digest" in outputs and outputs["digest"] != previous.outputs.get("digest"):
+        found.append(
+            Difference("files", _shown("", previous.outputs.get("digest")), _shown("", outputs["digest"]))
+        )
+    if previous.protect != resource.protect:
+        found.append(Difference("protect", str(previous.protect).lower(), str(resource.protect).lower()))
+    return tuple(found)
+
+
+def _shown(name: str, value: Any) -> str:
+    if value == UNKNOWN:
+        return "known after up"
+    if name in _SECRET:
+        return "(secret)"
+    text = "not set" if value is None else value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:28]} … {text[-28:]}"

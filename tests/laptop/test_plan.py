@@ -1,0 +1,88 @@
+"""A preview tells what `up` would do, input by input, and does none of it."""
+
+from typing import Any
+
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
+
+from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.deployment import Deployment
+from omnipipe.laptop.errors import LosesData
+from omnipipe.laptop.plan import Change, Difference, Plan
+from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.sql import INSTANCE
+
+BUCKET = "gcp:storage/bucket:Bucket"
+DATABASE = "gcp:sql/database:Database"
+VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
+
+
+def left(cloud: Cloud, type_: str, called: str, **inputs: Any) -> Resource:
+    """A resource as an earlier `up` left it."""
+    made = Resource(type_, called, inputs, outputs=inputs, id=called)
+    cloud.registry.put(made)
+    return made
+
+
+def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:
+    left(cloud, BUCKET, "sources", name="sources", location="EU")
+    left(cloud, BUCKET, "same", name="same")
+    left(cloud, BUCKET, "gone", name="gone")
+    plan = Plan(cloud)
+    plan.register(BUCKET, "sources", {"name": "sources", "location": "EU", "forceDestroy": True}, False)
+    plan.register(BUCKET, "same", {"name": "same"}, False)
+    plan.register(BUCKET, "new", {"name": "new"}, False)
+
+    assert plan.changes() == [
+        Change("change", "storage.Bucket", "sources", (Difference("forceDestroy", "not set", "True"),)),
+        Change("create", "storage.Bucket", "new"),
+        Change("remove", "storage.Bucket", "gone"),
+    ]
+    assert [resource.name for resource in cloud.registry] == ["sources", "same", "gone"]
+    assert not (cloud.home.directory / "storage/new").exists()
+
+
+def test_what_is_not_known_before_up_is_told_as_such(cloud: Cloud) -> None:
+    left(cloud, BUCKET, "sources", name="sources", location="EU")
+    plan = Plan(cloud)
+    id_, outputs = plan.register(BUCKET, "new", {"name": "new"}, False)
+    assert id_ == ""  # unknown to the SDK
+    assert "url" not in outputs
+    plan.register(BUCKET, "sources", {"name": "sources", "location": UNKNOWN}, False)
+    assert Difference("location", "EU", "known after up") in plan.changes()[1].inputs
+
+
+def test_secrets_are_not_shown(cloud: Cloud) -> None:
+    left(cloud, VERSION, "v", secret="s", secretData="before")
+    plan = Plan(cloud)
+    plan.register(VERSION, "v", {"secret": "s", "secretData": "after"}, False)
+    assert plan.changes()[0].inputs == (Difference("secretData", "(secret)", "(secret)"),)
+
+
+def test_another_name_of_a_database_replaces_it_and_loses_its_data(cloud: Cloud) -> None:
+    left(cloud, INSTANCE, "oltp", name="oltp")
+    left(cloud, DATABASE, "mobility", instance="oltp", name="mobility")
+    plan = Plan(cloud)
+    plan.register(INSTANCE, "oltp", {"name": "oltp"}, False)
+    plan.register(DATABASE, "mobility", {"instance": "oltp", "name": "rides"}, False)
+    assert plan.changes() == [
+        Change("replace", "sql.Database", "mobility", (Difference("name", "mobility", "rides"),), loses_data=True)
+    ]
+
+
+def test_a_replacement_that_loses_data_is_refused_before_anything_is_touched(cloud: Cloud) -> None:
+    left(cloud, DATABASE, "mobility", instance="oltp", name="mobility")
+    before = list(cloud.registry)
+    with pytest.raises(
+        LosesData, match=r"sql\.Database mobility would be replaced, and its data lost: name mobility"
+    ):
+        Deployment(cloud).register(DATABASE, "mobility", {"instance": "oltp", "name": "rides"}, False)
+    assert list(cloud.registry) == before
+
+
+def test_the_removal_of_what_holds_data_is_refused_without_leave(cloud: Cloud) -> None:
+    left(cloud, BUCKET, "sources", name="sources")
+    left(cloud, "gcp:bigquery/dataset:Dataset", "raw", datasetId="raw")
+    with pytest.raises(LosesData, match=r"no longer registers bigquery\.Dataset raw: their data would be lost"):
+        Deployment(cloud).take_down_unregistered()
+    assert [resource.name for resource in cloud.registry] == ["sources", "raw"]

@@ -1,0 +1,68 @@
+"""What stands in a terminal of some width after a command, as a person would see it."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Mapping, Sequence
+
+import pyte
+
+_LINES, _HISTORY = 50, 5000
+
+
+def in_terminal(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    columns: int,
+    typed: Sequence[str] = (),
+    timeout_s: float = 120,
+) -> tuple[int, str]:
+    """Run a command in a terminal; returns its exit code, and the lines as they stand there at the end.
+
+    ``typed`` is what the person types: each part when the line ends with ``> ``, a prompt. Lines that were written
+    over, such as those of progress, are gone.
+    """
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, columns, 0, 0))
+    settings = termios.tcgetattr(terminal)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+    clean = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        command,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**clean, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(terminal)
+    written, waiting = b"", list(typed)
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if select.select([controller], [], [], 0.1)[0]:
+            try:
+                chunk = os.read(controller, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not chunk:
+                break
+            written += chunk
+            if waiting and written.endswith(b"> "):
+                os.write(controller, waiting.pop(0).encode())
+    os.close(controller)
+    return process.wait(10), _as_it_stands(written, columns)
+
+
+def _as_it_stands(written: bytes, columns: int) -> str:
+    """The lines on the screen, those that went by above it too; colours and what was erased are gone."""
+    screen = pyte.HistoryScreen(columns, _LINES, history=_HISTORY)
+    pyte.ByteStream(screen).feed(written)
+    above = ["".join(line[column].data for column in range(columns)) for line in screen.history.top]
+    return "\n".join(line.rstrip() for line in (*above, *screen.display)).rstrip()
