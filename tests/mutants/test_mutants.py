@@ -161,7 +161,7 @@ def test_where_nothing_is_to_be_learnt_it_says_so(tree: Path, file: str, tests: 
     [
         (
             "jobs/dvt/kinds.py",
-            "jobs/dvt/test_declarations.py",
+            "jobs/dvt/test_kinds.py",
             "jobs/dvt/test_validation.py",
             "jobs/dbt/test_job.py",
         ),

@@ -115,16 +115,16 @@ def test_a_step_that_fails_is_recorded_with_its_cause(
 
 
 def test_the_cause_survives_when_the_row_cannot_be_written(
-    client: bigquery.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unreachable(*_: object) -> None:
         raise ConnectionError("BigQuery is away")
 
     monkeypatch.setattr(warehouse, "insert", unreachable)
-    with pytest.raises(ValueError, match="no city"), audit.step(client, "run-3", "weather"):
+    with pytest.raises(ValueError, match="no city"), audit.step(NO_CLIENT, "run-3", "weather"):
         raise ValueError("no city")
     (lost,) = (line for line in caplog.records if "could not be recorded" in line.getMessage())
     assert vars(lost)["run_id"] == "run-3"
     assert lost.exc_info
-    with pytest.raises(ConnectionError), audit.step(client, "run-3", "weather"):
+    with pytest.raises(ConnectionError), audit.step(NO_CLIENT, "run-3", "weather"):
         pass
