@@ -112,6 +112,7 @@ class Deployment:
         if problems:
             raise LaptopError("\n".join(problems))
 
+
 def is_replaced(previous: Resource, inputs: dict[str, Any], replace_on_changes: Sequence[str]) -> bool:
     """Whether Pulumi would make a resource anew, by its option ``replaceOnChanges``.
 
