@@ -3,9 +3,12 @@
 import difflib
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from omnipipe.laptop.iam import bindings, roles
+from omnipipe.laptop.registry import Registry, Resource
 from omnipipe.laptop.services import KINDS
 from tests.components import golden
 from tests.components.mocks import Recorder, record
@@ -41,6 +44,20 @@ def test_the_laptop_knows_all_that_a_stack_can_have(deploy: Callable[[str], Reco
     types = {resource.type for resource in deploy("everything").resources}
 
     assert types - {"pulumi:providers:gcp"} <= set(KINDS)
+
+
+def test_the_laptop_knows_every_role_and_every_condition_that_a_stack_can_grant(
+    deploy: Callable[[str], Recorder], tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path / "resources.json")
+    grants = [made for made in deploy("everything").resources if made.type in bindings.TARGETS]
+    for made in grants:
+        registry.put(Resource(made.type, made.name, made.inputs))
+        if not made.inputs["role"].startswith("id/"):  # of the program's own
+            roles.permissions(made.inputs["role"])
+
+    assert any("condition" in made.inputs for made in grants)
+    bindings.Bindings(registry, "omnipipe-prod")
 
 
 def test_an_inventory_shows_what_a_deployment_depends_on() -> None:

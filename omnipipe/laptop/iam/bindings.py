@@ -97,8 +97,9 @@ def grant(registry: Registry, resource: Resource, project: str) -> Binding:
     """The binding of a grant that the program is making.
 
     Raises LaptopError for what Google would refuse or the laptop does not know: an unknown role, a role of another
-    service than the resource's, a member without its prefix, another condition than on the start of a name, and a
-    resource or an account of the project that the program did not register before it.
+    service than the resource's, a member without its prefix, another condition than on the start of a name (but on
+    roles that no request here asks for), and a resource or an account of the project that the program did not register
+    before it.
     """
     target, inputs = TARGETS[resource.type], resource.inputs
     made = _binding(resource, project)
@@ -127,7 +128,9 @@ def _custom_roles(registry: Registry) -> dict[str, frozenset[str]]:
 def _binding(resource: Resource, project: str) -> Binding:
     inputs = resource.inputs
     name = _name(TARGETS[resource.type].resource, inputs, project)
-    return Binding(name, inputs["role"], inputs["member"], _prefix(inputs.get("condition")))
+    # Of a role that no request here asks for, such as a deployer's, a condition has nothing to narrow.
+    idle = roles.ROLES.get(inputs["role"]) == frozenset()
+    return Binding(name, inputs["role"], inputs["member"], "" if idle else _prefix(inputs.get("condition")))
 
 
 def _name(form: str, inputs: Mapping[str, Any], project: str) -> str:

@@ -143,6 +143,17 @@ def test_a_grant_on_the_project_counts_for_its_buckets(cloud: Cloud) -> None:
     assert allow(cloud, WHO, "storage.objects.get", "projects/_/buckets/sources")
 
 
+def test_any_condition_is_taken_of_a_role_that_no_request_here_asks_for(cloud: Cloud) -> None:
+    """So a stack whose deployer may grant some roles only comes up here too."""
+    condition = {"expression": "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['a'])"}
+    grant(cloud, PROJECT_GRANT, "roles/resourcemanager.projectIamAdmin", WHO, condition=condition)
+
+    Bindings(cloud.registry, PROJECT)
+    grant(cloud, PROJECT_GRANT, "roles/storage.objectViewer", WHO, condition=condition)
+    with pytest.raises(LaptopError, match=r"resource\.name\.startsWith"):
+        Bindings(cloud.registry, PROJECT)
+
+
 def test_a_condition_narrows_a_grant_to_names_that_begin_so(cloud: Cloud) -> None:
     expression = 'resource.name.startsWith("projects/_/buckets/gcf-")'
     grant(cloud, PROJECT_GRANT, "roles/storage.objectViewer", WHO, condition={"expression": expression})
