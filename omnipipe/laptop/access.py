@@ -21,8 +21,6 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
 from omnipipe.laptop.iam.tokens import OWNER
 from omnipipe.laptop.services import datastream, secretmanager
-from omnipipe.laptop.services.functions import FUNCTION
-from omnipipe.laptop.services.functions import address as function_address
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
@@ -36,7 +34,6 @@ _CUT_OFF = """
     WHERE run_id = @run_id AND status = 'running'
 """
 PROBE = "probe"
-REVERSE_SYNC = "reverse-sync"
 
 
 def current_cloud() -> Cloud:
@@ -169,9 +166,7 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], 
 
     Raises LaptopError when a process of the laptop cloud ends on the way.
     """
-    workflow = cloud.registry.of_type(WORKFLOW)[0]
-    argument = json.dumps({"run_date": run_date} if run_date else {})
-    execution = _call(cloud, "POST", f"{workflow.id}/executions", {"argument": argument})
+    execution = _start(cloud, {"run_date": run_date} if run_date else {})
     name = execution["name"]
     steps = workloads.steps(cloud)
     step, since = "", time.time()
@@ -204,20 +199,27 @@ def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], 
 def replay(cloud: Cloud, wanted: str | list[str]) -> dict[str, Any]:
     """Have reverse sync send dead letters again: of these ids, or ``"all"``. Returns its answer.
 
-    Raises LaptopError with its words when it does not send them, and when the program registers no such function.
+    The workflow is asked, as on Google: the function takes no calls from outside. Raises LaptopError with the
+    function's words when it does not send them.
     """
-    if not any(function.inputs["name"] == REVERSE_SYNC for function in cloud.registry.of_type(FUNCTION)):
-        raise LaptopError(f"the program registers no function {REVERSE_SYNC}: run `omnipipe up`")
-    url = function_address(cloud, REVERSE_SYNC)
-    headers = {"Authorization": f"Bearer {cloud.tokens.issue(OWNER, url)}"}
-    try:
-        answer = requests.post(url, json={"replay": wanted}, headers=headers, timeout=600)
-        body = answer.json()
-    except requests.RequestException as error:
-        raise LaptopError(f"{REVERSE_SYNC} does not answer ({error}): `omnipipe logs {REVERSE_SYNC}`") from error
-    if not answer.ok:
-        raise LaptopError(body["error"])
-    return body
+    execution = _start(cloud, {"replay": wanted})
+    name = execution["name"]
+    while execution["state"] == "ACTIVE":
+        time.sleep(0.1)
+        require_whole(cloud)
+        execution = _call(cloud, "GET", name)
+    if execution["state"] != "SUCCEEDED":
+        failure = json.loads(execution["error"]["payload"])
+        raise LaptopError(str(failure.get("message", failure)))
+    return json.loads(execution["result"])
+
+
+def _start(cloud: Cloud, argument: dict[str, Any]) -> dict[str, Any]:
+    """Start the workflow through the Workflows API; returns the execution."""
+    workflows = cloud.registry.of_type(WORKFLOW)
+    if not workflows:
+        raise LaptopError("the program registers no workflow: run `omnipipe up`")
+    return _call(cloud, "POST", f"{workflows[0].id}/executions", {"argument": json.dumps(argument)})
 
 
 def run_step(cloud: Cloud, step: str, run_date: str | None) -> tuple[str, str | None]:
@@ -234,7 +236,9 @@ def run_step(cloud: Cloud, step: str, run_date: str | None) -> tuple[str, str | 
         failure = cloud.run_job(resource.id, {"RUN_ID": run_id, "RUN_DATE": day})
         return run_id, failure and cloud.processes.last_words(resource.inputs["name"])
     url = resource.outputs["serviceConfig"]["uri"]
-    headers = {"Authorization": f"Bearer {cloud.tokens.issue(OWNER, url)}"}
+    # As the workflow's account: the function takes no calls from outside.
+    account = cloud.registry.of_type(WORKFLOW)[0].inputs["serviceAccount"].rpartition("/")[2]
+    headers = {"Authorization": f"Bearer {cloud.tokens.issue(account, url)}"}
     answer = requests.post(url, json={"run_id": run_id, "run_date": day}, headers=headers, timeout=600)
     if answer.ok:
         return run_id, None

@@ -29,7 +29,6 @@ def status() -> dict[str, Any]:
     """
     cloud = access.current_cloud()
     counts = Counter((resource.kind, KINDS[resource.type].effect) for resource in cloud.registry)
-    instances = cloud.registry.of_type(sql.INSTANCE)
     return {
         "stack": cloud.home.stack,
         "project": cloud.project,
@@ -49,12 +48,18 @@ def status() -> dict[str, Any]:
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
         "alerts": [asdict(alert) for alert in alerts.evaluate(cloud)],
         "last_run": _last_run(cloud),
-        "psql": [str(psql_path()), access.connection_string(cloud)] if instances else None,
+        "psql": _psql(cloud),
     }
 
 
 def _without_effect(resource: Resource) -> str:
     return KINDS[resource.type].without_effect(resource)
+
+
+def _psql(cloud: Cloud) -> list[str] | None:
+    with suppress(LaptopError):  # no database for the application yet
+        return [str(psql_path()), access.connection_string(cloud)]
+    return None
 
 
 def _last_run(cloud: Cloud) -> dict[str, Any] | None:

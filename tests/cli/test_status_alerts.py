@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from omnipipe.laptop.access import APP_USER
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import Home, make_current
@@ -44,7 +43,6 @@ def test_a_setting_of_something_real_that_has_no_effect_is_told(home: Path) -> N
         (datastream.PROFILE, "source", {"postgresqlProfile": {"sslConfig": certificate}}),
         (datastream.PROFILE, "destination", {"bigqueryProfile": {}}),
         ("gcp:sql/database:Database", "mobility", {"name": "mobility"}),
-        (sql.USER, "app", {"name": APP_USER, "password": "p"}),
     ):
         cloud.registry.put(Resource(type_, name, inputs, {"name": name, "pscServiceAttachmentLink": "/s"}))
 
