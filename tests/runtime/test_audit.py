@@ -1,7 +1,6 @@
 """The audit row of a step: written once, whatever way the step ends."""
 
 import pytest
-from google.cloud import bigquery
 
 from omnipipe.runtime import audit, warehouse
 from tests.runtime.emulator import rows
@@ -9,7 +8,7 @@ from tests.runtime.emulator import rows
 COLUMNS = "SELECT run_id, step, status, `rows`, message, finished_at >= started_at AS ordered FROM ops.step_runs"
 
 
-def test_a_step_that_ends_well_is_recorded_once(client: bigquery.Client) -> None:
+def test_a_step_that_ends_well_is_recorded_once(client: warehouse.Client) -> None:
     with audit.step(client, "run-1", "weather") as step:
         step.rows = 24
         step.message = "8 cities"
@@ -29,7 +28,7 @@ def test_a_step_that_ends_well_is_recorded_once(client: bigquery.Client) -> None
     ("error", "message"), [(ValueError("no city"), "no city"), (SystemExit(1), "1"), (KeyError(), "KeyError")]
 )
 def test_a_step_that_fails_is_recorded_with_its_cause(
-    client: bigquery.Client, error: BaseException, message: str
+    client: warehouse.Client, error: BaseException, message: str
 ) -> None:
     def fail() -> None:
         with audit.step(client, "run-2", "dbt") as step:
@@ -43,7 +42,7 @@ def test_a_step_that_fails_is_recorded_with_its_cause(
 
 
 def test_the_cause_survives_when_the_row_cannot_be_written(
-    client: bigquery.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: warehouse.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unreachable(*_: object) -> None:
         raise ConnectionError("BigQuery is away")
@@ -54,3 +53,19 @@ def test_the_cause_survives_when_the_row_cannot_be_written(
     assert "could not be recorded" in caplog.text
     with pytest.raises(ConnectionError), audit.step(client, "run-3", "weather"):
         pass
+
+
+def test_what_the_queries_of_a_step_have_read_is_recorded(
+    client: warehouse.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = "SELECT run_id, bytes_processed FROM ops.step_runs ORDER BY run_id"
+    monkeypatch.setattr(warehouse.Client, "bytes_processed", None)
+    with audit.step(client, "run-4", "weather"):
+        pass
+    monkeypatch.setattr(warehouse.Client, "bytes_processed", 5 * 10**9)
+    with pytest.raises(ValueError, match="no city"), audit.step(client, "run-5", "weather"):
+        raise ValueError("no city")
+    assert rows(client, recorded) == [
+        {"run_id": "run-4", "bytes_processed": None},
+        {"run_id": "run-5", "bytes_processed": 5 * 10**9},
+    ]
