@@ -18,9 +18,8 @@ from datetime import UTC, datetime
 import database_figures
 import warehouse_figures
 from figure import Figure
-from google.cloud import bigquery
 
-from omnipipe.runtime import log
+from omnipipe.runtime import log, warehouse
 
 _log = logging.getLogger("probe")
 
@@ -39,7 +38,7 @@ def main() -> int:
 def measure(now: datetime) -> bool:
     """Log every figure as of ``now``; False when one of them could not be measured."""
     began = time.monotonic()
-    client = bigquery.Client(location=os.environ["BIGQUERY_LOCATION"])
+    client = warehouse.Client("probe", location=os.environ["BIGQUERY_LOCATION"])
     sources: dict[str, Callable[[], Iterable[Figure]]] = {
         "runs, checks and dead letters": lambda: warehouse_figures.ops(client, os.environ["PIPELINE"], now),
         "the backlog of reverse sync": lambda: warehouse_figures.backlog(client, now),

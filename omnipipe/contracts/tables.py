@@ -132,6 +132,7 @@ class StepRun:
     started_at: datetime = column("When the attempt began.")
     finished_at: datetime = column("When it ended.")
     message: str | None = column("What a person should know of it: the cause of a failure first.")
+    bytes_processed: int | None = column("Bytes that the step's queries read; null when BigQuery did not say.")
 
 
 @dataclass(frozen=True, kw_only=True)

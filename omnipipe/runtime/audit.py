@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from google.cloud import bigquery
-
 from omnipipe.contracts.tables import STEP_RUNS, StepRun
 from omnipipe.runtime import warehouse
 
@@ -24,7 +22,7 @@ class Step:
 
 
 @contextmanager
-def step(client: bigquery.Client, run_id: str, name: str) -> Iterator[Step]:
+def step(client: warehouse.Client, run_id: str, name: str) -> Iterator[Step]:
     """Record the block as the step ``name`` of the run ``run_id``: succeeded, or failed with the exception's text.
 
     An exception that leaves the block is recorded and passes through.
@@ -40,6 +38,7 @@ def step(client: bigquery.Client, run_id: str, name: str) -> Iterator[Step]:
             started_at=current.started_at,
             finished_at=datetime.now(UTC),
             message=message,
+            bytes_processed=client.bytes_processed,
         )
         warehouse.insert(client, STEP_RUNS, [finished])
 

@@ -1,13 +1,12 @@
 """The frame of a function that is a step of the daily run: its request, its audit row, its answer."""
 
-import functools
 import os
 from collections.abc import Callable
 from typing import Any
 
 from google.cloud import bigquery
 
-from omnipipe.runtime import audit
+from omnipipe.runtime import audit, warehouse
 from omnipipe.runtime.run import Run
 
 
@@ -33,17 +32,12 @@ def answer(
     except ValueError as error:
         return {"error": str(error)}, 400
     try:
-        client = _client(environment("BIGQUERY_LOCATION"))
+        client = warehouse.Client(step, run.run_id, location=environment("BIGQUERY_LOCATION"))
         with audit.step(client, run.run_id, step) as current:
             work(client, run, current)
     except Exception as cause:  # noqa: BLE001 - the edge of the program: the workflow gets every cause as an answer
         return {"error": " ".join(str(cause).split()) or type(cause).__name__}, 500
     return {"rows": current.rows, "message": current.message}, 200
-
-
-@functools.cache  # an instance answers many requests; its connections and token are worth keeping
-def _client(location: str) -> bigquery.Client:
-    return bigquery.Client(location=location)
 
 
 def _run(body: Any) -> Run:

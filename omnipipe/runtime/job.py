@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from google.cloud import bigquery
 
-from omnipipe.runtime import audit, log
+from omnipipe.runtime import audit, log, warehouse
 from omnipipe.runtime.run import Run
 
 
@@ -26,7 +26,7 @@ def run_step(step: str, work: Callable[[bigquery.Client, Run, audit.Step], None]
     except ValueError as error:
         logging.getLogger(step).error("%s", error)
         return 1
-    client = bigquery.Client(location=os.environ.get("BIGQUERY_LOCATION"))
+    client = warehouse.Client(step, run.run_id, location=os.environ.get("BIGQUERY_LOCATION"))
     try:
         with audit.step(client, run.run_id, step) as current:
             work(client, run, current)

@@ -1,8 +1,9 @@
-"""BigQuery with bounded waits: queries, rows that are streamed, rows that are loaded all or none."""
+"""BigQuery with bounded waits and a bounded bill: queries, rows that are streamed, rows that are loaded all or none."""
 
 import dataclasses
 import itertools
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from datetime import date
@@ -24,6 +25,51 @@ _JOB_RETRY = DEFAULT_JOB_RETRY.with_timeout(60.0)
 _UPLOAD_RETRIES = 3  # after 1, 2 and 4 s
 _LOAD_TIMEOUT_S = 300.0
 _SPOOL_BYTES = 8 * 1024 * 1024
+# Of one query of a function or job, about half a dollar: they read what changed, or the small tables of ops. What would
+# be billed more is refused by BigQuery before it runs. dbt's own statements have theirs in dbt/profiles.yml.
+MAXIMUM_BYTES_BILLED = 100 * 2**30
+
+
+class Client(bigquery.Client):
+    """BigQuery for one step of one run: each of its jobs says whose it is, and no query bills over the maximum.
+
+    The labels of a job are ``app``, ``step`` and, in a run, ``run_id``: the billing export and
+    ``INFORMATION_SCHEMA.JOBS`` have them. ``options`` are bigquery.Client's own. Raises google.auth's errors.
+    """
+
+    def __init__(self, step: str, run_id: str | None = None, **options: Any) -> None:
+        labels = {"app": "omnipipe", "step": step} | ({"run_id": _label(run_id)} if run_id else {})
+        super().__init__(
+            default_query_job_config=bigquery.QueryJobConfig(
+                labels=labels, maximum_bytes_billed=MAXIMUM_BYTES_BILLED
+            ),
+            default_load_job_config=bigquery.LoadJobConfig(labels=labels),
+            **options,
+        )
+        self._asked: list[Any] = []  # jobs, and answers without one: what says how much was read
+
+    @property
+    def bytes_processed(self) -> int | None:
+        """How much the queries have read that have ended, in bytes; None when none said so."""
+        told = [asked.total_bytes_processed for asked in self._asked if asked.total_bytes_processed is not None]
+        return sum(told) if told else None
+
+    def query(self, *arguments: Any, **options: Any) -> bigquery.QueryJob:
+        """As bigquery.Client's, counted."""
+        job = super().query(*arguments, **options)
+        self._asked.append(job)
+        return job
+
+    def query_and_wait(self, *arguments: Any, **options: Any) -> Any:
+        """As bigquery.Client's, counted."""
+        rows = super().query_and_wait(*arguments, **options)
+        self._asked.append(rows)
+        return rows
+
+
+def _label(text: str) -> str:
+    """A text as the value of a label: https://cloud.google.com/bigquery/docs/labels-intro#requirements."""
+    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:63]
 
 
 class RowsRefused(RuntimeError):

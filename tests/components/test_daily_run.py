@@ -41,6 +41,7 @@ class Steps:
     failing: str = ""
     enter: threading.Event | None = None  # the first step says that it has begun
     leave: threading.Event | None = None  # and waits for this
+    queries: list[dict[str, Any]] = field(default_factory=list)  # that BigQuery was asked
     take: Callable[[Forward], Any] | None = None  # what becomes of a statement that takes the lease
 
     def app(self, bigquery: str) -> Flask:
@@ -54,6 +55,7 @@ class Steps:
                 answer = requests.post(f"{bigquery}/bigquery/{path}", json=body, headers=headers, timeout=60)
                 return Response(answer.content, answer.status_code, content_type=answer.headers["Content-Type"])
 
+            self.queries.append(body)
             if self.take and body["query"].startswith("UPDATE ops.pipeline_leases SET run_id = @run_id"):
                 return self.take(forward)
             return forward()
@@ -342,3 +344,12 @@ def test_a_run_without_an_end_is_told_as_interrupted_and_other_pipelines_are_lef
     assert found["others"] == ("running", None)
     assert found["next"] == ("succeeded", None)
     assert sorted(day.holders(), key=str) == [None, "others"]
+
+
+def test_each_query_says_whose_it_is_and_how_much_it_may_cost(day: Day) -> None:
+    day.run("one")
+
+    assert len(day.steps.queries) > 5
+    for body in day.steps.queries:
+        assert body["labels"] == {"app": "omnipipe", "step": "workflow", "run_id": "one"}
+        assert 0 < int(body["maximumBytesBilled"]) <= warehouse.MAXIMUM_BYTES_BILLED

@@ -12,6 +12,7 @@ from google.cloud import bigquery
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
 from omnipipe.laptop import bigquery as laptop
+from omnipipe.runtime import warehouse
 from tests.ports import free_ports
 
 PROJECT = "omnipipe-test"
@@ -33,9 +34,9 @@ def running(folder: Path) -> Iterator[str]:
         process.wait(20)
 
 
-def client() -> bigquery.Client:
+def client() -> warehouse.Client:
     """Return a client of the emulator that BIGQUERY_EMULATOR_HOST names."""
-    return bigquery.Client(project=PROJECT, credentials=AnonymousCredentials())
+    return warehouse.Client("test", project=PROJECT, credentials=AnonymousCredentials())
 
 
 def recreate_tables(client: bigquery.Client) -> None:

@@ -1,17 +1,18 @@
 """The audit row of a step: written once, whatever way the step ends."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from google.cloud import bigquery
 
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import STEP_RUNS, StepRun
 from omnipipe.runtime import audit, warehouse
 from tests.runtime.emulator import rows
 
-NO_CLIENT: Any = None
+# The part of a client that a step asks: how much its queries have read.
+NO_CLIENT: Any = SimpleNamespace(bytes_processed=None)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_what_ends_well_is_a_line_of_the_run_too(written: list[StepRun], caplog:
 COLUMNS = "SELECT run_id, step, status, `rows`, message, finished_at >= started_at AS ordered FROM ops.step_runs"
 
 
-def test_a_step_that_ends_well_is_recorded_once(client: bigquery.Client) -> None:
+def test_a_step_that_ends_well_is_recorded_once(client: warehouse.Client) -> None:
     with audit.step(client, "run-1", "weather") as step:
         step.rows = 24
         step.message = "8 cities"
@@ -101,7 +102,7 @@ def test_a_step_that_ends_well_is_recorded_once(client: bigquery.Client) -> None
     ("error", "message"), [(ValueError("no city"), "no city"), (SystemExit(1), "1"), (KeyError(), "KeyError")]
 )
 def test_a_step_that_fails_is_recorded_with_its_cause(
-    client: bigquery.Client, error: BaseException, message: str
+    client: warehouse.Client, error: BaseException, message: str
 ) -> None:
     def fail() -> None:
         with audit.step(client, "run-2", "dbt") as step:
@@ -128,3 +129,19 @@ def test_the_cause_survives_when_the_row_cannot_be_written(
     assert lost.exc_info
     with pytest.raises(ConnectionError), audit.step(NO_CLIENT, "run-3", "weather"):
         pass
+
+
+def test_what_the_queries_of_a_step_have_read_is_recorded(
+    client: warehouse.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = "SELECT run_id, bytes_processed FROM ops.step_runs ORDER BY run_id"
+    monkeypatch.setattr(warehouse.Client, "bytes_processed", None)
+    with audit.step(client, "run-4", "weather"):
+        pass
+    monkeypatch.setattr(warehouse.Client, "bytes_processed", 5 * 10**9)
+    with pytest.raises(ValueError, match="no city"), audit.step(client, "run-5", "weather"):
+        raise ValueError("no city")
+    assert rows(client, recorded) == [
+        {"run_id": "run-4", "bytes_processed": None},
+        {"run_id": "run-5", "bytes_processed": 5 * 10**9},
+    ]

@@ -5,7 +5,7 @@ import json
 import pytest
 from google.cloud import bigquery
 
-from omnipipe.runtime import audit
+from omnipipe.runtime import audit, warehouse
 from omnipipe.runtime.job import StepFailed, run_step
 from omnipipe.runtime.run import Run
 from tests.runtime.emulator import rows
@@ -14,7 +14,7 @@ from tests.runtime.emulator import rows
 @pytest.fixture(autouse=True)
 def job(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a job, with its own client of the emulator."""
-    monkeypatch.setattr(bigquery, "Client", lambda **_: client)
+    monkeypatch.setattr(warehouse, "Client", lambda *_, **__: client)
     monkeypatch.setenv("RUN_ID", "run-1")
     monkeypatch.setenv("RUN_DATE", "2026-03-03")
 

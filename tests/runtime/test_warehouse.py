@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask, Response, jsonify, request
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, RetryError
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
 from omnipipe.runtime import warehouse
+from tests.functions.conftest import serving
 from tests.runtime.emulator import rows
 
 HOUR = datetime(2026, 3, 1, 5, tzinfo=UTC)
@@ -31,7 +34,14 @@ def weather(city: str = "Berlin", temperature: float | None = 4.5) -> WeatherHou
 
 def step_run(run_id: str) -> StepRun:
     return StepRun(
-        run_id=run_id, step="weather", status="succeeded", rows=7, started_at=HOUR, finished_at=HOUR, message=None
+        run_id=run_id,
+        step="weather",
+        status="succeeded",
+        rows=7,
+        started_at=HOUR,
+        finished_at=HOUR,
+        message=None,
+        bytes_processed=None,
     )
 
 
@@ -152,3 +162,80 @@ def test_insert_says_which_table_refuses_a_row(client: bigquery.Client, monkeypa
     monkeypatch.setattr(client, "insert_rows_json", lambda *_, **__: refused)
     with pytest.raises(warehouse.RowsRefused, match=r"ops\.step_runs: BigQuery refused 1 of 1 .*no such field"):
         warehouse.insert(client, STEP_RUNS, [step_run("run-1")])
+
+
+class Asked:
+    """A BigQuery that answers each query with a row and what it has read, and keeps what it was asked."""
+
+    def __init__(self, *processed: int | None) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self._processed = iter(processed)
+
+    def app(self) -> Flask:
+        app = Flask("bigquery")
+        result = {
+            "jobComplete": True,
+            "jobReference": {"projectId": "p", "jobId": "j", "location": "EU"},
+            "schema": {"fields": [{"name": "n", "type": "INTEGER", "mode": "NULLABLE"}]},
+            "rows": [{"f": [{"v": "1"}]}],
+            "totalRows": "1",
+        }
+
+        def read() -> dict[str, str]:
+            told = next(self._processed)
+            return {} if told is None else {"totalBytesProcessed": str(told)}
+
+        @app.post("/bigquery/v2/projects/p/queries")
+        def query() -> Response:
+            self.requests.append(request.get_json())
+            return jsonify(result | read())
+
+        @app.post("/bigquery/v2/projects/p/jobs")
+        def insert() -> Response:
+            body = request.get_json()
+            self.requests.append(body["configuration"])
+            job = {"jobReference": result["jobReference"], "configuration": body["configuration"]}
+            return jsonify(job | {"status": {"state": "DONE"}, "statistics": {"query": read()}})
+
+        @app.get("/bigquery/v2/projects/p/queries/j")
+        def rows() -> Response:
+            return jsonify(result)
+
+        return app
+
+
+def test_each_query_says_whose_it_is_and_how_much_it_may_cost_and_what_it_read_is_summed_up() -> None:
+    bigquery_ = Asked(1000, None, 24)
+    with serving(bigquery_.app()) as address:
+        options = {
+            "project": "p",
+            "credentials": AnonymousCredentials(),
+            "client_options": {"api_endpoint": address},
+        }
+        client = warehouse.Client("weather", "Run_1:α", **options)
+        assert client.bytes_processed is None
+        assert [row["n"] for row in warehouse.query(client, "SELECT 1 AS n")] == [1]
+        warehouse.query(client, "SELECT 2")
+        assert [row["n"] for row in client.query("SELECT 3").result()] == [1]
+
+    labels = {"app": "omnipipe", "step": "weather", "run_id": "run_1--"}
+    one, two, job = bigquery_.requests
+    for asked in (one, two, job["query"]):
+        assert asked["maximumBytesBilled"] == str(warehouse.MAXIMUM_BYTES_BILLED)
+    assert [asked["labels"] for asked in (one, two, job)] == [labels] * 3
+    assert client.bytes_processed == 1024
+
+
+def test_a_load_says_whose_it_is(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[bigquery.LoadJob] = []
+    load = bigquery.Client.load_table_from_file
+
+    def seen(*arguments: Any, **options: Any) -> bigquery.LoadJob:
+        loads.append(load(*arguments, **options))
+        return loads[-1]
+
+    monkeypatch.setattr(bigquery.Client, "load_table_from_file", seen)
+
+    warehouse.load(client, WEATHER, [weather()])
+
+    assert [job.labels for job in loads] == [{"app": "omnipipe", "step": "test"}]
