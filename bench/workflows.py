@@ -32,7 +32,7 @@ STEPS = 90_000
 
 def main() -> None:
     """Measure each workload."""
-    environment = Environment("project", "location", "bench", "1")
+    environment = Environment("project", "location", "bench", "1", "1", "bench@project")
     for name, (steps, count) in WORKLOADS.items():
         iterations = STEPS // count
         source = "main:\n  steps:" + LOOP.format(iterations=iterations, steps=steps).replace("\n", "\n    ")

@@ -36,6 +36,7 @@ def run(
     import uuid
     from types import FrameType
 
+    from omnipipe.laptop.lookups import PROJECT_NUMBER
     from omnipipe.laptop.workflows import Environment, WorkflowCancelled, WorkflowError, WorkflowRefused, parse
 
     try:
@@ -61,6 +62,8 @@ def run(
         location="local",
         workflow_id=file.stem,
         execution_id=str(uuid.uuid4()),
+        project_number=PROJECT_NUMBER,
+        service_account="you@laptop.invalid",
         env=variables,
         log=log,
     )

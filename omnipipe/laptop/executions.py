@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop.home import write_json
+from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.workflows import WORKFLOW
 from omnipipe.laptop.workflows import Environment, WorkflowError, parse
@@ -89,6 +90,8 @@ class Executions:
             location=workflow.inputs["region"],
             workflow_id=name,
             execution_id=id_,
+            project_number=PROJECT_NUMBER,
+            service_account=email,
             env=workflow.inputs.get("userEnvVars") or {},
             endpoints=self._cloud.endpoints(),
             token=lambda kind, target: self._cloud.tokens.issue(email, target),

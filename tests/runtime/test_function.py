@@ -50,7 +50,7 @@ def test_a_variable_that_is_missing_is_told_by_name(monkeypatch: pytest.MonkeyPa
 def answer(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[Work], tuple[dict, int]]:
     """A function whose BigQuery is the emulator."""
     monkeypatch.setenv("BIGQUERY_LOCATION", "EU")
-    monkeypatch.setattr(function, "_client", lambda location: client)
+    monkeypatch.setattr(function.warehouse, "Client", lambda step, run_id, location: client)
     return lambda work: function.answer(BODY, "weather", work)
 
 

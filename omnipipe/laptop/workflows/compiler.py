@@ -17,6 +17,7 @@ from omnipipe.laptop.workflows.places import Action, Place, PlaceCompiler
 from omnipipe.laptop.workflows.routines import ABSENT, Routine
 from omnipipe.laptop.workflows.scopes import Scope, UnknownVariable
 from omnipipe.laptop.workflows.source import Mapping, Node, Sequence
+from omnipipe.laptop.workflows.syntax import is_expression
 
 # https://cloud.google.com/workflows/quotas
 MAX_ASSIGNMENTS = 50
@@ -32,8 +33,8 @@ _KEYS = {
     "parallel": {"next"},
     "try": {"retry", "except", "next"},
     "steps": {"next"},
-    "raise": set(),
-    "return": set(),
+    "raise": {"next"},
+    "return": {"next"},
     "next": set(),
 }
 
@@ -203,18 +204,25 @@ class RoutineCompiler(PlaceCompiler):
         function = self.library.function(callee.value) if isinstance(callee.value, str) else None
         if function is None:
             self.refuse(place, callee.line, self.library.unknown(str(callee.value)))
-        given: dict[str, Node] = {}
-        if isinstance(arguments, Mapping):
-            given = arguments.value
-        elif arguments is not None and arguments.value is not None:
-            self.refuse(place, arguments.line, "args must be a map — write 'name: value' for each argument")
-        codes = {name: self.template(place, value).code for name, value in given.items()}
-        if function is None:
-            return _nothing
-        for problem in function.wrong_names(given):
-            self.refuse(place, arguments.line if arguments else callee.line, problem)
-        ordered = [codes.get(item.name) or _constant(item.default) for item in function.parameters]
-        return run.CallStep(function, ordered, target)
+        line = arguments.line if arguments else callee.line
+        if isinstance(arguments, Sequence):
+            codes = [self.template(place, value).code for value in arguments.value]
+            if function and (problem := function.wrong_count(len(codes))):
+                self.refuse(place, line, problem)
+            return run.CallStep(function, codes, target) if function else _nothing
+        if isinstance(arguments, Mapping) or arguments is None or arguments.value is None:
+            given = arguments.value if isinstance(arguments, Mapping) else {}
+            named_codes = {name: self.template(place, value).code for name, value in given.items()}
+            if function is None:
+                return _nothing
+            for problem in function.wrong_names(given):
+                self.refuse(place, line, problem)
+            ordered = [named_codes.get(item.name) or _constant(item.default) for item in function.parameters]
+            return run.CallStep(function, ordered, target)
+        if not is_expression(arguments.value):
+            self.refuse(place, line, "args must be a map of names or a list of positions — write 'name: value'")
+        code = self.template(place, arguments).code
+        return run.ComputedCallStep(function, code, target) if function else _nothing
 
     def _switch(self, place: Place, node: Mapping) -> Action:
         cases = node.value["switch"]
@@ -334,7 +342,10 @@ class RoutineCompiler(PlaceCompiler):
     def _try(self, place: Place, node: Mapping) -> Action:
         if "retry" not in node.value and "except" not in node.value:
             self.refuse(place, node.line, "try needs 'retry' or 'except' — add one")
-        action, following = self.body(place, node.value["try"], set())
+        body = node.value["try"]
+        if isinstance(body, Mapping) and "next" in body.value:
+            self.refuse(place, body.key_lines["next"], "next cannot stand in a try — write it beside the try")
+        action, following = self.body(place, body, {"next"})
         retry = self._retry(place, node.value["retry"]) if "retry" in node.value else None
         handler = self._except(place, node.value["except"]) if "except" in node.value else None
         return run.Try(_then(action, following), retry, handler)
@@ -342,18 +353,22 @@ class RoutineCompiler(PlaceCompiler):
     def _retry(self, place: Place, node: Node) -> run.Retry:
         if isinstance(node, Mapping):
             keys = {"predicate", "max_retries", "backoff"}
-            parts = self.entries(place, node, "retry", keys, {"predicate"})
+            parts = self.entries(place, node, "retry", keys, set())
             backoff = parts.get("backoff")
             if isinstance(backoff, Mapping):
                 self.entries(place, backoff, "backoff", {"initial_delay", "max_delay", "multiplier"}, set())
         return run.Retry(self.template(place, node).code)
 
     def _except(self, place: Place, node: Node) -> run.Except:
-        parts = self.entries(place, node, "except", {"as", "steps"}, set())
-        scope = self.declarations.scopes.get(node, place.scope)
-        slot = scope.declare(self.variable(place, parts["as"])) if "as" in parts else None
-        body = self.block(replace(place, scope=scope), parts["steps"]) if "steps" in parts else run.Block()
-        return run.Except(slot, body, list(scope.slots.values()) if scope is not place.scope else [])
+        if not isinstance(node, Mapping):
+            self.refuse(place, node.line, "except must be a map — it takes as, and steps or what one step takes")
+            return run.Except(None, _nothing, [])
+        scope = self.declarations.scopes[node]
+        slot = scope.declare(self.variable(place, node.value["as"])) if "as" in node.value else None
+        action, following = _nothing, None
+        if node.value.keys() - {"as"}:  # without anything else it only catches
+            action, following = self.body(replace(place, scope=scope), node, {"as"})
+        return run.Except(slot, _then(action, following), list(scope.slots.values()))
 
 
 def _nothing(frame: Frame) -> None:

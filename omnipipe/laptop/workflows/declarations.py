@@ -47,7 +47,7 @@ class Declarations:
         if isinstance(handler := parts.get("except"), Mapping):
             inner = self.scopes[handler] = Scope(scope)
             _declare(handler.value.get("as"), inner)
-            self.steps(handler.value.get("steps"), inner)
+            self.body(handler, inner)
 
     def _target(self, text: Any, scope: Scope) -> None:
         match = _ROOT.match(text) if isinstance(text, str) else None

@@ -18,7 +18,8 @@ def _no_log(severity: str, payload: str | dict[str, Any]) -> None:
 class Environment:
     """Where a workflow runs and how it reaches the outside.
 
-    project, location, workflow_id, execution_id: what `sys.get_env` says of the execution.
+    project, project_number, location, workflow_id, execution_id, service_account: what `sys.get_env` says of the
+        execution; service_account is an e-mail address.
     env: the workflow's own environment variables.
     endpoints: host of a service, such as `run.googleapis.com`, to the base URL that stands in for it;
         other hosts are reached as they are.
@@ -31,6 +32,8 @@ class Environment:
     location: str
     workflow_id: str
     execution_id: str
+    project_number: str
+    service_account: str
     env: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, str] = field(default_factory=dict)
     token: Callable[[str, str], str] = _no_token
@@ -44,6 +47,8 @@ class Environment:
         built_in = {
             "GOOGLE_CLOUD_LOCATION": self.location,
             "GOOGLE_CLOUD_PROJECT_ID": self.project,
+            "GOOGLE_CLOUD_PROJECT_NUMBER": self.project_number,
+            "GOOGLE_CLOUD_SERVICE_ACCOUNT_NAME": f"projects/{self.project}/serviceAccounts/{self.service_account}",
             "GOOGLE_CLOUD_WORKFLOW_ID": self.workflow_id,
             "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": self.execution_id,
             "GOOGLE_CLOUD_WORKFLOW_REVISION_ID": "000001-000",

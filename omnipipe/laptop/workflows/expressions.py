@@ -20,6 +20,7 @@ from omnipipe.laptop.workflows.syntax import (
     Expression,
     ExpressionSyntaxError,
     Index,
+    ListOf,
     Literal,
     Member,
     Name,
@@ -102,6 +103,9 @@ class ExpressionCompiler:
             return lambda frame: member(target(frame), index(frame))
         if isinstance(tree, Call):
             return self._call(tree)
+        if isinstance(tree, ListOf):
+            items = [self.compile(item) for item in tree.items]
+            return lambda frame: [item(frame) for item in items]
         if isinstance(tree, Unary):
             operand = self.compile(tree.operand)
             if tree.operator == "not":
@@ -172,7 +176,13 @@ class ExpressionCompiler:
             self.report(self.line, f"if takes 3 arguments (condition, value, other value), not {len(arguments)}")
             return _constant(None)
         condition, yes, no = arguments
-        return lambda frame: yes(frame) if operators.boolean(condition(frame), "if") else no(frame)
+
+        def choose(frame: Any) -> Any:
+            # a function like any other: both values are there before it chooses, and null counts as false
+            asked, first, second = condition(frame), yes(frame), no(frame)
+            return first if asked is not None and operators.boolean(asked, "if") else second
+
+        return choose
 
 
 def _invocation(function: Function, arguments: list[Code]) -> Code:

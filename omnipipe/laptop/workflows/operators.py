@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
-from omnipipe.laptop.workflows.values import a_type, equal, is_number, type_name
+from omnipipe.laptop.workflows.values import a_type, equal, is_number, scalar_text, type_name
 
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
@@ -27,9 +27,11 @@ def _checked(result: Any) -> Any:
 
 
 def add(left: Any, right: Any) -> Any:
-    """`+`: numbers, or two strings."""
-    if type(left) is str and type(right) is str:
-        return left + right
+    """`+`: numbers, or a string and another one, a number or a boolean."""
+    if type(left) is str or type(right) is str:
+        first, second = scalar_text(left), scalar_text(right)
+        if first is not None and second is not None:
+            return first + second
     if is_number(left) and is_number(right):
         return _checked(left + right)
     raise _unsupported("+", left, right)

@@ -26,6 +26,8 @@ _RESERVED = {
     "False",
     "FALSE",
     "null",
+    "Null",
+    "NULL",
     "and",
     "or",
     "not",

@@ -172,6 +172,31 @@ class CallStep:
 
 
 @dataclass(eq=False)
+class ComputedCallStep:
+    """`call` whose `args` are one expression: a map by name or a list by position, which only the run shows."""
+
+    function: Function
+    arguments: Code
+    result: Target | None
+
+    def __call__(self, frame: Frame) -> None:
+        given = self.arguments(frame)
+        if type(given) is dict:
+            problems = self.function.wrong_names(given)
+            ordered = [given.get(item.name, item.default) for item in self.function.parameters]
+        elif type(given) is list:
+            problems = [problem] if (problem := self.function.wrong_count(len(given))) else []
+            ordered = given
+        else:
+            raise failure("TypeError", f"args is a map or a list, not {a_type(given)}")
+        if problems:
+            raise failure("TypeError", problems[0])
+        value = self.function.invoke(frame, ordered)
+        if self.result:
+            self.result.store(frame, value)
+
+
+@dataclass(eq=False)
 class Switch:
     """`switch`: the first condition that is true decides."""
 
@@ -286,14 +311,14 @@ class Except:
     """`except`: what to do with an error; its variables end with it."""
 
     slot: str | None
-    body: Block
+    body: Callable[[Frame], Any]
     slots: list[str]
 
     def __call__(self, frame: Frame, error: WorkflowError) -> Any:
         try:
             if self.slot:
                 frame.store(self.slot, error.error)
-            return self.body.run(frame)
+            return self.body(frame)
         finally:
             frame.release(self.slots)
 
@@ -304,13 +329,13 @@ class Retry:
 
     policy: Code
 
-    def delays(self, frame: Frame) -> tuple[Function, Iterator[float]]:
-        """The predicate and the seconds to wait before each further try."""
+    def delays(self, frame: Frame) -> tuple[Function | None, Iterator[float]]:
+        """The predicate, None for every error, and the seconds to wait before each further try."""
         policy = self.policy(frame)
         if type(policy) is not dict:
             raise failure("TypeError", f"a retry policy is a map, not {a_type(policy)}")
         predicate = policy.get("predicate")
-        if not isinstance(predicate, Function):
+        if predicate is not None and not isinstance(predicate, Function):
             raise failure("TypeError", f"a retry predicate is a function, not {a_type(predicate)}")
         retries = policy.get("max_retries", 0)
         if type(retries) is not int or retries < 0:
@@ -351,20 +376,24 @@ class Try:
         return self.handler(frame, caught)
 
     def _attempts(self, frame: Frame, retry: Retry) -> Any:
-        predicate: Function | None = None
-        waits: Iterator[float] = iter(())
+        policy: tuple[Function | None, Iterator[float]] | None = None
         while True:
             try:
                 return self.body(frame)
             except (WorkflowError, *HOST_ERRORS) as error:
                 caught = error if isinstance(error, WorkflowError) else from_host(error)
-                if predicate is None:
-                    predicate, waits = retry.delays(frame)
+                if policy is None:
+                    policy = retry.delays(frame)
+                predicate, waits = policy
                 wait = next(waits, None)
-                if wait is None or not boolean(predicate.invoke(frame, [caught.error]), "a retry predicate"):
+                if wait is None or (predicate and not _holds(predicate, frame, caught)):
                     raise caught from None
             frame.execution.sleep(wait)
             frame.execution.tick()
+
+
+def _holds(predicate: Function, frame: Frame, error: WorkflowError) -> bool:
+    return boolean(predicate.invoke(frame, [error.error]), "a retry predicate")
 
 
 @dataclass(eq=False)

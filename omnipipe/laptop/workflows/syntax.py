@@ -57,6 +57,13 @@ class Call:
 
 
 @dataclass(frozen=True)
+class ListOf:
+    """`[item, item]`. Maps have no such form in expressions."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
 class Unary:
     """`not` or `-`."""
 
@@ -73,13 +80,13 @@ class Binary:
     right: Expression
 
 
-Expression = Literal | Name | Member | Index | Call | Unary | Binary
+Expression = Literal | Name | Member | Index | Call | ListOf | Unary | Binary
 
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)
     | (?P<name>[^\W\d]\w*)
-    | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    | (?P<string>"(?:[^"\\]|\\.)*")
     | (?P<operator>//|==|!=|<=|>=|[<>+\-*/%()\[\],.])
     )""",
     re.VERBOSE | re.DOTALL,
@@ -88,7 +95,7 @@ _WORDS = {"and", "or", "not", "AND", "OR", "NOT", "in"}
 _CONSTANTS = {
     "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,
-    "null": None,
+    "null": None, "Null": None, "NULL": None,
 }  # fmt: skip
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">=", "in"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0"}
@@ -104,13 +111,18 @@ def expression_text(text: str) -> str | None:
     Raises: ExpressionSyntaxError for `${` at the start without `}` at the end.
     """
     stripped = text.strip()
-    if not stripped.startswith("${"):
+    if not is_expression(text):
         return None
     if not stripped.endswith("}"):
         raise ExpressionSyntaxError(
             'a value that starts with ${ must end with } — put text inside, ${x + " text"}'
         )
     return stripped[2:-1]
+
+
+def is_expression(value: Any) -> bool:
+    """Whether a value of the source is evaluated; one with a slip in it is, too."""
+    return isinstance(value, str) and value.strip().startswith("${")
 
 
 def parse_expression(text: str) -> Expression:
@@ -130,8 +142,10 @@ def _tokens(text: str) -> list[tuple[str, Any]]:
         match = _TOKEN.match(text, position)
         if not match:
             rest = text[position:].lstrip()
-            if rest[0] in "\"'":
+            if rest[0] == '"':
                 raise ExpressionSyntaxError(f"the string {rest[:20]} has no closing quote")
+            if rest[0] == "'":
+                raise ExpressionSyntaxError(f"a string takes double quotes, not single ones: {rest[:20]}")
             raise ExpressionSyntaxError(f"unexpected '{rest[0]}'")
         kind = match.lastgroup or ""
         value: Any = match[kind]
@@ -239,17 +253,17 @@ class _Parser:
                 name = dotted_name(tree)
                 if name is None:
                     raise ExpressionSyntaxError("only a function's name can be called")
-                tree = Call(name, self.arguments())
+                tree = Call(name, self.expressions(")"))
             else:
                 return tree
 
-    def arguments(self) -> tuple[Expression, ...]:
-        if self.take(")"):
+    def expressions(self, end: str) -> tuple[Expression, ...]:
+        if self.take(end):
             return ()
         found = [self.alternative()]
         while self.take(","):
             found.append(self.alternative())
-        self.need(")")
+        self.need(end)
         return tuple(found)
 
     def primary(self) -> Expression:
@@ -260,6 +274,8 @@ class _Parser:
         if kind == "name":
             self.position += 1
             return Literal(_CONSTANTS[value]) if value in _CONSTANTS else Name(value)
+        if self.take("["):
+            return ListOf(self.expressions("]"))
         self.need("(")
         tree = self.alternative()
         self.need(")")

@@ -32,6 +32,8 @@ class Outside:
             location="europe-west1",
             workflow_id="the-workflow",
             execution_id="the-execution",
+            project_number="12345",
+            service_account="daily@the-project",
             env={"COLOUR": "blue", "EMPTY": ""},
             token=token,
             log=lambda severity, payload: self.logs.append((severity, payload)),

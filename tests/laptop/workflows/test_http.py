@@ -49,7 +49,7 @@ def test_get_sends_query_and_headers_and_decodes_json(outside, server):
     [
         ({"body": {"a": [1, None]}}, "application/json; charset=utf-8", b'{"a": [1, null]}'),
         ({"body": "text"}, "application/json; charset=utf-8", b'"text"'),
-        ({"body": "${text.encode('raw')}"}, "application/octet-stream", b"raw"),
+        ({"body": '${text.encode("raw")}'}, "application/octet-stream", b"raw"),
         ({"body": "a,b", "headers": {"content-type": "text/csv"}}, "text/csv", b"a,b"),
         (
             {
@@ -237,7 +237,7 @@ def test_a_function_behind_the_endpoint_map_keeps_its_audience(outside, server):
 def test_no_token(server):
     source = json.dumps([{"a": {"call": "http.get", "args": {"url": server.url, "auth": {"type": "OIDC"}}}}])
     with pytest.raises(WorkflowError) as raised:
-        parse(source, "w").run(None, Environment("p", "l", "w", "e"))
+        parse(source, "w").run(None, Environment("p", "l", "w", "e", "1", "a@p"))
     assert raised.value.error == {
         "message": f"AuthError: cannot get a token: there are no credentials for {server.url}",
         "tags": ["AuthError"],

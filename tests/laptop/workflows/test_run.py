@@ -105,7 +105,7 @@ def test_a_branch_reads_a_shared_map_while_others_change_it(outside):
                 range: [1, 60]
                 steps:
                   - write: {assign: [{'m.deep["k" + string(v) + "-" + string(i)]': 1}]}
-                  - read: {assign: [{n: "${len(json.encode(map.delete(m.deep, 'x'), true))}"}]}
+                  - read: {assign: [{n: '${len(json.encode(map.delete(m.deep, "x"), true))}'}]}
 - d: {return: "${len(m.deep)}"}
 """
     workflow = parse(source, "w")

@@ -9,23 +9,22 @@ from omnipipe.laptop.workflows.stdlib.arguments import need, need_number
 
 
 @define("list.concat")
-def list_concat(objects: Any, val: Any) -> list:
+def list_concat(objs: Any, val: Any) -> list:
     """A copy of a list with one element more at its end."""
-    need(objects, list, "objects")
-    return [*objects, val]
+    need(objs, list, "objs")
+    return [*objs, val]
 
 
 @define("list.prepend")
-def list_prepend(objects: Any, val: Any) -> list:
+def list_prepend(objs: Any, val: Any) -> list:
     """A copy of a list with one element more at its start."""
-    need(objects, list, "objects")
-    return [val, *objects]
+    need(objs, list, "objs")
+    return [val, *objs]
 
 
 @define("map.get")
 def map_get(map: Any, keys: Any) -> Any:
-    """The value under a key, or under a path of keys given as a list; null where there is none."""
-    need(map, dict, "map")
+    """The value under a key, or under a path of keys given as a list; null where there is none, or no map."""
     path = keys if type(keys) is list else [keys]
     value = map
     for key in path:

@@ -8,7 +8,7 @@ import re
 import uuid
 from typing import Any
 
-from omnipipe.laptop.workflows.errors import failure
+from omnipipe.laptop.workflows.errors import WorkflowError, failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need
 from omnipipe.laptop.workflows.values import a_type, jsonable
@@ -78,12 +78,29 @@ def json_encode(data: Any, indent: Any = None) -> bytes:
 
 @define("json.encode_to_string")
 def json_encode_to_string(data: Any, indent: Any = None) -> str:
-    """JSON of a value, as text: compact, or indented by a number of spaces, a string, or two spaces for true."""
-    if type(indent) not in (bool, int, str) and indent is not None:
-        raise failure("TypeError", f"indent must be a boolean, an integer or a string, not {a_type(indent)}")
-    width = 2 if indent is True else indent or None
-    separators = (",", ":") if width is None else (",", ": ")
-    return json.dumps(jsonable(data, "data"), ensure_ascii=False, indent=width, separators=separators)
+    """JSON of a value, as text: compact, or indented by four spaces for true, or by a map of `prefix` and `indent`."""
+    try:
+        jsonable(data, "data")
+    except WorkflowError as error:
+        raise failure("ValueError", error.error["message"].partition(": ")[2]) from None
+    if indent is None or indent is False:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    prefix, width = _indentation(indent)
+    # JSON itself has no line end within a string
+    return json.dumps(data, ensure_ascii=False, indent=width, separators=(",", ": ")).replace("\n", f"\n{prefix}")
+
+
+def _indentation(indent: Any) -> tuple[str, str]:
+    if indent is True:
+        indent = {}
+    if type(indent) is not dict:
+        raise failure("TypeError", f"indent must be a boolean or a map, not {a_type(indent)}")
+    if unknown := indent.keys() - {"prefix", "indent"}:
+        raise failure("ValueError", f"indent has no {min(unknown)!r}: it takes prefix and indent")
+    prefix, width = indent.get("prefix", ""), indent.get("indent", "    ")
+    need(prefix, str, "prefix of indent")
+    need(width, str, "indent of indent")
+    return prefix, width
 
 
 @define("uuid.generate")

@@ -53,10 +53,11 @@ def integer(value: Any) -> int:
 
 @define("string")
 def string(value: Any) -> str:
-    """The text of a number, boolean or string."""
-    text = scalar_text(value)
+    """The text of a number or boolean."""
+    text = None if type(value) is str else scalar_text(value)
     if text is None:
-        raise failure("TypeError", f"cannot convert {a_type(value)} to a string: use json.encode_to_string")
+        advice = "it is one" if type(value) is str else "use json.encode_to_string"
+        raise failure("TypeError", f"cannot convert {a_type(value)} to a string: {advice}")
     return text
 
 

@@ -1,5 +1,6 @@
 """The modules `sys` and `time`."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,16 @@ from omnipipe.laptop.workflows.errors import failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need, need_number
 from omnipipe.laptop.workflows.stdlib.data import json_encode_to_string
-from omnipipe.laptop.workflows.values import jsonable
+from omnipipe.laptop.workflows.values import jsonable, scalar_text
 
 if TYPE_CHECKING:
     from omnipipe.laptop.workflows.execution import Execution
 
 MAX_SLEEP = 31_536_000
 """Longest sleep, in seconds: a year."""
+# The time of RFC 3339, which is less than ISO 8601 allows.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_ABSENT: Any = object()
 _SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
 
@@ -36,28 +40,27 @@ def get_env(execution: "Execution", name: Any, default: Any = None) -> str:
 @define("sys.log", context=True, blocking=True)
 def log(
     execution: "Execution",
-    data: Any = None,
+    data: Any = _ABSENT,
     severity: Any = "DEFAULT",
-    text: Any = None,
-    json: Any = None,
+    text: Any = _ABSENT,
+    json: Any = _ABSENT,
     timeout: Any = None,
 ) -> None:
-    """Write a log entry: a text, a map, or any `data`."""
+    """Write a log entry: exactly one of data, text and json, of any type."""
     if timeout is not None:
         need_number(timeout, "timeout")
     need(severity, str, "severity")
     if severity not in _SEVERITIES:
         raise failure("ValueError", f"{severity!r} is no severity: use one of {', '.join(_SEVERITIES)}")
-    if text is not None:
-        need(text, str, "text")
-    if json is not None:
-        need(json, dict, "json")
-    if sum(value is not None for value in (data, text, json)) > 1:
-        raise failure("ValueError", "give sys.log one of data, text and json")
-    payload = next((value for value in (text, json, data) if value is not None), "null")
+    given = [value for value in (data, text, json) if value is not _ABSENT]
+    if len(given) != 1:
+        raise failure("ValueError", "sys.log takes exactly one of data, text and json")
+    [payload] = given
     jsonable(payload, "the log entry")
-    is_entry = type(payload) is dict or type(payload) is str
-    execution.environment.log(severity, payload if is_entry else json_encode_to_string(payload))
+    if type(payload) is not dict or text is not _ABSENT:
+        known = scalar_text(payload)
+        payload = json_encode_to_string(payload) if known is None else known
+    execution.environment.log(severity, payload)
 
 
 @define("sys.now")
@@ -77,7 +80,7 @@ def sleep(execution: "Execution", seconds: Any) -> None:
 
 @define("sys.sleep_until", context=True, blocking=True)
 def sleep_until(execution: "Execution", time: Any) -> None:
-    """Wait until a time in ISO 8601, at most a year ahead."""
+    """Wait until a time of RFC 3339, at most a year ahead."""
     seconds = parse(time) - now()
     if seconds > MAX_SLEEP:
         raise failure("ValueError", "time must be at most a year ahead")
@@ -99,10 +102,12 @@ def format_time(seconds: Any, timezone: Any = "UTC") -> str:
 
 @define("time.parse")
 def parse(value: Any) -> float:
-    """Seconds since 1970 of a time in ISO 8601, UTC unless it says otherwise."""
+    """Seconds since 1970 of a time in the whole form of RFC 3339: date, time with seconds, zone."""
     need(value, str, "value")
+    wrong = failure("ValueError", f"{value!r} is not an RFC 3339 time, such as 2024-05-08T13:22:58Z")
+    if not _RFC3339.fullmatch(value):
+        raise wrong
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise failure("ValueError", f"{value!r} is not an ISO 8601 time, such as 2024-05-08T13:22:58Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError:  # such as the 30th of February
+        raise wrong from None

@@ -1,25 +1,43 @@
-"""The module `text`."""
+"""The module `text`. Regular expressions are RE2's, leftmost-longest, as Google documents them."""
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
+
+import re2
 
 from omnipipe.laptop.workflows.errors import failure
 from omnipipe.laptop.workflows.functions import define
 from omnipipe.laptop.workflows.stdlib.arguments import need
 
-# Google's engine is RE2, which has none of: look-around, back references, atomic groups, conditionals
-_NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+)")
+_OPTIONS = re2.Options()
+_OPTIONS.longest_match = True
+_OPTIONS.log_errors = False
 
 
-def _pattern(regexp: Any) -> re.Pattern[str]:
-    need(regexp, str, "regexp")
-    if _NOT_RE2.search(regexp):
-        raise failure("ValueError", f"{regexp!r} uses what RE2 lacks, such as look-around or back references")
+@lru_cache(128)
+def _compiled(regexp: str) -> Any:
     try:
-        return re.compile(regexp)
-    except re.error as error:
-        raise failure("ValueError", f"{regexp!r} is not a regular expression: {error}") from None
+        return re2.compile(regexp, _OPTIONS)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace")
+        raise failure("ValueError", f"{regexp!r} is not a regular expression of RE2: {reason}") from None
+
+
+def _pattern(regexp: Any) -> Any:
+    need(regexp, str, "regexp")
+    return _compiled(regexp)
+
+
+def _matches(source: str, regexp: Any) -> Iterator[Any]:
+    """The matches from the left; an empty one right behind another one does not count."""
+    end = -1
+    for match in _pattern(regexp).finditer(source):
+        if match.end() > match.start() or match.start() != end:
+            yield match
+        end = match.end()
 
 
 @define("text.decode")
@@ -56,7 +74,7 @@ def find_all(source: Any, substr: Any) -> list[int]:
 def find_all_regex(source: Any, regexp: Any) -> list[dict[str, Any]]:
     """The matches of a regular expression, each as a map of `index` and `match`."""
     need(source, str, "source")
-    return [{"index": match.start(), "match": match[0]} for match in _pattern(regexp).finditer(source)]
+    return [{"index": match.start(), "match": match[0]} for match in _matches(source, regexp)]
 
 
 @define("text.match_regex")
@@ -77,18 +95,14 @@ def replace_all(source: Any, substr: Any, repl: Any) -> str:
 
 @define("text.replace_all_regex")
 def replace_all_regex(source: Any, regexp: Any, repl: Any) -> str:
-    r"""A text with every match replaced; `\0` to `\9` in the replacement are the match and its groups."""
+    """A text with every match replaced; the replacement is taken as it is, without references to groups."""
     need(source, str, "source")
     need(repl, str, "repl")
-    pattern = _pattern(regexp)
-    wanted = [int(digit) for digit in re.findall(r"\\([0-9])", repl.replace("\\\\", ""))]
-    if max(wanted, default=0) > pattern.groups:
-        raise failure("ValueError", f"{repl!r} names group {max(wanted)}, but {regexp!r} has {pattern.groups}")
-
-    def expand(match: re.Match[str]) -> str:
-        return re.sub(r"\\([0-9\\])", lambda found: "\\" if found[1] == "\\" else match[int(found[1])] or "", repl)
-
-    return pattern.sub(expand, source)
+    parts, position = [], 0
+    for match in _matches(source, regexp):
+        parts += [source[position : match.start()], repl]
+        position = match.end()
+    return "".join([*parts, source[position:]])
 
 
 @define("text.split")
