@@ -135,15 +135,18 @@ def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
                     raise
 
 
-def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str], None]) -> dict[str, Any]:
+def run_daily(
+    cloud: Cloud, run_date: str | None, on_step: Callable[[str], None], full_refresh: str | None = None
+) -> dict[str, Any]:
     """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
 
-    ``on_step`` is told of each step as it begins. Ctrl-C cancels the execution.
+    ``on_step`` is told of each step as it begins; ``full_refresh`` is a model, or ``*``. Ctrl-C cancels the execution.
 
     Raises LaptopError when a process of the laptop cloud ends on the way.
     """
     workflow = cloud.registry.of_type(WORKFLOW)[0]
-    argument = json.dumps({"run_date": run_date} if run_date else {})
+    given = {"run_date": run_date, "full_refresh": full_refresh}
+    argument = json.dumps({name: value for name, value in given.items() if value})
     execution = _call(cloud, "POST", f"{workflow.id}/executions", {"argument": argument})
     name = execution["name"]
     seen = None
