@@ -28,8 +28,8 @@ def trips(first: int, count: int, change: str, milliseconds: int) -> str:
       id, MOD(id, 10000) + 1, {CITIES}[OFFSET(MOD(id, 8))], ['bike', 'car'][OFFSET(MOD(id, 2))],
       IF(MOD(id, 10) = 0, 'cancelled', 'completed'), requested_at, requested_at, requested_at,
       CAST(MOD(id, 90) AS NUMERIC), CAST(MOD(id, 20) AS NUMERIC), requested_at,
-      STRUCT(CAST(id AS STRING) AS uuid, {milliseconds} AS source_timestamp, 'a' AS change_sequence_number,
-        '{change}' AS change_type, CAST([] AS ARRAY<STRING>) AS sort_keys)
+      STRUCT(IF('{change}' = 'INSERT', 'backfill', CAST(id AS STRING)) AS uuid, {milliseconds} AS source_timestamp,
+        'a' AS change_sequence_number, '{change}' AS change_type, CAST([] AS ARRAY<STRING>) AS sort_keys)
     FROM (
       SELECT id, TIMESTAMP_ADD(TIMESTAMP '2026-03-01 00:00:00+00', INTERVAL MOD(id * 7919, 2419200) SECOND)
         AS requested_at
@@ -42,7 +42,7 @@ INSERT INTO raw.public_customers
 SELECT
   id, CONCAT('Name ', CAST(id AS STRING)), CONCAT(CAST(id AS STRING), '@example.com'), '+49 1', 'Berlin', TRUE,
   TIMESTAMP '2026-03-01 00:00:00+00', TIMESTAMP '2026-03-01 00:00:00+00',
-  STRUCT(CAST(id AS STRING) AS uuid, 1 AS source_timestamp, 'a' AS change_sequence_number, 'INSERT' AS change_type,
+  STRUCT('backfill' AS uuid, 1 AS source_timestamp, 'a' AS change_sequence_number, 'INSERT' AS change_type,
     CAST([] AS ARRAY<STRING>) AS sort_keys)
 FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS id"""
 

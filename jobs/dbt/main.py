@@ -1,15 +1,19 @@
 """Cloud Run job: build the dbt project for one day's run.
 
-The run's id and day come as ``RUN_ID`` and ``RUN_DATE``. The exit code is the result, and ``ops.step_runs`` has the
-details. What dbt itself needs is in ``project/profiles.yml``.
+The run's id and day come as ``RUN_ID`` and ``RUN_DATE``; ``FULL_REFRESH`` may name a model whose table is to be made
+anew, or be ``*`` for all of them. The exit code is the result, and ``ops.step_runs`` has the details. What dbt itself
+needs is in ``project/profiles.yml``.
 """
 
 import gc
 import json
 import logging
+import os
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +26,21 @@ from omnipipe.runtime.run import Run
 
 STEP = "dbt"
 PROJECT = Path(__file__).resolve().parent / "project"
+# Of the one query that is not dbt's own, see profiles.yml for the others: a column of a small table.
+_MAXIMUM_BYTES_BILLED = 10 * 2**30
 _log = logging.getLogger(STEP)
 
 
 class BuildFailed(StepFailed):
     """Models or tests failed, or dbt could not start; the text names them with their messages."""
+
+
+@dataclass
+class Built:
+    """What dbt has done: how many rows its models wrote, and what a person should know of it."""
+
+    rows: int = 0
+    remarks: list[str] = field(default_factory=list)
 
 
 def build_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
@@ -39,19 +53,22 @@ def build_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
         "since": since.isoformat() if since else "",
         # The stamp of all rows that this run writes: for the next one's `since`, which is the same, they are old.
         "loaded_at": step.started_at.isoformat(),
+        "full_refresh": os.environ.get("FULL_REFRESH", ""),
     }
-    step.rows = build(variables)
+    built = build(variables)
+    step.rows, step.message = built.rows, "; ".join(built.remarks) or None
 
 
 def last_success(client: bigquery.Client) -> datetime | None:
     """When the last dbt step that succeeded began; None if none ever did."""
     sql = f"SELECT max(started_at) AS since FROM {STEP_RUNS.id} WHERE step = '{STEP}' AND status = 'succeeded'"  # noqa: S608 - constants only
-    (row,) = client.query(sql).result()
+    config = bigquery.QueryJobConfig(maximum_bytes_billed=_MAXIMUM_BYTES_BILLED)
+    (row,) = client.query(sql, job_config=config).result()
     return row.since
 
 
-def build(variables: dict[str, Any]) -> int:
-    """Build models and run data tests with these dbt variables; return how many rows the models wrote.
+def build(variables: dict[str, Any]) -> Built:
+    """Build models and run data tests with these dbt variables; return what was done.
 
     Raises BuildFailed when a model or a test fails, or when dbt cannot begin.
     """
@@ -68,7 +85,8 @@ def build(variables: dict[str, Any]) -> int:
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", scratch),
             *("--no-partial-parse", "--no-write-json"),
         ]
-        outcome = dbtRunner(callbacks=[_forward]).invoke(arguments)
+        built = Built()
+        outcome = dbtRunner(callbacks=[_forward, partial(_remark, built)]).invoke(arguments)
     gc.freeze()  # nor when the process ends
     if outcome.exception:
         raise BuildFailed(f"dbt could not run: {_one_line(outcome.exception)}") from outcome.exception
@@ -81,7 +99,8 @@ def build(variables: dict[str, Any]) -> int:
     if failed or not outcome.success:
         raise BuildFailed("; ".join(failed) or "dbt failed without naming a model")
     models = (result for result in results if result.node.resource_type == "model")
-    return sum(model.adapter_response.get("rows_affected") or 0 for model in models)
+    built.rows = sum(model.adapter_response.get("rows_affected") or 0 for model in models)
+    return built
 
 
 def _forward(event: Any) -> None:
@@ -89,6 +108,14 @@ def _forward(event: Any) -> None:
     name, level = event.info.name, event.info.level
     if (name.startswith("Log") and name.endswith("Result")) or level in ("warn", "error"):
         _log.log(getattr(logging, {"warn": "WARNING"}.get(level, level.upper())), "%s", event.info.msg)
+
+
+def _remark(built: Built, event: Any) -> None:
+    """Keep what the project's macros say: which tables were rebuilt and why, which columns are not there yet."""
+    if event.info.name == "JinjaLogInfo":
+        _log.info("%s", event.info.msg)
+        if event.info.msg not in built.remarks:
+            built.remarks.append(event.info.msg)
 
 
 def _one_line(message: object) -> str:

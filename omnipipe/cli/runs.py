@@ -22,12 +22,21 @@ def run(
     run_date: Annotated[
         str | None, typer.Option("--date", help="The day to run for, YYYY-MM-DD; today without it.")
     ] = None,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Make the model's table anew, or all of them without a MODEL.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="With --full-refresh: a model such as fct_trip.")
+    ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="STEP", help="One step alone, such as dbt, outside of a run.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the day: weather, dbt, validation, and only then the KPIs go out.
+
+    With --full-refresh, tables are made anew from all that there is: MODEL's and those that are made from it, or all.
+    What only a table knows stays: salts, and KPI rows that once were published.
 
     Exits with 1 when a step failed; what failed and why is in the table, and in ops.step_runs. Exits with 1 too while
     another run is going on, and names it.
@@ -41,14 +50,18 @@ def run(
             date.fromisoformat(run_date)
         except ValueError:
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
+    if model and not full_refresh:
+        raise LaptopError(f"{model!r} alone says nothing: write `omnipipe run --full-refresh {model}`")
     cloud = access.current_cloud()
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, real_weather=cloud.real_weather, quiet=as_json)
         cloud = access.current_cloud()
+    refreshed = (model or "*") if full_refresh else None
     try:
-        result = (
-            one_step(cloud, only, run_date, quiet=as_json) if only else daily_run(cloud, run_date, quiet=as_json)
-        )
+        if only:
+            result = one_step(cloud, only, run_date, quiet=as_json)
+        else:
+            result = daily_run(cloud, run_date, full_refresh=refreshed, quiet=as_json)
     except access.Interrupted as interrupted:
         errors.print(escape(str(interrupted)), soft_wrap=True)
         errors.print(
@@ -113,7 +126,9 @@ def deliveries(
     )
 
 
-def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
+def daily_run(
+    cloud: "Cloud", run_date: str | None = None, *, full_refresh: str | None = None, quiet: bool = False
+) -> dict[str, Any]:
     """One daily run, with a progress line for each step and a table at the end; returns the same as plain data."""
     from omnipipe.laptop import access
 
@@ -125,7 +140,7 @@ def daily_run(cloud: "Cloud", run_date: str | None = None, *, quiet: bool = Fals
             if step in STEPS:
                 line.update(escape(f"{step} ({STEPS.index(step) + 1} of {len(STEPS)}) {said}"))
 
-        execution = access.run_daily(cloud, run_date, on_step)
+        execution = access.run_daily(cloud, run_date, on_step, full_refresh)
     status = execution["state"].lower()
     result = _result(cloud, execution["name"].rpartition("/")[2], status, began)
     if status != "succeeded":

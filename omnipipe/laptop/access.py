@@ -158,15 +158,18 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C while a run went on: the text says what was stopped, and what goes on."""
 
 
-def run_daily(cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], None]) -> dict[str, Any]:
+def run_daily(
+    cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], None], full_refresh: str | None = None
+) -> dict[str, Any]:
     """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
 
-    ``on_step`` is told which step runs, and the last that it wrote. Ctrl-C cancels the execution, records that, and
-    raises Interrupted.
+    ``on_step`` is told which step runs, and the last that it wrote; ``full_refresh`` is a model, or ``*``. Ctrl-C
+    cancels the execution, records that, and raises Interrupted.
 
     Raises LaptopError when a process of the laptop cloud ends on the way.
     """
-    execution = _start(cloud, {"run_date": run_date} if run_date else {})
+    given = {"run_date": run_date, "full_refresh": full_refresh}
+    execution = _start(cloud, {name: value for name, value in given.items() if value})
     name = execution["name"]
     steps = workloads.steps(cloud)
     step, since = "", time.time()

@@ -6,6 +6,7 @@ because the emulator has no setting for it:
 - It copies a table as a whole at each write, for ``FOR SYSTEM_TIME AS OF``: the cost of a day's small loads would
   grow with the square of the table. Here it keeps no history, and time travel reads the table as it is now.
 - It keeps the rows of every query's result in memory. Here the oldest are dropped.
+- It runs a job again whose request comes again. Here the second has BigQuery's answer, 409, and starts nothing.
 - It leaves a table's ``lastModifiedTime`` at when the table was made. Here each write moves it.
 - It cannot make a BIGNUMERIC column. Here one holds 20 digits before the point and 18 after it.
 - Its gRPC server, of the Storage API, is not started: no client here speaks it, and no gate stands before it.
@@ -32,9 +33,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
+import re
 import sys
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,12 +49,14 @@ from omnipipe.laptop.errors import LaptopError
 
 if TYPE_CHECKING:
     from bqemulator.api.dependencies import AppContext
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
 # What DuckDB may hold in memory before it spills to the data folder.
 _MEMORY_LIMIT = "1GB"
 _KEPT_RESULTS = 50
+_KEPT_JOBS = 10_000
+_JOBS_INSERT = re.compile(r"/bigquery/v2/projects/[^/]+/jobs")
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,82 @@ async def _drop_old_results() -> None:
         await asyncio.sleep(30)
 
 
+class _OnceAJob:
+    """An ASGI application before the emulator's: a job's id is good for one ``jobs.insert``.
+
+    A client that has lost the answer sends the request again. The emulator answers at the end of the statement, so
+    here the second request waits for that, and its client finds the job done.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._ended: OrderedDict[str, asyncio.Event] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass it on."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not _JOBS_INSERT.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        body = await _body(receive)
+        job = _job_id(body)
+        if job and (ended := self._ended.get(job)):
+            await ended.wait()
+            if job in self._ended:
+                await _already_exists(send, job)
+                return
+        refused = False
+
+        async def once() -> Message:
+            nonlocal body
+            if body is None:
+                return await receive()
+            whole, body = body, None
+            return {"type": "http.request", "body": whole, "more_body": False}
+
+        async def watch(message: Message) -> None:
+            nonlocal refused
+            refused = refused or (message["type"] == "http.response.start" and message["status"] >= 400)
+            await send(message)
+
+        if not job:
+            await self._app(scope, once, send)
+            return
+        ended = self._ended[job] = asyncio.Event()
+        if len(self._ended) > _KEPT_JOBS:
+            self._ended.popitem(last=False)
+        try:
+            await self._app(scope, once, watch)
+        finally:
+            ended.set()
+            if refused:  # then there is no such job
+                self._ended.pop(job, None)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _job_id(body: bytes) -> str | None:
+    """The id that the client gives its job; None without one, or if this is no JSON."""
+    try:
+        return json.loads(body)["jobReference"]["jobId"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def _already_exists(send: Send, job: str) -> None:
+    error = {"reason": "duplicate", "message": f"Already Exists: Job {job}"}
+    answer = {"error": {"code": 409, "message": error["message"], "errors": [error], "status": "ALREADY_EXISTS"}}
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 409, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+
 class _NotServed:
     """In the place of the Storage API's gRPC server: no client here speaks it, and no gate stands before it."""
 
@@ -184,9 +266,13 @@ async def _serve(data_dir: Path, rest_port: int, project: str, identity: Identit
     server.DuckDBEngine = Engine  # pyright: ignore[reportPrivateImportUsage] - replaced on purpose
     server.SnapshotManager = NoHistory  # pyright: ignore[reportPrivateImportUsage] - as above
     server.build_grpc_server = lambda _: (_NotServed(), 0)  # pyright: ignore[reportPrivateImportUsage] - as above
-    if identity:
-        without_gate = server.create_app  # pyright: ignore[reportPrivateImportUsage] - as above
-        server.create_app = lambda context: _behind_gate(without_gate(context), context, data_dir, identity)  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue] - an ASGI application takes FastAPI's place
+    emulator = server.create_app  # pyright: ignore[reportPrivateImportUsage] - as above
+
+    def application(context: AppContext) -> ASGIApp:
+        app: ASGIApp = _OnceAJob(emulator(context))
+        return _behind_gate(app, context, data_dir, identity) if identity else app
+
+    server.create_app = application  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue] - an ASGI application takes FastAPI's place
     type_map._BQ_TO_DUCKDB["BIGNUMERIC"] = "DECIMAL(38, 18)"
 
     settings = Settings(

@@ -164,3 +164,7 @@ def test_a_command_line_that_is_wrong_is_told_without_a_traceback(arguments: tup
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_model_without_the_flag_says_what_to_write() -> None:
+    assert "write `omnipipe run --full-refresh fct_trip`" in refusal("run", "fct_trip")

@@ -89,6 +89,18 @@ def test_the_clock_says_who_it_is_in_words_that_the_source_reads() -> None:
     assert argument.keys() <= set(re.findall(r"input\.(\w+)", SOURCE.read_text()))
 
 
+def test_a_full_refresh_that_is_asked_for_reaches_dbt_alone() -> None:
+    """By an override of the job's environment; the argument's name is the one that people and the command write."""
+    source = yaml.safe_load(SOURCE.read_text())
+    (steps,) = (step["all_steps"]["try"]["steps"] for step in source["main"]["steps"] if "all_steps" in step)
+    given = {name: step["args"].get("full_refresh") for entry in steps for name, step in entry.items()}
+    assert {name: value for name, value in given.items() if value} == {"dbt": "${full_refresh}"}
+    assert "${input.full_refresh}" in SOURCE.read_text()
+    (execute,) = (step["execute"]["try"] for step in source["run_job"]["steps"] if "execute" in step)
+    (container,) = execute["args"]["body"]["overrides"]["containerOverrides"]
+    assert {"name": "FULL_REFRESH", "value": "${full_refresh}"} in container["env"]
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_the_settings_of_the_schedule_reach_the_clock(paused: bool) -> None:
     clock = workflow(schedule="30 4 * * MON", time_zone="Etc/UTC", paused=paused).named("daily-schedule").inputs

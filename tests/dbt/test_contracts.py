@@ -31,6 +31,7 @@ def test_sources_have_the_columns_of_the_contracts() -> None:
 
 
 def test_kpis_have_the_columns_of_the_contract_and_unit_tests_pass(warehouse: Warehouse, dbt: Dbt) -> None:
+    """dbt takes the types of the unit tests' rows from the tables, so they are run beside them."""
     (model,) = yaml.safe_load((MODELS / "analysis" / "kpis.yml").read_text())["models"]
     assert columns(model) == [(field["name"], field["description"]) for field in KPIS.schema()]
 
@@ -40,6 +41,11 @@ def test_kpis_have_the_columns_of_the_contract_and_unit_tests_pass(warehouse: Wa
     assert [(field.name, _standard(field.field_type)) for field in built.schema] == [
         (field["name"], field["type"]) for field in KPIS.schema()
     ]
+
+    tested = dbt.run("test", "--select", "test_type:unit")
+    assert not tested.pop("error"), tested
+    declared = sum("unit_tests:" in path.read_text() for path in MODELS.rglob("*.yml"))
+    assert len([name for name in tested if not name.startswith("omnipipe-on-run")]) == declared
 
 
 def _standard(field_type: str) -> str:

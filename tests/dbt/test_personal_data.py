@@ -93,3 +93,48 @@ def test_pseudonyms_are_stable_and_differ_between_customers(warehouse: Warehouse
     deliver(warehouse, change(customer(2, **same_mail), "INSERT", 30))
     dbt.build()
     assert warehouse.rows(pseudonyms) == first
+
+
+@pytest.mark.parametrize("positions", [("a", "b"), ("a", "a")], ids=["positions of their own", "one position"])
+def test_a_customer_whose_key_changes_keeps_the_pseudonym(
+    warehouse: Warehouse, dbt: Dbt, positions: tuple[str, str]
+) -> None:
+    """Also over several changes, in one run and over more."""
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(customer(2), "INSERT", 10, "b"))
+    deliver(warehouse, change(trip(1), "INSERT", 10))
+    dbt.build()
+    pseudonyms = "SELECT customer_id, email_pseudonym FROM prod.dim_customer ORDER BY 1"
+    (_, first), other = warehouse.rows(pseudonyms)
+
+    def move(old: int, new: int, time: int, **values: Any) -> None:
+        before, after = positions
+        moved = customer(new, email=customer(1).email, **values)
+        deliver(warehouse, change(customer(old), "UPDATE-DELETE", time, before))
+        deliver(warehouse, change(moved, "UPDATE-INSERT", time, after))
+
+    move(1, 700_001, 20)
+    dbt.build()
+    assert warehouse.rows(pseudonyms) == [other, (700_001, first)]
+    move(700_001, 30, 30)
+    move(30, 40, 40)
+    deliver(warehouse, change(customer(40, email=customer(1).email, city="Vienna"), "UPDATE-INSERT", 50))
+    deliver(warehouse, change(customer(50, email=customer(1).email), "INSERT", 50))
+    dbt.build()
+    *known, (stranger, strange) = warehouse.rows(pseudonyms)
+    assert known == [other, (40, first)]
+    assert stranger == 50
+    assert strange != first
+
+
+def test_a_change_of_key_that_could_be_two_customers_makes_a_new_pseudonym(warehouse: Warehouse, dbt: Dbt) -> None:
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(customer(2), "INSERT", 10))
+    deliver(warehouse, change(trip(1), "INSERT", 10))
+    dbt.build()
+    before = {pseudonym for (pseudonym,) in warehouse.rows("SELECT email_pseudonym FROM prod.dim_customer")}
+    for old, new in ((1, 11), (2, 12)):  # one transaction, and nothing says which is which
+        deliver(warehouse, change(customer(old), "UPDATE-DELETE", 20))
+        deliver(warehouse, change(customer(new, email=customer(old).email), "UPDATE-INSERT", 20))
+    dbt.build()
+    after = {pseudonym for (pseudonym,) in warehouse.rows("SELECT email_pseudonym FROM prod.dim_customer")}
+    assert len(after) == 2
+    assert not before & after

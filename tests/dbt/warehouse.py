@@ -124,17 +124,29 @@ _DELETES = ("DELETE", "UPDATE-DELETE")
 
 def change(row: Any, kind: str, time: int, position: str = "a") -> Any:
     """``row`` as the change ``kind`` of the time ``time`` (milliseconds); deletes carry nothing but the key."""
+    _key, *others = [field.name for field in fields(row)]
     metadata = DatastreamMetadata(
-        uuid=f"{kind}-{time}-{position}",
+        uuid=f"{type(row).__name__}-{getattr(row, _key)}-{kind}-{time}-{position}",
         source_timestamp=time,
         change_sequence_number=position,
         change_type=kind,
         sort_keys=[str(time), position],
     )
     if kind in _DELETES:
-        _key, *others = [field.name for field in fields(row)]
         row = replace(row, **dict.fromkeys(others))
     return replace(row, datastream_metadata=metadata)
+
+
+def backfill(time: int, *rows: Any) -> list[Any]:
+    """Rows as one backfill of their table writes them: with one uuid, time and position for all."""
+    metadata = DatastreamMetadata(
+        uuid=f"backfill-{type(rows[0]).__name__}-{time}",
+        source_timestamp=time,
+        change_sequence_number="",
+        change_type="INSERT",
+        sort_keys=[str(time), ""],
+    )
+    return [replace(row, datastream_metadata=metadata) for row in rows]
 
 
 def at(day: int, hour: int = 12, minute: int = 0) -> datetime:
@@ -208,11 +220,16 @@ def deliver(to: Warehouse, *rows: Any) -> None:
 class Dbt:
     """dbt in a process of its own, with the packages of the job's requirements, that stays for many commands."""
 
-    def __init__(self, python: Path, environment: dict[str, str], scratch: Path) -> None:
+    def __init__(
+        self, python: Path, environment: dict[str, str], scratch: Path, project: Path = ROOT / "dbt"
+    ) -> None:
         self.target = scratch / "target"
+        # What the project's macros said in the last command, and what it asked BigQuery.
+        self.messages: list[str] = []
+        self.statements: list[str] = []
         self._process = subprocess.Popen(
             [python, "-c", _RUNNER, str(scratch)],
-            cwd=ROOT / "dbt",
+            cwd=project,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -224,7 +241,9 @@ class Dbt:
         assert self._process.stdin
         assert self._process.stdout
         print(json.dumps([*arguments, "--vars", json.dumps(variables)]), file=self._process.stdin, flush=True)
-        return json.loads(self._process.stdout.readline())
+        answer = json.loads(self._process.stdout.readline())
+        self.messages, self.statements = answer.pop("messages"), answer.pop("statements")
+        return answer
 
     def build(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Build models, without their tests; raises AssertionError unless all succeed."""
@@ -251,19 +270,27 @@ paths = [
 ]
 manifest = dbtRunner().invoke(["--log-level", "none", "parse", *paths]).result
 for line in sys.stdin:
-    outcome = dbtRunner(manifest=manifest).invoke(["--log-level", "none", *json.loads(line), *paths])
+    messages, statements = [], []
+    def listen(event):
+        if event.info.name == "JinjaLogInfo":
+            messages.append(event.info.msg)
+        elif event.info.name == "SQLQuery":
+            statements.append(event.data.sql)
+    arguments = ["--log-level", "none", *json.loads(line), *paths]
+    outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(arguments)
     results = getattr(outcome.result, "results", None) or []
     answer = {result.node.name: f"{result.status}: {result.message}" for result in results}
     failed = [result.node.name for result in results if result.status in ("error", "fail", "skipped")]
+    answer["messages"], answer["statements"] = list(dict.fromkeys(messages)), statements
     answer["error"] = str(outcome.exception or "") or failed or (not outcome.success and "failed")
     print(json.dumps(answer), file=answers, flush=True)
 """
 
 
 @contextmanager
-def dbt_for(warehouse: Warehouse, python: Path, scratch: Path) -> Iterator[Dbt]:
-    """A ``Dbt`` on a warehouse."""
-    dbt = Dbt(python, warehouse.environment, scratch)
+def dbt_for(warehouse: Warehouse, python: Path, scratch: Path, project: Path = ROOT / "dbt") -> Iterator[Dbt]:
+    """A ``Dbt`` on a warehouse; ``project`` is its folder."""
+    dbt = Dbt(python, warehouse.environment, scratch, project)
     try:
         yield dbt
     finally:

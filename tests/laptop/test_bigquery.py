@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import Conflict, GoogleAPICallError
 from google.cloud import bigquery
 
 from omnipipe.laptop import bigquery as module
@@ -148,3 +148,29 @@ def test_the_package_is_imported_by_its_own_process_only():
     started = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert time.monotonic() - started < 5
+
+
+def test_a_job_whose_request_comes_again_is_done_once(own: Emulator):
+    """As a client sends it that has waited too long for the answer to the first."""
+    client = own.client
+    client.create_dataset("d")
+    client.query_and_wait("CREATE TABLE d.numbers (n INT64)")
+    slow = "INSERT INTO d.numbers SELECT MAX(x) FROM UNNEST(GENERATE_ARRAY(1, 5000000)) AS x"
+    outcomes = []
+
+    def ask() -> None:
+        try:
+            client.query(slow, job_id="the-same", retry=None, job_retry=None, timeout=60)  # type: ignore[arg-type] - takes None
+            outcomes.append("done")
+        except Conflict as error:
+            outcomes.append(error.message.split("Already Exists: ")[1].splitlines()[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["Job the-same", "Job the-same", "done"]
+    assert own.rows("SELECT n FROM d.numbers") == [(5_000_000,)]
+    assert client.get_job("the-same").state == "DONE"

@@ -5,29 +5,37 @@
     cluster_by=['city'],
 ) }}
 {#- A row that once was published stays, with zeros if its trips are gone: its receivers must learn of that. -#}
-{%- set changed_days = fetched_days() ~ ' union distinct select day from ' ~ ref('latest_trips')
-    ~ ', unnest(days) as day where ' ~ loaded_since() -%}
+{%- set changed_days = fetched_days() ~ ' union distinct select day from ' ~ ref('trip_hours') ~ ' where '
+    ~ loaded_since() ~ ' union distinct select day from ' ~ ref('day_riders') ~ ' where ' ~ loaded_since() -%}
 {%- set days = values_of(changed_days) if is_increment() else none -%}
 
 with trips as (
   select
-    trip.city,
-    trip.trip_date as day,
-    countif(trip.status = 'completed') as trips,
-    count(distinct if(trip.status = 'completed', trip.customer_id, null)) as riders,
-    sum(if(trip.status = 'completed', trip.fare, null)) as revenue,
-    avg(if(trip.status = 'completed', trip.distance_km, null)) as mean_distance_km,
-    countif(trip.status = 'cancelled') / count(*) as cancellation_rate,
-    countif(trip.status = 'completed' and weather.is_wet) as trips_wet,
-    countif(trip.status = 'completed' and not weather.is_wet) as trips_dry
-  from {{ ref('fct_trip') }} as trip
+    hours.city,
+    hours.day,
+    sum(hours.requests) as requests,
+    sum(hours.trips) as trips,
+    sum(hours.revenue) as revenue,
+    sum(hours.distance_km) / nullif(sum(hours.measured_trips), 0) as mean_distance_km,
+    sum(hours.cancellations) / sum(hours.requests) as cancellation_rate,
+    sum(if(weather.is_wet, hours.trips, 0)) as trips_wet,
+    sum(if(not weather.is_wet, hours.trips, 0)) as trips_dry
+  from {{ ref('trip_hours') }} as hours
   left join {{ ref('fct_weather_hourly') }} as weather
-    on weather.city = trip.city
-    and weather.day = trip.trip_date
-    and weather.hour = timestamp_trunc(trip.requested_at, hour)
-  where trip.city is not null
-  {%- if is_increment() %} and {{ in_partitions('trip.trip_date', 'date', days) }}{% endif %}
-  group by trip.city, trip.trip_date
+    on weather.city = hours.city
+    and weather.day = hours.day
+    and weather.hour = hours.hour
+  where hours.requests > 0
+  {%- if is_increment() %} and {{ in_partitions('hours.day', 'date', days) }}{% endif %}
+  group by hours.city, hours.day
+),
+
+riders as (
+  select city, day, riders
+  from {{ ref('day_riders') }}
+  {%- if is_increment() %}
+  where {{ in_partitions('day', 'date', days) }}
+  {%- endif %}
 ),
 
 city_days as (
@@ -58,7 +66,7 @@ figures as (
     city_days.city,
     city_days.day,
     cast(ifnull(trips.trips, 0) as int64) as trips,
-    ifnull(trips.riders, 0) as riders,
+    cast(ifnull(riders.riders, 0) as int64) as riders,
     ifnull(trips.revenue, 0) as revenue,
     round(cast(trips.mean_distance_km as float64), 3) as mean_distance_km,
     round(trips.cancellation_rate, 6) as cancellation_rate,
@@ -68,6 +76,7 @@ figures as (
     cast(ifnull(trips.trips_dry, 0) as int64) as trips_dry
   from city_days
   left join trips using (city, day)
+  left join riders using (city, day)
   left join weather using (city, day)
 ),
 

@@ -1,8 +1,11 @@
 {{ config(
     materialized='changes',
     unique_key='customer_id',
-    partition_by=key_partitions('customer_id'),
-    cluster_by=['loaded_at'],
+    partition_by=key_partitions(),
+    cluster_by=['loaded_at', 'customer_id'],
+    version=['source_timestamp', 'change_sequence_number'],
+    keeps='moved_from',
+    reads_log='public_customers',
 ) }}
 {{ latest_versions(
     source('raw', 'customers'),
@@ -16,4 +19,5 @@
         'created_at': 'timestamp',
         'updated_at': 'timestamp',
     },
+    moves=true,
 ) }}

@@ -1,8 +1,13 @@
+{%- set before = ['is_deleted', 'city', 'customer_id', 'status', 'requested_at', 'distance_km', 'fare'] -%}
 {{ config(
     materialized='changes',
     unique_key='trip_id',
-    partition_by=key_partitions('trip_id'),
-    cluster_by=['loaded_at'],
+    partition_by=key_partitions(),
+    cluster_by=['loaded_at', 'trip_id'],
+    version=['source_timestamp', 'change_sequence_number'],
+    before=before,
+    collects='days',
+    reads_log='public_trips',
 ) }}
 {{ latest_versions(
     source('raw', 'trips'),
@@ -19,5 +24,6 @@
         'fare': 'numeric',
         'updated_at': 'timestamp',
     },
-    day='date(latest.requested_at)',
+    day='date(changed.requested_at)',
+    before=before,
 ) }}

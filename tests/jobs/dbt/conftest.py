@@ -1,10 +1,23 @@
 """A warehouse for the job."""
 
+import importlib.util
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
-from tests.dbt.warehouse import Warehouse, running
+from tests.dbt.warehouse import ROOT, Warehouse, running
+
+
+@pytest.fixture(scope="session")
+def job() -> ModuleType:
+    """The job's own module; there are more of the name."""
+    spec = importlib.util.spec_from_file_location("dbt_job", ROOT / "jobs" / "dbt" / "main.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ import json
 import subprocess
 from datetime import date
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from omnipipe.contracts.tables import PUBLIC_TRIPS, WEATHER
+from omnipipe.contracts.tables import PUBLIC_TRIPS, STEP_RUNS, WEATHER, StepRun
 from omnipipe.laptop.images import Image, build
 from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
 
@@ -19,11 +20,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def run(
-    image: Image, warehouse: Warehouse, run_id: str, *, without: tuple[str, ...] = ()
+    image: Image, warehouse: Warehouse, run_id: str, *, without: tuple[str, ...] = (), **overrides: str
 ) -> tuple[int, list[dict[str, Any]]]:
     """Run the job, without some variables of its environment; its exit code and the entries of its log."""
     assert image.entrypoint == ["python", "main.py"]
-    environment = warehouse.environment | {"RUN_ID": run_id, "RUN_DATE": "2026-03-03"}
+    environment = warehouse.environment | {"RUN_ID": run_id, "RUN_DATE": "2026-03-03"} | overrides
     done = subprocess.run(
         [f"{image.environment}/bin/python", "main.py"],
         cwd=f"{image.root}{image.workdir}",
@@ -81,7 +82,40 @@ def test_a_run_a_failed_one_and_its_repair(warehouse: Warehouse, image: Image) -
 
     # And the one after it finds nothing to do.
     assert run(image, warehouse, "fourth")[0] == 0
-    assert [(status, rows) for status, rows, _ in steps(warehouse)[2:]] == [("succeeded", 2), ("succeeded", 0)]
+    assert [(status, message) for status, _, message in steps(warehouse)[2:]] == [("succeeded", None)] * 2
+    assert steps(warehouse)[3][1] == 0
+
+    # A table is made anew when that is asked for, and the step says so.
+    code, log = run(image, warehouse, "fifth", FULL_REFRESH="fct_trip")
+    assert code == 0, log
+    assert steps(warehouse)[4] == ("succeeded", 2, "rebuilt fct_trip: as asked")
+
+
+def test_what_counts_is_the_last_run_that_succeeded(warehouse: Warehouse, job: ModuleType) -> None:
+    """What a failed one had read may be merged in part only."""
+    assert job.last_success(warehouse.client) is None
+    steps = [("dbt", "succeeded", 1), ("dbt", "succeeded", 2), ("dbt", "failed", 3), ("validate", "succeeded", 4)]
+    warehouse.insert(
+        STEP_RUNS,
+        [
+            StepRun(
+                run_id="r", step=step, status=status, rows=0, started_at=at(day), finished_at=at(day), message=None
+            )
+            for step, status, day in steps
+        ],
+    )
+    assert job.last_success(warehouse.client) == at(2)
+
+
+def test_a_failed_data_test_fails_the_run_and_is_named(warehouse: Warehouse, image: Image) -> None:
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10))
+    warehouse.rows("CREATE TABLE vault.customer_salts (customer_id INT64, key_bucket INT64, salt STRING)")
+    warehouse.rows("INSERT INTO vault.customer_salts VALUES (7, 0, NULL)")
+    code, _ = run(image, warehouse, "first")
+    assert code == 1
+    ((status, _, message),) = steps(warehouse)
+    assert status == "failed"
+    assert "test not_null_customer_salts_salt: Got 1 result, configured to fail if != 0" in message
 
 
 def test_without_its_overrides_it_says_what_to_set(warehouse: Warehouse, image: Image) -> None:
