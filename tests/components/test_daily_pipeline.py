@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components import packaging
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.daily_workflow import SOURCE
@@ -115,7 +116,8 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
 def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: str, folder: str) -> None:
     program = pipeline()
 
-    assert f"/{folder}-" in program.named(f"{name}-source").inputs["source"]
+    package = packaging.package_function(ROOT / "functions" / folder)
+    assert program.named(f"{name}-source").inputs["name"].endswith(f"{name}-{package.digest}.zip")
     entry_point = program.named(f"{name}-function").inputs["buildConfig"]["entryPoint"]
     assert f"\ndef {entry_point}(" in (ROOT / "functions" / folder / "main.py").read_text()
 
@@ -124,7 +126,7 @@ def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: 
 def test_a_job_is_built_from_its_folder(name: str, folder: str) -> None:
     dockerfile = pipeline().named(f"{name}-image").inputs["dockerfile"]["location"]
 
-    assert dockerfile == str(ROOT / "jobs" / folder / "Dockerfile")
+    assert dockerfile == packaging.from_the_program(ROOT / "jobs" / folder / "Dockerfile")
 
 
 def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
