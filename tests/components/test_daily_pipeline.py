@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components import packaging
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.daily_workflow import SOURCE
@@ -127,7 +128,8 @@ def test_reverse_sync_is_told_whether_its_receiver_may_be_in_a_private_network(p
 def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: str, folder: str) -> None:
     program = pipeline()
 
-    assert program.named(f"{name}-source").inputs["name"].startswith(f"functions/{name}-")
+    package = packaging.package_function(ROOT / "functions" / folder)
+    assert program.named(f"{name}-source").inputs["name"].endswith(f"{name}-{package.digest}.zip")
     entry_point = program.named(f"{name}-function").inputs["buildConfig"]["entryPoint"]
     assert f"\ndef {entry_point}(" in (ROOT / "functions" / folder / "main.py").read_text()
 
@@ -136,8 +138,7 @@ def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: 
 def test_a_job_is_built_from_its_folder(name: str, folder: str) -> None:
     dockerfile = pipeline().named(f"{name}-image").inputs["dockerfile"]["location"]
 
-    # Relative to the checkout, wherever that is.
-    assert dockerfile == f"jobs/{folder}/Dockerfile"
+    assert dockerfile == packaging.from_the_program(ROOT / "jobs" / folder / "Dockerfile")
 
 
 def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
