@@ -104,6 +104,8 @@ class Listener:
         callbacks = self.callbacks
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # seconds that a silent caller is waited for
+
             def take(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = dict(self.headers.items())
@@ -122,11 +124,12 @@ class Listener:
         for method in METHODS:
             setattr(Handler, f"do_{method}", Handler.take)
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = False  # closing waits for them: a caller gets the whole answer
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return server
 
     def close(self) -> None:
-        """Close the port, if it was opened."""
+        """Close the port, if it was opened, when every call has its answer."""
         if "_server" in self.__dict__:
             self._server.shutdown()
             self._server.server_close()

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -29,7 +30,7 @@ class Running:
     """A workflow in a thread, until it has logged the address of its callback."""
 
     def __init__(self, outside, listener, source):
-        self.outcome = None
+        self.outcome: Any = None
         environment = outside.environment(callbacks=listener.callbacks)
         workflow = parse(source, "w.yaml")
 
@@ -65,6 +66,24 @@ def test_a_call_ends_the_waiting_and_is_its_result(outside, listener):
     assert running.url.endswith(request["url"].partition("?")[0])
     assert received["type"] == "HTTP"
     assert received["received_time"].startswith("20")
+
+
+def test_closing_lets_a_call_have_its_answer(outside):
+    """The workflow may be over before the answer to the call that ended it is written."""
+    listener = Listener()
+    running = Running(outside, listener, WAIT.replace("METHOD", "POST"))
+    codes = []
+    content = "x" * 1_000_000
+    caller = threading.Thread(
+        target=lambda: codes.append(requests.post(running.url, content, timeout=20).status_code)
+    )
+    caller.start()
+    running.end()
+    listener.close()
+    caller.join(20)
+    assert codes == [200]
+    with pytest.raises(requests.ConnectionError):
+        requests.post(running.url, timeout=5)
 
 
 def test_another_method_is_refused_and_the_workflow_waits_on(outside, listener):

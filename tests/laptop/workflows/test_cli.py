@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -158,23 +159,25 @@ def test_an_emulator_that_the_environment_names_is_called(file, server):
     assert "nothing on this machine answers for pubsub.googleapis.com: set PUBSUB_EMULATOR_HOST" in without.stderr
 
 
-def test_a_callback_on_this_machine(file):
-    path = file(
-        """
-- create: {call: events.create_callback_endpoint, result: callback}
-- tell: {call: sys.log, args: {text: "${callback.url}"}}
-- wait: {call: events.await_callback, args: {callback: "${callback}", timeout: 30}, result: received}
-- done: {return: "${received.http_request.body}"}
-"""
-    )
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+
+
+def test_the_examples_run_as_they_say():
+    hello = omnipipe(EXAMPLES / "hello.yaml", "--data", '{"name": "Ada Lovelace"}')
+    assert (hello.returncode, json.loads(hello.stdout)["greeting"]) == (0, "Hello, Ada Lovelace")
+    alone = omnipipe(EXAMPLES / "approval.yaml", "--data", '{"seconds": 0.1}')
+    assert (alone.returncode, json.loads(alone.stdout)) == (0, "nobody answered")
+
+
+def test_a_callback_on_this_machine():
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "workflow", "run", str(path)],
+        [sys.executable, "-c", PROGRAM, "workflow", "run", str(EXAMPLES / "approval.yaml")],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stderr
-    url = process.stderr.readline().split()[1]
-    assert requests.post(url, json={"approved": True}, timeout=10).status_code == 200
+    url = process.stderr.readline().split()[-1]
+    assert requests.post(url, json={"ok": True}, timeout=10).status_code == 200
     output, errors = process.communicate(timeout=30)
-    assert (process.returncode, json.loads(output), errors) == (0, {"approved": True}, "")
+    assert (process.returncode, json.loads(output), errors) == (0, "approved", "")
