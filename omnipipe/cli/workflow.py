@@ -26,8 +26,12 @@ def run(
 ) -> None:
     """Run a workflow file: its result as JSON on stdout, its logs on stderr.
 
-    Needs no `omnipipe up`. Exit code 1: the workflow ended with an error, whose map is printed in place of the
-    result. Exit code 2: the file, --data or --env was refused.
+    Needs no `omnipipe up`. Connectors call the emulators that BIGQUERY_EMULATOR_HOST, PUBSUB_EMULATOR_HOST and
+    STORAGE_EMULATOR_HOST name; a step whose connector nothing here answers for fails, and a warning says so first.
+    Callbacks are waited for on a free port of 127.0.0.1.
+
+    Exit code 1: the workflow ended with an error, whose map is printed in place of the result. Exit code 2: the file,
+    --data or --env was refused.
     """
     import json
     import os
@@ -37,7 +41,15 @@ def run(
     from types import FrameType
 
     from omnipipe.laptop.lookups import PROJECT_NUMBER
-    from omnipipe.laptop.workflows import Environment, WorkflowCancelled, WorkflowError, WorkflowRefused, parse
+    from omnipipe.laptop.workflows import (
+        Environment,
+        Listener,
+        WorkflowCancelled,
+        WorkflowError,
+        WorkflowRefused,
+        configured_endpoints,
+        parse,
+    )
 
     try:
         workflow = parse(file.read_text(encoding="utf-8"), str(file))
@@ -52,6 +64,9 @@ def run(
     except ValueError as error:
         _refuse(f"--data is not JSON: {error}")
     variables = dict(_variable(text) for text in env or [])
+    for warning in workflow.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    listener = Listener()
 
     def log(severity: str, payload: object) -> None:
         text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
@@ -65,7 +80,9 @@ def run(
         project_number=PROJECT_NUMBER,
         service_account="you@laptop.invalid",
         env=variables,
+        endpoints=configured_endpoints(os.environ),
         log=log,
+        callbacks=listener.callbacks,
     )
     cancel = threading.Event()
 
@@ -85,6 +102,7 @@ def run(
         raise typer.Exit(1) from None
     finally:
         signal.signal(signal.SIGINT, before)
+        listener.close()
     typer.echo(json.dumps(result, ensure_ascii=False))
 
 

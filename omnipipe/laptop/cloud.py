@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -115,9 +116,17 @@ class Cloud:
 
     def endpoints(self) -> dict[str, str]:
         """Google's hosts, and who answers for each here."""
+        # Imported here: the interpreter is needed by the process that runs workflows only.
+        from omnipipe.laptop.workflows.environment import configured_endpoints
+
         return {
+            # Pub/Sub is not among them: an emulator that the user runs, where there is one
+            **configured_endpoints(os.environ),
             "bigquery.googleapis.com": self.bigquery_url,
             "run.googleapis.com": self.google,
+            f"{self.region}-run.googleapis.com": self.google,
+            "secretmanager.googleapis.com": self.google,
+            "storage.googleapis.com": self.google,
             "workflowexecutions.googleapis.com": self.google,
         }
 

@@ -18,7 +18,8 @@ from omnipipe.laptop.home import write_json
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.monitoring import platform_log
 from omnipipe.laptop.services.workflows import WORKFLOW
-from omnipipe.laptop.workflows import Environment, WorkflowError, parse
+from omnipipe.laptop.workflows import Callbacks, Environment, WorkflowError, answer_call, parse
+from omnipipe.laptop.workflows.transport import METHODS
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -42,6 +43,7 @@ class Executions:
         self._live: dict[str, dict[str, Any]] = {}
         self._cancel: dict[str, threading.Event] = {}
         self._ending = threading.Lock()
+        self._callbacks: dict[str, Callbacks] = {}
         for path in self._folder.glob("*.json"):
             execution = json.loads(path.read_text())
             if execution["state"] == ACTIVE:
@@ -63,6 +65,8 @@ class Executions:
         }
         self._live[id_] = execution
         self._cancel[id_] = threading.Event()
+        address = f"{self._cloud.google}/v1/{execution['name']}/callbacks"
+        self._callbacks[id_] = Callbacks(lambda: address)
         self._write(execution)
         threading.Thread(target=self._run, args=(workflow, id_), daemon=True).start()
         return execution
@@ -73,6 +77,10 @@ class Executions:
             return live
         path = self._folder / f"{id_}.json"
         return json.loads(path.read_text()) if path.is_file() else None
+
+    def callbacks(self, id_: str) -> Callbacks | None:
+        """The callback endpoints of a live execution; None if it is over, or there never was one."""
+        return self._callbacks.get(id_)
 
     def cancel(self, id_: str) -> None:
         """End a live execution: no step begins any more. As on Google, what it has called goes on."""
@@ -96,6 +104,7 @@ class Executions:
             endpoints=self._cloud.endpoints(),
             token=lambda kind, target: self._cloud.tokens.issue(email, target),
             log=lambda severity, payload: self._log(email, name, severity, payload),
+            callbacks=self._callbacks[id_],
         )
 
         def on_step(step: str, phase: str) -> None:
@@ -127,7 +136,7 @@ class Executions:
                 return False
             # On disk before anybody can see the end: a restart must not take it back.
             self._write(self._live[id_] | ended | {"endTime": _now()})
-            del self._live[id_]
+            del self._live[id_], self._callbacks[id_]
             return True
 
     def _log(self, email: str, name: str, severity: str, payload: str | dict[str, Any]) -> None:
@@ -188,6 +197,15 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
     def cancel(project: str, location: str, workflow: str, execution: str) -> Response:
         executions.cancel(execution)
         return get(project, location, workflow, execution)
+
+    @routes.route("/executions/<execution>/callbacks/<callback>", methods=METHODS, provide_automatic_options=False)
+    def callback(
+        project: str, location: str, workflow: str, execution: str, callback: str
+    ) -> tuple[Response, int]:
+        url, headers = request.full_path.rstrip("?"), dict(request.headers)
+        own = executions.callbacks(execution)
+        code, answer = answer_call(own, request.method, url, headers, request.get_data())
+        return jsonify(answer), code
 
     return routes
 

@@ -45,6 +45,7 @@ class Jobs:
         self._operations: dict[str, dict[str, Any]] = {}
         self._ended: dict[str, threading.Event] = {}
         self._latest: dict[str, dict[str, Any]] = {}  # reference of a job's newest execution, by the job's id
+        self._by_execution: dict[str, str] = {}
         self._attempts: set[subprocess.Popen[bytes]] = set()
         self._starting = threading.Lock()
         self._closed = False
@@ -57,6 +58,7 @@ class Jobs:
         self._operations[operation] = {"name": operation, "done": False, "metadata": {"name": execution}}
         self._ended[operation] = threading.Event()
         self._latest[job.id] = {"name": execution, "createTime": _now(), "completionStatus": "EXECUTION_RUNNING"}
+        self._by_execution[execution] = operation
         threading.Thread(target=self._execute, args=(job, overrides, execution, operation), daemon=True).start()
         return self._operations[operation]
 
@@ -71,6 +73,13 @@ class Jobs:
             return None
         self._ended[operation].wait(timeout_s)
         return self._operations[operation]
+
+    def operation_of(self, place: str, execution: str) -> str | None:
+        """The operation that runs an execution, by the place that its name begins with and by its short name."""
+        for name, operation in self._by_execution.items():
+            if name.startswith(place) and name.endswith(f"/executions/{execution}"):
+                return operation
+        return None
 
     def close(self) -> None:
         """End every task, and start no other attempt: a task must not outlive the process that tries it again."""

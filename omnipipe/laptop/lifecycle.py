@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -216,4 +217,6 @@ def _start_own_processes(cloud: Cloud) -> None:
     argv = bigquery_argv(data, cloud.ports.of(BIGQUERY), cloud.project, cloud.identity)
     cloud.start(Spec(BIGQUERY, argv, clean_environment()), port_name=BIGQUERY)
     argv = [sys.executable, "-m", "omnipipe.laptop.server", str(cloud.home.root), cloud.home.stack]
-    cloud.start(Spec(GOOGLE, argv, clean_environment()), port_name=GOOGLE)
+    # Of what the user has set it sees the one service that the laptop lacks and somebody may emulate.
+    pubsub = {name: os.environ[name] for name in ("PUBSUB_EMULATOR_HOST",) if os.environ.get(name)}
+    cloud.start(Spec(GOOGLE, argv, clean_environment() | pubsub), port_name=GOOGLE)

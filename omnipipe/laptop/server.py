@@ -1,4 +1,4 @@
-"""The process that answers for Google's control services: metadata, Cloud Run, Workflows, Scheduler.
+"""The process that answers for Google's services but BigQuery: metadata, Cloud Run, Workflows, Secret Manager, Storage.
 
 Run as ``python -m omnipipe.laptop.server HOME STACK``.
 """
@@ -9,16 +9,18 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from omnipipe.laptop import executions, jobs, metadata, scheduler
+from omnipipe.laptop import executions, jobs, jobs_v1, metadata, objects, scheduler, secret_versions
 from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.iam import control, functions
 from omnipipe.laptop.iam.gate import Gate
+from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.services.sql import login_with_token
 
@@ -33,7 +35,15 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     app.register_blueprint(metadata.exchange(cloud.tokens))
     app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens))
     app.register_blueprint(jobs.blueprint(running, cloud))
+    app.register_blueprint(jobs_v1.blueprint(running, cloud))
+    app.register_blueprint(objects.blueprint(cloud, gate))
+    app.register_blueprint(secret_versions.blueprint(cloud))
     app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))
+
+    @app.url_value_preprocessor
+    def project_by_its_number(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        if values and values.get("project") == PROJECT_NUMBER:  # Google takes the number in the id's place
+            values["project"] = cloud.project
 
     @app.get("/healthz")
     def healthz() -> str:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop import lifecycle
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
+from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import KINDS
 from omnipipe.laptop.services.base import Recorded
@@ -194,3 +196,22 @@ def test_what_is_to_be_made_anew_for_a_change_is_taken_down_first(first: Reports
         up(name="sources", location="US")
     object_.unlink()
     assert up(name="sources", location="US").told == [("changed", "sources")]
+
+
+def test_workflows_reach_pubsub_where_the_user_runs_an_emulator(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: dict[str, Spec] = {}
+    monkeypatch.setattr(cloud, "start", lambda spec, port_name: started.update({spec.name: spec}))
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:8085")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:9")
+    lifecycle._start_own_processes(cloud)
+
+    seen = {name for name in started[GOOGLE].env if name.endswith("_EMULATOR_HOST")}
+    assert (seen, started[GOOGLE].env["PUBSUB_EMULATOR_HOST"]) == ({"PUBSUB_EMULATOR_HOST"}, "127.0.0.1:8085")
+    assert not [name for name in started[BIGQUERY].env if name.endswith("_EMULATOR_HOST")]
+    endpoints = cloud.endpoints()
+    assert endpoints["pubsub.googleapis.com"] == "http://127.0.0.1:8085"
+    assert endpoints["storage.googleapis.com"] == endpoints["europe-west1-run.googleapis.com"] == cloud.google
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST")
+    assert "pubsub.googleapis.com" not in cloud.endpoints()

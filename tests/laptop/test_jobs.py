@@ -384,3 +384,49 @@ def test_an_unknown_job_or_operation_is_told_in_googles_words(client: FlaskClien
             "status": "NOT_FOUND",
         }
     }
+
+
+V1 = "/apis/run.googleapis.com/v1/namespaces/omnipipe-test"
+
+
+def completed(execution: dict[str, Any]) -> dict[str, Any]:
+    return next(each for each in execution["status"]["conditions"] if each["type"] == "Completed")
+
+
+def test_the_older_api_runs_the_same_job_with_its_own_words(hello: Hello, cloud: Cloud) -> None:
+    cloud.registry.put(hello.resource)
+    client = owners_client(cloud)
+    overrides = {"containerOverrides": {"args": ["--v1"], "env": [{"name": "A", "value": "1"}]}, "taskCount": 2}
+
+    started = client.post(
+        f"{V1}/jobs/hello:run", json={"overrides": {**overrides, "timeoutSeconds": 30}}
+    ).get_json()
+    assert (started["kind"], completed(started)) == ("Execution", {"type": "Completed", "status": "Unknown"})
+    path = f"{V1}/executions/{started['metadata']['name']}"
+    ended = client.get(path).get_json()
+
+    assert completed(ended) == {"type": "Completed", "status": "True"}
+    assert (ended["status"]["succeededCount"], ended["metadata"]["namespace"]) == (2, "omnipipe-test")
+    assert [(said["argv"][1:], said["env"]["A"]) for said in hello.said] == [(["--v1"], "1")] * 2
+
+
+def test_the_older_api_tells_of_a_failure_and_of_a_time_that_is_over(hello: Hello, cloud: Cloud) -> None:
+    hello.set("PROGRAM", "import time; time.sleep(60)")
+    cloud.registry.put(hello.resource)
+    client = owners_client(cloud)
+    started = client.post(f"{V1}/jobs/hello:run", json={"overrides": {"timeoutSeconds": 1}}).get_json()
+
+    ended = completed(client.get(f"{V1}/executions/{started['metadata']['name']}").get_json())
+
+    assert (ended["status"], "The container exited with an error" in ended["message"]) == ("False", True)
+
+
+def test_the_older_api_knows_the_jobs_of_its_region(hello: Hello, cloud: Cloud) -> None:
+    cloud.registry.put(hello.resource)
+    client = owners_client(cloud)
+
+    assert client.get(f"{V1}/jobs/hello").get_json()["metadata"]["name"] == "hello"
+    assert [job["metadata"]["name"] for job in client.get(f"{V1}/jobs").get_json()["items"]] == ["hello"]
+    for answer in (client.get(f"{V1}/jobs/helo"), client.post(f"{V1}/jobs/helo:run", json={})):
+        assert (answer.status_code, "'helo' of kind 'JOB'" in answer.get_json()["error"]["message"]) == (404, True)
+    assert client.get(f"{V1}/executions/hello-1").status_code == 404

@@ -1,4 +1,4 @@
-"""Before Cloud Run's jobs and Workflows: each route of the control services needs a permission."""
+"""Before Cloud Run's jobs, Workflows and Secret Manager: each route of the control services needs a permission."""
 
 from __future__ import annotations
 
@@ -24,20 +24,29 @@ class Need:
 
 _PROJECT = "projects/{project}"
 _JOB = _PROJECT + "/locations/{location}/jobs/{job}"
+_SECRET = _PROJECT + "/secrets/{secret}"
 # Flask's endpoint -> what it needs. Workflows takes no grant on a single workflow.
 # https://cloud.google.com/run/docs/reference/iam/permissions
 # https://cloud.google.com/workflows/docs/access-control
+# https://cloud.google.com/secret-manager/docs/access-control
 REQUESTS: dict[str, Need] = {
     "run.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
     "run.job": Need("run.jobs.get", _JOB),
     "run.operation": Need("run.operations.get", _PROJECT),
     "executions.start": Need("workflows.executions.create", _PROJECT),
     "executions.get": Need("workflows.executions.get", _PROJECT),
+    "run_v1.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
+    "run_v1.get": Need("run.jobs.get", _JOB),
+    "run_v1.list_": Need("run.jobs.list", _PROJECT),
+    "run_v1.execution": Need("run.executions.get", _PROJECT),
     "executions.cancel": Need("workflows.executions.cancel", _PROJECT),
+    "executions.callback": Need("workflows.callbacks.send", _PROJECT),
+    "secrets.access": Need("secretmanager.versions.access", _SECRET + "/versions/{version}"),
+    "secrets.add_version": Need("secretmanager.versions.add", _SECRET),
 }
-# The metadata server knows by the address who asks; a function's front door and the exchange of the owner's
-# refresh token ask for themselves.
-_OPEN = ("healthz", "oauth2.", "metadata.", "functions.")
+# The metadata server knows by the address who asks; a function's front door, Cloud Storage and the exchange of the
+# owner's refresh token ask for themselves.
+_OPEN = ("healthz", "oauth2.", "metadata.", "functions.", "storage.")
 
 
 def guard(app: Flask, gate: Gate) -> None:

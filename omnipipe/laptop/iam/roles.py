@@ -44,15 +44,21 @@ _BIGQUERY_JOBS = frozenset(
 )
 _RUN_JOB = frozenset({"run.jobs.run"})
 _RUN_JOB_WITH_OVERRIDES = _RUN_JOB | {"run.jobs.runWithOverrides"}
-_READ_RUN = frozenset({"run.jobs.get", "run.operations.get"})
-_RUN = _RUN_JOB_WITH_OVERRIDES | _READ_RUN | {"run.routes.invoke"}
+_LOOK_AT_RUN = frozenset({"run.executions.get", "run.jobs.get", "run.jobs.list", "run.operations.get"})
+_RUN = _RUN_JOB_WITH_OVERRIDES | _LOOK_AT_RUN | {"run.routes.invoke"}
 _READ_EXECUTIONS = frozenset({"workflows.executions.get"})
-_RUN_EXECUTIONS = _READ_EXECUTIONS | {"workflows.executions.cancel", "workflows.executions.create"}
-_READ_OBJECTS = frozenset({"storage.objects.get"})
-_WRITE_OBJECTS = _READ_OBJECTS | {"storage.objects.create"}
+_RUN_EXECUTIONS = _READ_EXECUTIONS | {
+    "workflows.callbacks.send",
+    "workflows.executions.cancel",
+    "workflows.executions.create",
+}
+_READ_OBJECTS = frozenset({"storage.objects.get", "storage.objects.list"})
+_CREATE_OBJECTS = frozenset({"storage.objects.create"})
+_WRITE_OBJECTS = _READ_OBJECTS | _CREATE_OBJECTS | {"storage.objects.delete", "storage.objects.update"}
 _PUSH_IMAGES = frozenset({"artifactregistry.repositories.uploadArtifacts"})
 _WRITE_LOGS = frozenset({"logging.logEntries.create"})
 _READ_SECRETS = frozenset({"secretmanager.versions.access"})
+_ADD_SECRETS = frozenset({"secretmanager.versions.add"})
 _LOG_INTO_DATABASE = frozenset({"cloudsql.instances.login"})
 _CONNECT_TO_DATABASE = frozenset({"cloudsql.instances.connect"})
 _READ_TAGGED = frozenset({"datacatalog.categories.fineGrainedGet"})
@@ -145,13 +151,16 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/run.jobsExecutor": _RUN_JOB,
     "roles/run.jobsExecutorWithOverrides": _RUN_JOB_WITH_OVERRIDES,
     "roles/run.servicesInvoker": frozenset({"run.routes.invoke"}),
-    "roles/run.viewer": _READ_RUN,
-    "roles/secretmanager.admin": _READ_SECRETS,
+    "roles/run.viewer": _LOOK_AT_RUN,
+    "roles/secretmanager.admin": _READ_SECRETS | _ADD_SECRETS,
     "roles/secretmanager.secretAccessor": _READ_SECRETS,
+    "roles/secretmanager.secretVersionAdder": _ADD_SECRETS,
+    "roles/secretmanager.secretVersionManager": _ADD_SECRETS,
     "roles/secretmanager.viewer": _NO_REQUEST_HERE,
     "roles/serviceusage.serviceUsageAdmin": _NO_REQUEST_HERE,
     "roles/storage.admin": _WRITE_OBJECTS,
     "roles/storage.objectAdmin": _WRITE_OBJECTS,
+    "roles/storage.objectCreator": _CREATE_OBJECTS,
     "roles/storage.objectUser": _WRITE_OBJECTS,
     "roles/storage.objectViewer": _READ_OBJECTS,
     "roles/workflows.admin": _RUN_EXECUTIONS,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from omnipipe.laptop.registry import Resource
 
 
+SECRET = "gcp:secretmanager/secret:Secret"  # noqa: S105 - a type's name
+
+
 class Secret(Kind):
     """A secret: the folder of its versions."""
 
@@ -40,13 +43,19 @@ class SecretVersion(Kind):
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         folder = _folder(cloud, resource.inputs["secret"].rpartition("/")[2])
-        versions = sorted((int(path.name) for path in folder.iterdir() if path.name.isdigit()), reverse=True)
-        data = resource.inputs["secretData"]
-        if not versions or (folder / str(versions[0])).read_text() != data:
-            versions.insert(0, max(versions, default=0) + 1)
-            write_text(folder / str(versions[0]), data, mode=0o600)
-        resource.id = f"{resource.inputs['secret']}/versions/{versions[0]}"
-        resource.outputs = {**resource.inputs, "name": resource.id, "version": str(versions[0])}
+        latest, data = _latest(folder), resource.inputs["secretData"]
+        if latest == 0 or (folder / str(latest)).read_text() != data:
+            latest = add(cloud, folder.name, data)
+        resource.id = f"{resource.inputs['secret']}/versions/{latest}"
+        resource.outputs = {**resource.inputs, "name": resource.id, "version": str(latest)}
+
+
+def add(cloud: Cloud, secret: str, data: str) -> int:
+    """Write the next version of a secret, and return its number."""
+    folder = _folder(cloud, secret)
+    number = _latest(folder) + 1
+    write_text(folder / str(number), data, mode=0o600)
+    return number
 
 
 def read(cloud: Cloud, secret: str, version: str) -> str:
@@ -54,13 +63,25 @@ def read(cloud: Cloud, secret: str, version: str) -> str:
 
     Raises LaptopError when there is no such secret or version, as a deployment on Google would fail.
     """
+    return read_numbered(cloud, secret, version)[1]
+
+
+def read_numbered(cloud: Cloud, secret: str, version: str) -> tuple[str, str]:
+    """The number and the data of a version, by number or ``latest``. Raises LaptopError as ``read`` does."""
     folder = cloud.home.directory / "secrets" / secret
-    versions = [path.name for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
-    number = max(versions, key=int, default="latest") if version == "latest" else version
+    number = str(_latest(folder) or version) if version == "latest" else version
     try:
-        return (folder / number).read_text()
+        if not number.isdigit():
+            raise FileNotFoundError
+        return number, (folder / number).read_text()
     except FileNotFoundError:
         raise LaptopError(f"there is no version {version} of the secret {secret!r}") from None
+
+
+def _latest(folder: Path) -> int:
+    """The highest number of a version, 0 where there is none."""
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def read_as(cloud: Cloud, account: str, secret: str, version: str) -> str:
@@ -83,6 +104,6 @@ def _folder(cloud: Cloud, secret: str) -> Path:
 
 
 KINDS: dict[str, Kind] = {
-    "gcp:secretmanager/secret:Secret": Secret(),
+    SECRET: Secret(),
     "gcp:secretmanager/secretVersion:SecretVersion": SecretVersion(),
 }

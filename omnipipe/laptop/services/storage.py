@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from omnipipe.laptop.registry import Resource
 
 
+BUCKET = "gcp:storage/bucket:Bucket"
+
+
 class Bucket(Kind):
     """A bucket."""
 
@@ -31,6 +34,7 @@ class Bucket(Kind):
         if any(path.is_file() for path in folder.rglob("*")) and not resource.inputs.get("forceDestroy"):
             raise LaptopError(f"the bucket {resource.inputs['name']} is not empty, and has no forceDestroy")
         shutil.rmtree(folder)
+        shutil.rmtree(cloud.home.path("storage-states", resource.inputs["name"]))
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return str(cloud.home.path("storage", resource.inputs["name"]))
@@ -61,6 +65,6 @@ def object_path(cloud: Cloud, bucket: str, name: str) -> Path:
 
 
 KINDS: dict[str, Kind] = {
-    "gcp:storage/bucket:Bucket": Bucket(),
+    BUCKET: Bucket(),
     "gcp:storage/bucketObject:BucketObject": BucketObject(),
 }

@@ -1,4 +1,7 @@
-"""Cloud Workflows: the resource. Its source is checked when it is deployed, and interpreted when it runs."""
+"""Cloud Workflows: the resource. Its source is checked when it is deployed, and interpreted when it runs.
+
+A step that this machine cannot run stops the deployment: the program's own workflows are to run here.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,12 @@ class Workflow(Kind):
 
         name = resource.inputs["name"]
         try:
-            parse(resource.inputs["sourceContents"], f"{name}.yaml")
+            workflow = parse(resource.inputs["sourceContents"], f"{name}.yaml")
         except WorkflowRefused as error:
             raise LaptopError(f"the workflow {name} is refused: {error}") from error
+        if workflow.warnings:
+            steps = "\n".join(map(str, workflow.warnings))
+            raise LaptopError(f"the workflow {name} has steps that the laptop cannot run: {steps}")
         if not resource.inputs.get("serviceAccount"):
             raise LaptopError("it has no service_account: name the identity that it runs as")
         resource.id = f"projects/{cloud.project}/locations/{resource.inputs['region']}/workflows/{name}"

@@ -40,10 +40,15 @@ _KEYS = {
 
 
 class RoutineCompiler(PlaceCompiler):
-    """Compiles one routine of a source, adding what is wrong with it to `problems`."""
+    """Compiles one routine of a source, adding what is wrong with it to `problems`.
 
-    def __init__(self, routine: Routine, node: Mapping, filename: str, problems: list[Problem]):
-        super().__init__(filename, problems)
+    What Google may take and this machine cannot do goes to `warnings`.
+    """
+
+    def __init__(
+        self, routine: Routine, node: Mapping, filename: str, problems: list[Problem], warnings: list[Problem]
+    ):
+        super().__init__(filename, problems, warnings)
         self.routine = routine
         self.node = node
         self.scope = Scope()
@@ -204,6 +209,8 @@ class RoutineCompiler(PlaceCompiler):
         function = self.library.function(callee.value) if isinstance(callee.value, str) else None
         if function is None:
             self.refuse(place, callee.line, self.library.unknown(str(callee.value)))
+        elif function.missing:
+            self.warn(place, callee.line, function.missing)
         line = arguments.line if arguments else callee.line
         if isinstance(arguments, Sequence):
             codes = [self.template(place, value).code for value in arguments.value]
@@ -217,6 +224,8 @@ class RoutineCompiler(PlaceCompiler):
                 return _nothing
             for problem in function.wrong_names(given):
                 self.refuse(place, line, problem)
+            for name in given.keys() & set(function.unavailable):
+                self.warn(place, line, f"{function.name}: there is no {name} on this machine — leave it out")
             ordered = [named_codes.get(item.name) or _constant(item.default) for item in function.parameters]
             return run.CallStep(function, ordered, target)
         if not is_expression(arguments.value):

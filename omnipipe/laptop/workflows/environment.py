@@ -5,9 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from omnipipe.laptop.workflows.callbacks import Callbacks
 
-def _no_token(kind: str, target: str) -> str:
-    raise LookupError(f"there are no credentials for {target}")
+EMULATORS = {
+    "bigquery.googleapis.com": "BIGQUERY_EMULATOR_HOST",
+    "pubsub.googleapis.com": "PUBSUB_EMULATOR_HOST",
+    "storage.googleapis.com": "STORAGE_EMULATOR_HOST",
+}
+"""Hosts of Google's, and the variable by which its own clients are told of an emulator."""
+
+
+def configured_endpoints(variables: Mapping[str, str]) -> dict[str, str]:
+    """The endpoints of the emulators that environment variables name, as HOST:PORT or as a URL."""
+    found = {host: variables[name] for host, name in EMULATORS.items() if variables.get(name)}
+    return {host: value if "://" in value else f"http://{value}" for host, value in found.items()}
 
 
 def _no_log(severity: str, payload: str | dict[str, Any]) -> None:
@@ -24,7 +35,9 @@ class Environment:
     endpoints: host of a service, such as `run.googleapis.com`, to the base URL that stands in for it;
         other hosts are reached as they are.
     token: `token("OIDC", audience)` or `token("OAuth2", scopes)`, scopes separated by spaces, gives a
-        bearer token; any exception becomes the workflow's AuthError.
+        bearer token; any exception becomes the workflow's AuthError. Without it the services of `endpoints` are
+        called without credentials, as emulators are, and the others not at all.
+    callbacks: where `events.create_callback_endpoint` makes its endpoints; without it there are none.
     log: gets the severity and the text or map of each `sys.log`.
     """
 
@@ -36,8 +49,9 @@ class Environment:
     service_account: str
     env: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    token: Callable[[str, str], str] = _no_token
+    token: Callable[[str, str], str] | None = None
     log: Callable[[str, str | dict[str, Any]], None] = _no_log
+    callbacks: Callbacks | None = None
 
     def variable(self, name: str) -> str | None:
         """An environment variable: the workflow's own, or a built-in one.

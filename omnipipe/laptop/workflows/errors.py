@@ -31,11 +31,16 @@ class Problem:
         return f"{self.filename}:{self.line}: {step}{self.message}"
 
 
+def in_order(problems: list[Problem]) -> list[Problem]:
+    """Problems once each, in the order of the file."""
+    return sorted(set(problems), key=lambda problem: (problem.line, problem.message))
+
+
 class WorkflowRefused(Exception):
     """The source is not a deployable workflow; `problems` holds every reason, in the order of the file."""
 
     def __init__(self, problems: list[Problem]):
-        self.problems = sorted(set(problems), key=lambda problem: (problem.line, problem.message))
+        self.problems = in_order(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
 

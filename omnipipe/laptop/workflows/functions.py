@@ -22,7 +22,9 @@ class Function:
     """A function of the standard library, a connector or a subworkflow.
 
     `invoke` takes the frame of the caller and the arguments by position; trailing optional ones may
-    be left out. A `blocking` function may only be called by a step.
+    be left out. A `blocking` function may only be called by a step. `missing` says why a function that Google has
+    is none here: it takes any arguments, and `invoke` raises that. `unavailable` are arguments that Google takes and
+    this machine cannot heed: `invoke` raises where one is given.
     """
 
     name: str
@@ -30,18 +32,22 @@ class Function:
     invoke: Callable[[Any, list[Any]], Any]
     blocking: bool = False
     subworkflow: bool = False
+    missing: str | None = None
+    unavailable: tuple[str, ...] = ()
 
     def wrong_count(self, given: int) -> str | None:
         """Say what is wrong with a call by position of `given` arguments, or None."""
         least = sum(parameter.required for parameter in self.parameters)
         most = len(self.parameters)
-        if least <= given <= most:
+        if least <= given <= most or self.missing:
             return None
         takes = str(most) if least == most else f"{least} to {most}"
         return f"{self.name} takes {takes} arguments, not {given} — it takes ({self._signature()})"
 
     def wrong_names(self, given: Iterable[str]) -> list[str]:
         """Say what is wrong with a call by name: unknown and missing arguments."""
+        if self.missing:
+            return []
         given = list(given)
         known = {parameter.name for parameter in self.parameters}
         problems = [
@@ -64,7 +70,9 @@ FUNCTIONS: dict[str, Function] = {}
 """The standard library's functions by their full name, filled by `define`."""
 
 
-def define(name: str, *, context: bool = False, blocking: bool = False) -> Callable[[Callable], Callable]:
+def define(
+    name: str, *, context: bool = False, blocking: bool = False, unavailable: tuple[str, ...] = ()
+) -> Callable[[Callable], Callable]:
     """Register a Python function as `name` of the standard library; its parameters are the arguments.
 
     With `context` its first parameter is the execution. Python's own errors become the language's.
@@ -83,7 +91,7 @@ def define(name: str, *, context: bool = False, blocking: bool = False) -> Calla
             except HOST_ERRORS as error:
                 raise from_host(error) from None
 
-        FUNCTIONS[name] = Function(name, parameters, invoke, blocking)
+        FUNCTIONS[name] = Function(name, parameters, invoke, blocking, unavailable=unavailable)
         return implementation
 
     return register

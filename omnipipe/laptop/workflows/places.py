@@ -59,13 +59,17 @@ class Place:
 class PlaceCompiler:
     """What the compiler of a routine does at every step."""
 
-    def __init__(self, filename: str, problems: list[Problem]):
+    def __init__(self, filename: str, problems: list[Problem], warnings: list[Problem]):
         self.filename = filename
         self.problems = problems
+        self.warnings = warnings
         self.library = Library({})
 
     def refuse(self, place: Place, line: int, message: str) -> None:
         self.problems.append(Problem(self.filename, line, place.step, message))
+
+    def warn(self, place: Place, line: int, message: str) -> None:
+        self.warnings.append(Problem(self.filename, line, place.step, message))
 
     def expressions(self, place: Place) -> ExpressionCompiler:
         return ExpressionCompiler(

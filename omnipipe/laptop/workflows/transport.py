@@ -1,18 +1,22 @@
 """HTTP as `http.*` and the connectors do it: authentication, limits, decoding, errors."""
 
+from __future__ import annotations
+
 import ipaddress
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from omnipipe.laptop.workflows.environment import Environment
 from omnipipe.laptop.workflows.errors import WorkflowError, failure
 from omnipipe.laptop.workflows.values import a_type, is_number, jsonable, scalar_text
 
 if TYPE_CHECKING:
     import requests
+    from urllib3.exceptions import HTTPError
+
+    from omnipipe.laptop.workflows.environment import Environment
 
 MAX_RESPONSE = 2 * 1024 * 1024
 """Largest HTTP response, in bytes (https://cloud.google.com/workflows/quotas)."""
@@ -49,7 +53,7 @@ def send(
     pairs = list(_query(query))
     token = _token(environment, auth, url)
     code, received, content = _exchange(environment.route(url), method, sent, pairs, data, token, seconds)
-    response = {"body": _decode(content, received), "code": code, "headers": received}
+    response = {"body": decode(content, received), "code": code, "headers": received}
     if code >= 400:
         error = failure("HttpError", f"HTTP server responded with error code {code}")
         error.error.update(message=f"HTTP server responded with error code {code}", **response)
@@ -122,6 +126,10 @@ def _token(environment: Environment, auth: Any, url: str) -> str | None:
     else:
         scopes = auth.get("scopes", auth.get("scope", CLOUD_PLATFORM))
         target = " ".join(scopes) if type(scopes) is list else scopes
+    if environment.token is None:
+        if urlsplit(url).netloc in environment.endpoints:
+            return None
+        raise failure("AuthError", f"cannot get a token: there are no credentials for {target}")
     try:
         return environment.token(auth["type"], target)
     except Exception as error:  # noqa: BLE001 - the caller's function may fail in any way; AuthError is its name here
@@ -139,8 +147,9 @@ def _exchange(
 ) -> tuple[int, dict[str, str], bytes]:
     # imported here, and so at the first request: it takes a tenth of a second
     import requests
+    from urllib3.exceptions import HTTPError
 
-    def authorize(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
         # as an auth function, because a header alone would lose to the user's ~/.netrc
         if token is not None:
             request.headers["Authorization"] = f"Bearer {token}"
@@ -157,13 +166,14 @@ def _exchange(
                 "-".join(map(str.capitalize, name.split("-"))): value for name, value in response.headers.items()
             }
             return response.status_code, names, _read(response, deadline, seconds)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:  # the latter in the middle of the body
             raise _connection_error(error, seconds) from None
 
 
-def _read(response: "requests.Response", deadline: float, seconds: float) -> bytes:
+def _read(response: requests.Response, deadline: float, seconds: float) -> bytes:
     content = bytearray()
-    for chunk in response.iter_content(64 * 1024):
+    # what has arrived, and not a whole chunk of it, so that the time is looked at between two bytes of a slow answer
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
         content += chunk
         if len(content) > MAX_RESPONSE:
             raise failure("ResourceLimitError", f"the HTTP response is over the limit of {MAX_RESPONSE} bytes")
@@ -172,11 +182,11 @@ def _read(response: "requests.Response", deadline: float, seconds: float) -> byt
     return bytes(content)
 
 
-def _connection_error(error: "requests.RequestException", seconds: float) -> WorkflowError:
+def _connection_error(error: requests.RequestException | HTTPError, seconds: float) -> WorkflowError:
     import requests
-    from urllib3.exceptions import NameResolutionError, NewConnectionError
+    from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, (requests.Timeout, ReadTimeoutError)):
         return failure("TimeoutError", f"the HTTP request took over {seconds} s")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
         return failure("ValueError", str(error))
@@ -186,8 +196,6 @@ def _connection_error(error: "requests.RequestException", seconds: float) -> Wor
         error, requests.exceptions.SSLError
     ):
         return failure("ConnectionFailedError", str(reason))
-    if "timed out" in str(reason).lower():  # a read that times out in the middle of the body
-        return failure("TimeoutError", f"the HTTP request took over {seconds} s")
     return failure("ConnectionError", str(reason))
 
 
@@ -203,7 +211,8 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _decode(content: bytes, headers: dict[str, str]) -> Any:
+def decode(content: bytes, headers: Mapping[str, str]) -> Any:
+    """A body as its Content-Type says: JSON, text, or else bytes. Raises: ResponseTypeError."""
     kind, _, parameters = headers.get("Content-Type", "text/plain").partition(";")
     kind = kind.strip().lower()
     if _is_json(kind):

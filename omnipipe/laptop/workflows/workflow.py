@@ -8,7 +8,7 @@ from typing import Any
 
 from omnipipe.laptop.workflows.compiler import RoutineCompiler
 from omnipipe.laptop.workflows.environment import Environment
-from omnipipe.laptop.workflows.errors import Problem, Stop, WorkflowCancelled, WorkflowRefused
+from omnipipe.laptop.workflows.errors import Problem, Stop, WorkflowCancelled, WorkflowRefused, in_order
 from omnipipe.laptop.workflows.execution import Execution, Frame
 from omnipipe.laptop.workflows.functions import Function
 from omnipipe.laptop.workflows.library import Library
@@ -18,10 +18,14 @@ from omnipipe.laptop.workflows.values import copy_value, jsonable
 
 
 class Workflow:
-    """A workflow that passed the check; see the package for how to use it."""
+    """A workflow that passed the check; see the package for how to use it.
 
-    def __init__(self, main: Routine):
+    warnings: the steps that Google may well run and this machine cannot, in the order of the file.
+    """
+
+    def __init__(self, main: Routine, warnings: list[Problem]):
         self._main = main
+        self.warnings = in_order(warnings)
 
     def run(
         self,
@@ -49,20 +53,21 @@ def parse(source: str, filename: str) -> Workflow:
     Raises: WorkflowRefused with every problem found.
     """
     problems: list[Problem] = []
+    warnings: list[Problem] = []
     try:
-        main = _compile(read(source, filename), filename, problems)
+        main = _compile(read(source, filename), filename, problems, warnings)
     except RecursionError:
         problems.append(Problem(filename, 1, None, "nested too deeply — use subworkflows"))
         main = None
     if problems or main is None:
         raise WorkflowRefused(problems)
-    return Workflow(main)
+    return Workflow(main, warnings)
 
 
-def _compile(tree: Node, filename: str, problems: list[Problem]) -> Routine | None:
+def _compile(tree: Node, filename: str, problems: list[Problem], warnings: list[Problem]) -> Routine | None:
     """Compile every routine, each against the names of all of them."""
     compilers = {
-        name: RoutineCompiler(Routine(name), node, filename, problems)
+        name: RoutineCompiler(Routine(name), node, filename, problems, warnings)
         for name, node in _routines(tree, filename, problems).items()
     }
     library = Library(

@@ -1,4 +1,4 @@
-"""Before Cloud Run's jobs and Workflows: each request with its permission and without."""
+"""Before Cloud Run's jobs, Workflows and Secret Manager: each request with its permission and without."""
 
 import time
 from typing import Any
@@ -14,6 +14,7 @@ from omnipipe.laptop.iam import control
 from omnipipe.laptop.iam.bindings import CUSTOM_ROLE
 from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
+from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.registry import Resource
 from tests.laptop.conftest import PROJECT, grant
 
@@ -21,6 +22,8 @@ WHO = f"daily@{PROJECT}.iam.gserviceaccount.com"
 PLACE = f"projects/{PROJECT}/locations/europe-west1"
 JOB = f"{PLACE}/jobs/dbt"
 EXECUTIONS = f"{PLACE}/workflows/daily/executions"
+SECRET = f"projects/{PROJECT}/secrets/s"
+V1 = f"/apis/run.googleapis.com/v1/namespaces/{PROJECT}"
 OVERRIDES = {"overrides": {"containerOverrides": [{"env": []}]}}
 PROJECT_GRANT = "gcp:projects/iAMMember:IAMMember"
 
@@ -34,6 +37,16 @@ REQUESTS: list[tuple[str, str, Any, str, str]] = [
     ("POST", f"/v1/{EXECUTIONS}", {}, "workflows.executions.create", f"projects/{PROJECT}"),
     ("GET", f"/v1/{EXECUTIONS}/1", None, "workflows.executions.get", f"projects/{PROJECT}"),
     ("POST", f"/v1/{EXECUTIONS}/1:cancel", None, "workflows.executions.cancel", f"projects/{PROJECT}"),
+    ("PUT", f"/v1/{EXECUTIONS}/1/callbacks/2", None, "workflows.callbacks.send", f"projects/{PROJECT}"),
+    ("OPTIONS", f"/v1/{EXECUTIONS}/1/callbacks/2", None, "workflows.callbacks.send", f"projects/{PROJECT}"),
+    ("POST", f"{V1}/jobs/dbt:run", {}, "run.jobs.run", JOB),
+    ("POST", f"{V1}/jobs/dbt:run", OVERRIDES, "run.jobs.runWithOverrides", JOB),
+    ("GET", f"{V1}/jobs/dbt", None, "run.jobs.get", JOB),
+    ("GET", f"{V1}/executions/dbt-1", None, "run.executions.get", f"projects/{PROJECT}"),
+    ("GET", f"/v1/{SECRET}/versions/1:access", None, "secretmanager.versions.access", f"{SECRET}/versions/1"),
+    ("POST", f"/v1/{SECRET}:addVersion", {}, "secretmanager.versions.add", SECRET),
+    # the project by its number, as Google takes it too
+    ("POST", f"/v1/projects/{PROJECT_NUMBER}/secrets/s:addVersion", {}, "secretmanager.versions.add", SECRET),
 ]
 
 
@@ -74,7 +87,15 @@ def test_a_request_needs_its_permission(
 def test_every_row_of_the_table_has_a_case() -> None:
     needs = control.REQUESTS.values()
     asked = {need.permission for need in needs} | {need.with_overrides for need in needs if need.with_overrides}
-    assert {permission for *_, permission, _ in REQUESTS} == asked
+    alone = {"run.jobs.list"}  # a list is not missing where nothing is in it: a test of its own
+    assert {permission for *_, permission, _ in REQUESTS} | alone == asked
+
+
+def test_a_list_of_jobs_needs_its_permission(client: FlaskClient, cloud: Cloud) -> None:
+    permit(cloud, "run.jobs.get", "run.jobs.run")
+    assert client.get(f"{V1}/jobs", headers=as_(cloud, WHO)).status_code == 403
+    permit(cloud, "run.jobs.list")
+    assert client.get(f"{V1}/jobs", headers=as_(cloud, WHO)).get_json()["items"] == []
 
 
 def test_a_grant_on_one_job_is_none_on_another(client: FlaskClient, cloud: Cloud) -> None:

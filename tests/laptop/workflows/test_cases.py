@@ -68,7 +68,7 @@ def test_expression(case, outside):
         assert raised.value.error["tags"] == case["error_tags"]
 
 
-@pytest.mark.parametrize("case", load("steps", "errors", "parallel", "limits", "check"))
+@pytest.mark.parametrize("case", load("steps", "errors", "parallel", "limits", "check", "warnings"))
 def test_workflow(case, outside):
     if "refused" in case:
         with pytest.raises(WorkflowRefused) as refused:
@@ -76,6 +76,7 @@ def test_workflow(case, outside):
         assert [str(problem) for problem in refused.value.problems] == case["refused"]
         return
     workflow = parse(case["source"], "w.yaml")
+    assert [str(warning) for warning in workflow.warnings] == case.get("warned", [])
     if "result" in case:
         result = workflow.run(case.get("argument"), outside.environment())
         assert same(result, case["result"]), result

@@ -1,19 +1,25 @@
 """`omnipipe workflow run`, as a process: what is on stdout, what on stderr, the exit code."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import requests
+
+from .conftest import as_json
 
 PROGRAM = "from omnipipe.cli import main; main()"
 
 
-def omnipipe(*arguments):
+def omnipipe(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, "workflow", "run", *map(str, arguments)],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -108,3 +114,70 @@ def test_ctrl_c_stops_sleeping_branches(file):
     assert time.monotonic() - started < 10
     assert (process.returncode, output) == (130, "")
     assert "Traceback" not in errors
+
+
+def test_a_connector_that_is_not_here_is_a_warning_and_the_error_of_its_step(file):
+    path = file(
+        """
+main:
+  params: [args]
+  steps:
+    - first: {switch: [{condition: "${map.get(args, [\\"stop\\"]) == true}", return: early}]}
+    - build: {call: googleapis.cloudbuild.v1.projects.builds.create, args: {projectId: p, body: {steps: []}}}
+"""
+    )
+    said = (
+        "there is no connector googleapis.cloudbuild.v1.projects.builds.create on this machine — "
+        "call http.post on https://cloudbuild.googleapis.com/v1/projects/{projectId}/builds with auth type OAuth2"
+    )
+    early = omnipipe(path, "--data", '{"stop": true}')
+    assert (early.returncode, early.stdout) == (0, '"early"\n')
+    assert early.stderr == f"warning: {path}:6: step 'build': {said}\n"
+    reached = omnipipe(path)
+    assert (reached.returncode, json.loads(reached.stdout)["tags"]) == (1, ["SystemError"])
+    assert reached.stderr.splitlines() == [
+        f"warning: {path}:6: step 'build': {said}",
+        f'the workflow failed: SystemError: {said} (in step "build", routine "main", line: 6)',
+    ]
+
+
+def test_an_emulator_that_the_environment_names_is_called(file, server):
+    server.answers(as_json({"messageIds": ["7"]}))
+    path = file(
+        """
+- publish:
+    call: googleapis.pubsub.v1.projects.topics.publish
+    args: {topic: projects/p/topics/t, body: {messages: [{data: eA==}]}}
+    result: published
+- done: {return: "${published.messageIds}"}
+"""
+    )
+    done = omnipipe(path, PUBSUB_EMULATOR_HOST=server.url.removeprefix("http://"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, '["7"]\n', "")
+    without = omnipipe(path, PUBSUB_EMULATOR_HOST="")
+    assert without.returncode == 1
+    assert "nothing on this machine answers for pubsub.googleapis.com: set PUBSUB_EMULATOR_HOST" in without.stderr
+
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+
+
+def test_the_examples_run_as_they_say():
+    hello = omnipipe(EXAMPLES / "hello.yaml", "--data", '{"name": "Ada Lovelace"}')
+    assert (hello.returncode, json.loads(hello.stdout)["greeting"]) == (0, "Hello, Ada Lovelace")
+    alone = omnipipe(EXAMPLES / "approval.yaml", "--data", '{"seconds": 0.1}')
+    assert (alone.returncode, json.loads(alone.stdout)) == (0, "nobody answered")
+
+
+def test_a_callback_on_this_machine():
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "workflow", "run", str(EXAMPLES / "approval.yaml")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    url = process.stderr.readline().split()[-1]
+    assert requests.post(url, json={"ok": True}, timeout=10).status_code == 200
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, json.loads(output), errors) == (0, "approved", "")

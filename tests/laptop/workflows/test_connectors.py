@@ -1,11 +1,17 @@
 """Connectors against a real server on loopback."""
 
+import base64
 import itertools
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from omnipipe.laptop.workflows import WorkflowError, parse
+from omnipipe.laptop.workflows import Environment, WorkflowError, configured_endpoints, parse
+from omnipipe.laptop.workflows.connector_table import CONNECTORS
+from omnipipe.laptop.workflows.rest_calls import REST_CALLS
 
 from .conftest import as_json
 
@@ -21,7 +27,7 @@ FAST = {"polling_policy": {"initial_delay": 0.01, "multiplier": 2, "max_delay": 
 @pytest.fixture
 def call(outside, server):
     """Call a connector, with every service on the test's server."""
-    hosts = ("run", "bigquery", "workflowexecutions")
+    hosts = ("run", "eu-run", "bigquery", "workflowexecutions", "storage", "secretmanager")
     environment = outside.environment(endpoints={f"{host}.googleapis.com": server.url for host in hosts})
 
     def run(connector, **args):
@@ -241,3 +247,154 @@ def test_wrong_arguments(call, server, args, message):
         "tags": [message.partition(":")[0]],
     }
     assert server.requests == []
+
+
+ONE_REQUEST = yaml.safe_load((Path(__file__).parent / "cases" / "requests.yaml").read_text())
+
+
+@pytest.mark.parametrize("case", ONE_REQUEST, ids=lambda case: case["connector"])
+def test_one_request(call, server, case):
+    server.answers(as_json({"the": "answer"}))
+    name, args, (method, path) = case["connector"], case["args"], case["request"].split()
+    if name.startswith("bigquery."):
+        args, path = {"projectId": "p", **args}, f"/bigquery/v2/projects/p/{path}"
+    if name.startswith("run.v1."):
+        path = f"/apis/run.googleapis.com/v1/{path}"
+    assert call(f"googleapis.{name}", **args) == {"the": "answer"}
+    [request] = server.requests
+    assert (request.method, request.path, dict(request.query)) == (method, path, case.get("query", {}))
+    assert (request.json if request.body else None) == case.get("body")
+
+
+V1_RUN = "googleapis.run.v1.namespaces.jobs.run"
+
+
+def v1_execution(status: str | None, **more: Any) -> Any:
+    conditions = [{"type": "Started", "status": "True"}]
+    if status:
+        conditions.append({"type": "Completed", "status": status, **more})
+    return as_json(
+        {"metadata": {"name": "dbt-1", "namespace": "p"}, "status": {"conditions": conditions} if status else {}}
+    )
+
+
+def test_run_a_job_by_the_older_api_waits_for_its_execution(call, server):
+    server.answers(v1_execution(None), v1_execution("Unknown"), v1_execution("True"))
+    args = {"name": "namespaces/p/jobs/dbt", "location": "eu", "body": {"overrides": {"taskCount": 2}}}
+    result = call(V1_RUN, **args, connector_params=FAST)
+    assert result["status"]["conditions"][1] == {"type": "Completed", "status": "True"}
+    assert seen(server) == [
+        ("POST", "/apis/run.googleapis.com/v1/namespaces/p/jobs/dbt:run"),
+        ("GET", "/apis/run.googleapis.com/v1/namespaces/p/executions/dbt-1"),
+        ("GET", "/apis/run.googleapis.com/v1/namespaces/p/executions/dbt-1"),
+    ]
+    assert server.requests[0].json == {"overrides": {"taskCount": 2}}
+
+
+def test_a_job_of_the_older_api_that_fails(call, server):
+    server.answers(v1_execution("False", message="task 0 failed"))
+    error = error_of(call, V1_RUN, name="namespaces/p/jobs/dbt", location="eu")
+    assert (error["message"], error["tags"]) == ("OperationError: task 0 failed", ["OperationError"])
+
+
+def test_a_location_that_is_not_here(call, server):
+    assert error_of(call, V1_RUN, name="namespaces/p/jobs/dbt", location="us-central1") == {
+        "message": "SystemError: nothing on this machine answers for us-central1-run.googleapis.com: "
+        "call what this machine has",
+        "tags": ["SystemError"],
+    }
+
+
+def test_a_service_that_is_not_here_says_how_to_give_it_one_and_is_not_tried_again(call, server, monkeypatch):
+    monkeypatch.setattr(
+        "omnipipe.laptop.workflows.execution.Execution.sleep", lambda self, seconds: pytest.fail("it waits")
+    )
+    args = {"topic": "projects/p/topics/t", "body": {"messages": [{"data": "eA=="}]}}
+    assert error_of(call, "googleapis.pubsub.v1.projects.topics.publish", **args) == {
+        "message": "SystemError: nothing on this machine answers for pubsub.googleapis.com: "
+        "set PUBSUB_EMULATOR_HOST to an emulator's HOST:PORT",
+        "tags": ["SystemError"],
+    }
+
+
+@pytest.mark.parametrize("form", ["{}", "http://{}"])
+def test_an_emulator_is_called_without_credentials(server, form):
+    server.answers(as_json({"messageIds": ["1"]}))
+    given = {"PUBSUB_EMULATOR_HOST": form.format(server.url.removeprefix("http://")), "STORAGE_EMULATOR_HOST": ""}
+    endpoints = configured_endpoints(given)
+    assert endpoints == {"pubsub.googleapis.com": server.url}
+    args = {"topic": "projects/p/topics/t", "body": {"messages": [{"data": "eA=="}]}}
+    source = [{"a": {"call": "googleapis.pubsub.v1.projects.topics.publish", "args": args, "result": "r"}}]
+    source.append({"b": {"return": "${r}"}})
+    environment = Environment("p", "l", "w", "e", "1", "a@p", endpoints=endpoints)
+    assert parse(json.dumps(source), "w").run(None, environment) == {"messageIds": ["1"]}
+    [request] = server.requests
+    assert (request.method, request.path, request.json) == (
+        "POST",
+        "/v1/projects/p/topics/t:publish",
+        args["body"],
+    )
+    assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "content"),
+    [
+        ("text é", "text/plain; charset=utf-8", "text é".encode()),
+        ('${text.encode("raw")}', "application/octet-stream", b"raw"),
+        ([1], "application/json; charset=utf-8", b"[1]"),
+    ],
+)
+def test_the_content_of_an_object_is_sent_as_it_is(call, server, body, kind, content):
+    call("googleapis.storage.v1.objects.insert", bucket="b", name="n", uploadType="media", body=body)
+    assert (server.requests[0].headers["Content-Type"], server.requests[0].body) == (kind, content)
+
+
+ACCESS_STRING = "googleapis.secretmanager.v1.projects.secrets.versions.accessString"
+
+
+def secret(data: bytes) -> Any:
+    return as_json({"name": "n", "payload": {"data": base64.b64encode(data).decode()}})
+
+
+def test_a_secrets_text_by_name_and_by_position_in_an_expression(call, server, outside):
+    server.answers(secret("geheim é".encode()))
+    assert call(ACCESS_STRING, secret_id="s") == "geheim é"
+    assert call(ACCESS_STRING, secret_id="s", version="3", project_id="other") == "geheim é"
+    environment = outside.environment(endpoints={"secretmanager.googleapis.com": server.url})
+    source = '- a: {return: "${' + ACCESS_STRING + '(\\"s\\", \\"2\\", \\"p\\") + \\"!\\"}"}'
+    assert parse(source, "w").run(None, environment) == "geheim é!"
+    assert [request.path for request in server.requests] == [
+        "/v1/projects/the-project/secrets/s/versions/latest:access",
+        "/v1/projects/other/secrets/s/versions/3:access",
+        "/v1/projects/p/secrets/s/versions/2:access",
+    ]
+
+
+def test_a_secret_that_is_no_text(call, server):
+    server.answers(secret(b"\xff"), as_json({}))
+    assert error_of(call, ACCESS_STRING, secret_id="s")["tags"] == ["ResponseTypeError"]
+    assert error_of(call, ACCESS_STRING, secret_id="s")["tags"] == ["ResponseTypeError"]
+
+
+def test_a_secret_version_of_something_else_than_text(call, server):
+    name = "googleapis.secretmanager.v1.projects.secrets.addVersionString"
+    assert error_of(call, name, secret_id="s", data=1) == {
+        "message": "TypeError: data must be a string, not an integer",
+        "tags": ["TypeError"],
+    }
+    assert server.requests == []
+
+
+def test_every_connector_has_a_test():
+    with_more_requests = {RUN, V1_RUN, QUERY, INSERT, ACCESS_STRING, f"{EXECUTIONS}.run", f"{EXECUTIONS}.get"}
+    with_more_requests |= {f"googleapis.bigquery.v2.jobs.{method}" for method in ("get", "getQueryResults")}
+    with_more_requests |= {"googleapis.pubsub.v1.projects.topics.publish"}
+    assert with_more_requests | {f"googleapis.{case['connector']}" for case in ONE_REQUEST} == set(CONNECTORS)
+
+
+def test_every_rest_call_in_an_error_is_of_a_connector_that_is_not_here():
+    assert not {f"googleapis.{name}" for name in REST_CALLS} & set(CONNECTORS)
+    for verb, url in REST_CALLS.values():
+        assert verb in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        assert url.startswith("https://")

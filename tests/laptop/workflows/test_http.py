@@ -1,8 +1,11 @@
 """`http.*` against a real server on loopback."""
 
+import gzip
 import json
 import socket
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -169,6 +172,61 @@ def test_a_slow_server_meets_the_timeout(outside, server):
         "message": "TimeoutError: the HTTP request took over 0.1 s",
         "tags": ["TimeoutError"],
     }
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_server_that_never_stops_sending_meets_the_timeout_of_the_whole(outside, declared):
+    """Each byte comes soon after the one before, so that only the time of the whole answer can end it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                length = b"Content-Length: 100\r\n" if declared else b"Connection: close\r\n"
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + length + b"\r\n")
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        started = time.monotonic()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        error = error_of(outside, "http.get", {"url": url, "timeout": 0.5})
+        took = time.monotonic() - started
+        thread.join(20)
+    assert error == {"message": "TimeoutError: the HTTP request took over 0.5 s", "tags": ["TimeoutError"]}
+    assert took < 5
+
+
+def test_a_server_that_falls_silent_in_the_middle_of_its_answer(outside):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def begin() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx")
+                time.sleep(2)
+
+        thread = threading.Thread(target=begin, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        error = error_of(outside, "http.get", {"url": url, "timeout": 0.2})
+        thread.join(20)
+    assert error == {"message": "TimeoutError: the HTTP request took over 0.2 s", "tags": ["TimeoutError"]}
+
+
+def test_an_answer_that_breaks_off(outside, server):
+    server.answers((200, {"Content-Type": "text/plain", "Content-Encoding": "gzip"}, b"no gzip"))
+    assert error_of(outside, "http.get", {"url": server.url})["tags"] == ["ConnectionError"]
+
+
+def test_a_compressed_answer_is_read(outside, server):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    server.answers((200, headers, gzip.compress(json.dumps({"a": "x" * 200_000}).encode())))
+    assert call(outside, "http.get", {"url": server.url})["body"] == {"a": "x" * 200_000}
 
 
 def test_a_response_over_2_mb(outside, server):

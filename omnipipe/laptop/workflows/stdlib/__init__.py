@@ -3,9 +3,9 @@
 https://cloud.google.com/workflows/docs/reference/stdlib/overview
 """
 
-from omnipipe.laptop.workflows.stdlib import collections, data, expression_helpers, http, system, text
+from omnipipe.laptop.workflows.stdlib import collections, data, events, expression_helpers, http, system, text
 
 VALUES = http.VALUES
 """The library's objects that are not functions, by their full name."""
 
-__all__ = ["VALUES", "collections", "data", "expression_helpers", "http", "system", "text"]
+__all__ = ["VALUES", "collections", "data", "events", "expression_helpers", "http", "system", "text"]

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from omnipipe.laptop.workflows.execution import Execution
 
 
-@define("http.request", context=True, blocking=True)
+# Service Directory and certificates of one's own: Google takes them, this machine has neither.
+_UNAVAILABLE = ("private_service_name", "ca_certificate")
+
+
+@define("http.request", context=True, blocking=True, unavailable=_UNAVAILABLE)
 def request(
     execution: "Execution",
     method: Any,
@@ -20,22 +24,36 @@ def request(
     headers: Any = None,
     query: Any = None,
     auth: Any = None,
+    private_service_name: Any = None,
+    ca_certificate: Any = None,
 ) -> dict:
     """Send an HTTP request with any method; see `transport.send`."""
     if method not in METHODS:
         raise failure("ValueError", f"{method!r} is no HTTP method: use one of {', '.join(METHODS)}")
+    for name, value in zip(_UNAVAILABLE, (private_service_name, ca_certificate), strict=True):
+        if value is not None:
+            raise failure("SystemError", f"there is no {name} on this machine — leave it out")
     execution.check_cancelled()
     return send(
         execution.environment, method, url, timeout=timeout, body=body, headers=headers, query=query, auth=auth
     )
 
 
-@define("http.get", context=True, blocking=True)
+@define("http.get", context=True, blocking=True, unavailable=_UNAVAILABLE)
 def get(
-    execution: "Execution", url: Any, timeout: Any = None, headers: Any = None, query: Any = None, auth: Any = None
+    execution: "Execution",
+    url: Any,
+    timeout: Any = None,
+    headers: Any = None,
+    query: Any = None,
+    auth: Any = None,
+    private_service_name: Any = None,
+    ca_certificate: Any = None,
 ) -> dict:
     """Send a GET request."""
-    return request(execution, "GET", url, timeout, None, headers, query, auth)
+    return request(
+        execution, "GET", url, timeout, None, headers, query, auth, private_service_name, ca_certificate
+    )
 
 
 def _define_with_body(method: str) -> None:
@@ -47,10 +65,14 @@ def _define_with_body(method: str) -> None:
         headers: Any = None,
         query: Any = None,
         auth: Any = None,
+        private_service_name: Any = None,
+        ca_certificate: Any = None,
     ) -> dict:
-        return request(execution, method, url, timeout, body, headers, query, auth)
+        return request(
+            execution, method, url, timeout, body, headers, query, auth, private_service_name, ca_certificate
+        )
 
-    define(f"http.{method.lower()}", context=True, blocking=True)(shortcut)
+    define(f"http.{method.lower()}", context=True, blocking=True, unavailable=_UNAVAILABLE)(shortcut)
 
 
 for _method in ("DELETE", "PATCH", "POST", "PUT"):
