@@ -111,6 +111,8 @@ class Day:
         function = f"{self.address}/function"
         environment = Environment(
             project=emulator.PROJECT,
+            project_number="1",
+            service_account="daily@p.iam.gserviceaccount.com",
             location="europe-west1",
             workflow_id="daily",
             execution_id=run_id,

@@ -141,7 +141,16 @@ def replay(answer: tuple[dict[str, Any], int]) -> tuple[Any, list[Any]]:
 
     with serving(app) as address:
         env = {"REVERSE_SYNC_FUNCTION_URL": address}  # all that it needs: no run is recorded, no other step begins
-        here = Environment("p", "l", "daily", "e", env=env, token=lambda kind, audience: f"{kind} for {audience}")
+        here = Environment(
+            project="p",
+            project_number="1",
+            location="l",
+            workflow_id="daily",
+            execution_id="e",
+            service_account="daily@p.iam.gserviceaccount.com",
+            env=env,
+            token=lambda kind, audience: f"{kind} for {audience}",
+        )
         try:
             return parse(SOURCE.read_text(), SOURCE.name).run({"replay": ["an-id"]}, here), sent
         except WorkflowError as error:
