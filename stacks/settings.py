@@ -237,7 +237,11 @@ def _broken_rules(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each rule whose settings are all there and that they break: the key of its first setting, and its words."""
     given = [(rule, [values[field] for field in rule.fields if field in values]) for rule in _RULES]
     return [
-        (key_of(next(field for field in rule.fields if field != "stack")), rule.words.format(*arguments))
+        # The stack's name has no line of its own: what it must fit is told of the other setting.
+        (
+            key_of(next((field for field in rule.fields if field != "stack"), "stack")),
+            rule.words.format(*arguments),
+        )
         for rule, arguments in given
         if len(arguments) == len(rule.fields) and not rule.holds(*arguments)
     ]
