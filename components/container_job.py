@@ -115,7 +115,7 @@ class ContainerJob(pulumi.ComponentResource):
             ),
         ]
         # A change of what it does, is told or does it for changes the token, and a changed token runs the job.
-        # docs/decisions/0012-a-job-that-a-deployment-runs-is-made-anew.md
+        # docs/decisions/0011-a-job-that-a-deployment-runs-is-made-anew.md
         token = pulumi.Output.json_dumps([image.digest, environment, args.prepares]).apply(_token)
         self.job = gcp.cloudrunv2.Job(
             f"{name}-job",
