@@ -51,7 +51,7 @@ def run(
         except ValueError:
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
     if model and not full_refresh:
-        raise typer.BadParameter(f"{model!r} alone says nothing: write `omnipipe run --full-refresh {model}`")
+        raise LaptopError(f"{model!r} alone says nothing: write `omnipipe run --full-refresh {model}`")
     cloud = access.current_cloud()
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, real_weather=cloud.real_weather, quiet=as_json)

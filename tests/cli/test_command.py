@@ -156,7 +156,7 @@ def test_a_port_that_is_none_is_told(port: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("up", "--sta"), ("run", "today"), ("nothing",), ("seed", "--trips", "0"), ("traffic", "--rate", "many")],
+    [("up", "--sta"), ("run", "--when"), ("nothing",), ("seed", "--trips", "0"), ("traffic", "--rate", "many")],
     ids=" ".join,
 )
 def test_a_command_line_that_is_wrong_is_told_without_a_traceback(arguments: tuple[str, ...]) -> None:
