@@ -111,7 +111,9 @@ def connection_string(cloud: Cloud) -> str:
     """
     for job in cloud.registry.of_type(JOB):
         # The job that makes the application's login is told all that it takes.
-        variables = {entry["name"]: entry for entry in job.inputs["template"]["template"]["containers"][0]["envs"]}
+        variables = {
+            entry["name"]: entry for entry in job.inputs["template"]["template"]["containers"][0].get("envs") or []
+        }
         if {"APP_USER", "APP_PASSWORD"} <= variables.keys():
             secret = variables["APP_PASSWORD"]["valueSource"]["secretKeyRef"]
             return make_conninfo(

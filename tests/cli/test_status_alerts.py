@@ -26,7 +26,8 @@ def home(tmp_path: Path) -> Path:
     cloud.home.prepare()
     cloud.remember()
     make_current(cloud.home)
-    cloud.registry.put(Resource(JOB, "dbt", {"name": "dbt"}))
+    template = {"template": {"containers": [{"image": "dbt"}]}}
+    cloud.registry.put(Resource(JOB, "dbt", {"name": "dbt", "template": template}))
     deployment = Deployment(cloud)
     for made in monitoring().resources:
         deployment.register(made.type, made.name, made.inputs, made.protect)

@@ -38,7 +38,7 @@ def test_a_run_ends_as_its_day_did(
     result = {"run_id": "r", "seconds": 1.0, "steps": [], **outcome}
     monkeypatch.setenv("OMNIPIPE_HOME", str(cloud.home.root))
     monkeypatch.setattr(lifecycle, "is_whole", lambda cloud: True)
-    monkeypatch.setattr(runs, "daily_run", lambda cloud, run_date, *, quiet: result)
+    monkeypatch.setattr(runs, "daily_run", lambda cloud, run_date, *, full_refresh, quiet: result)
 
     done = CliRunner().invoke(app, ["run", *options])
 
