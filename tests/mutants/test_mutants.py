@@ -169,7 +169,7 @@ def test_where_nothing_is_to_be_learnt_it_says_so(tree: Path, file: str, tests: 
         (
             "functions/weather/main.py",
             "functions/test_weather.py",
-            "functions/test_reverse_sync.py",
+            "functions/test_weather.py",
             "test_readme.py",
         ),
         ("omnipipe/runtime/job.py", "runtime/test_job.py", "runtime/test_log.py", "jobs/dvt/test_job.py"),

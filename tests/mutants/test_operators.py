@@ -92,4 +92,4 @@ def test_a_real_file_has_its_mutants() -> None:
     found = mutants(source)
     assert len(found) > 100
     assert any("except (ZeroDivisionError, TypeError, ValueError)" in mutant.text for mutant in found)
-    assert any("if not value is None" in mutant.text for mutant in found)
+    assert any("if not text is None" in mutant.text for mutant in found)
