@@ -45,8 +45,10 @@ def in_terminal(
     os.close(terminal)
     written, waiting = b"", list(typed)
     deadline = time.monotonic() + timeout_s
+    ready = select.poll()  # not select(), which takes no numbers above 1023
+    ready.register(controller, select.POLLIN | select.POLLHUP)
     while time.monotonic() < deadline:
-        if select.select([controller], [], [], 0.1)[0]:
+        if ready.poll(100):
             try:
                 chunk = os.read(controller, 65536)
             except OSError:  # the other side is closed

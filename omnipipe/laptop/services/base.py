@@ -41,7 +41,12 @@ class Kind:
 
     def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
         """The outputs that ``apply`` would give it, as far as that can be told without making anything."""
-        return (previous.outputs if previous else {}) | resource.inputs
+        known = dict(previous.outputs) if previous else {}
+        for name, value in resource.inputs.items():
+            before = known.get(name)
+            # What the service adds to a record of the program's, such as an address, stays.
+            known[name] = before | value if isinstance(before, dict) and isinstance(value, dict) else value
+        return known
 
     def problem(self, cloud: Cloud, resource: Resource) -> str | None:
         """Why it does not do its work although it was made, and what to do; None when all is well."""

@@ -82,6 +82,12 @@ class Function(Kind):
             "serviceConfig": {**service, "uri": address(cloud, name)},
         }
 
+    def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
+        known = super().foreseen(cloud, resource, previous)
+        if previous is None:
+            del known["serviceConfig"]  # it will have the address, which nobody knows yet
+        return known
+
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         cloud.processes.stop([resource.inputs["name"]])
 

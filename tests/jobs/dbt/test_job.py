@@ -99,7 +99,14 @@ def test_what_counts_is_the_last_run_that_succeeded(warehouse: Warehouse, job: M
         STEP_RUNS,
         [
             StepRun(
-                run_id="r", step=step, status=status, rows=0, started_at=at(day), finished_at=at(day), message=None
+                run_id="r",
+                step=step,
+                status=status,
+                rows=0,
+                started_at=at(day),
+                finished_at=at(day),
+                message=None,
+                bytes_processed=None,
             )
             for step, status, day in steps
         ],
