@@ -111,7 +111,7 @@ def test_an_instance_that_is_protected_stays(cloud: Cloud) -> None:
         Deployment(Cloud(cloud.home, PROJECT, "europe-west1"), may_lose_data=True).take_down_unregistered()
     assert "postgres-oltp" in cloud.processes.running()
 
-    with pytest.raises(LaptopError, match="sql.DatabaseInstance oltp would be replaced, and its data lost"):
+    with pytest.raises(LaptopError, match=r"sql\.DatabaseInstance oltp would be replaced, and its data lost"):
         oltp.up({}, name="other")
 
     oltp.up({}, deletionProtection=False)
