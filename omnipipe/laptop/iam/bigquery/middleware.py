@@ -280,7 +280,11 @@ class _Answer:
                 await self._begin(len(content))
                 await self._send({"type": "http.response.body", "body": content})
             return
-        if self._start["status"] < 300 and call.name == "jobs.query" and (refused := _failure(body)):
+        if (
+            self._start["status"] < 300
+            and call.name == "jobs.query"
+            and (refused := _failure(self._gate.placed(body, call.email)))
+        ):
             await _answer(
                 self._send, refused
             )  # BigQuery answers a failed query with an error, and not with no rows
