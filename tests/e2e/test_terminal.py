@@ -149,6 +149,7 @@ def test_another_project_or_region_is_refused_and_nothing_is_lost(copy: Copy) ->
 
 def test_what_would_lose_data_is_told_before_and_wants_yes(copy: Copy) -> None:
     copy.ok("up")
+    copy.ok("seed", "--trips", "100")
     line = 'DATABASE = "mobility"'
     with copy.mistake("components/capture.py", line, 'DATABASE = "rides"'):
         told = copy.ok("preview")
