@@ -89,10 +89,7 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
 
     _heading(6, "The KPIs of the last two days (simulated data)")
     columns, rows = access.query(cloud, _KPIS)
-    table(
-        columns,
-        [[f"{value:,.2f}" if isinstance(value, float | Decimal) else value for value in row] for row in rows],
-    )
+    table(columns, [[_rounded(value) for value in row] for row in rows])
 
 
 def _rounded(value: Any) -> Any:
