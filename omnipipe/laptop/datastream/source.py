@@ -232,14 +232,23 @@ class ChangeStream:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until something arrives, at most ``timeout_s`` seconds; whether it did."""
-        return bool(select.select([self._connection.socket], [], [], timeout_s)[0])
+        return self._ready(select.POLLIN, timeout_s)
 
     def confirm(self, lsn: int, *, ask: bool = False) -> None:
         """Tell the server that all before a position is done, and, to ``ask``, have it say how far it is itself."""
         now_us = time.time_ns() // 1000 - _EPOCH_OFFSET_US
         self._connection.put_copy_data(struct.pack(">cQQQq?", b"r", lsn, lsn, lsn, now_us, ask))
         while self._connection.flush():
-            select.select([], [self._connection.socket], [], 1)
+            self._ready(select.POLLOUT, 1)
+
+    def _ready(self, event: int, timeout_s: float) -> bool:
+        """Whether the connection's socket can be read or written within ``timeout_s`` seconds.
+
+        ``poll`` and not ``select``, which takes no descriptor above 1023.
+        """
+        waiting = select.poll()
+        waiting.register(self._connection.socket, event)
+        return bool(waiting.poll(timeout_s * 1000))
 
 
 def epoch_ms(microseconds: int) -> int:
