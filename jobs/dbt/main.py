@@ -20,7 +20,7 @@ from typing import Any
 from google.cloud import bigquery
 
 from omnipipe.contracts.tables import STEP_RUNS
-from omnipipe.runtime import audit
+from omnipipe.runtime import audit, warehouse
 from omnipipe.runtime.job import StepFailed, run_step
 from omnipipe.runtime.run import Run
 
@@ -37,13 +37,14 @@ class BuildFailed(StepFailed):
 
 @dataclass
 class Built:
-    """What dbt has done: how many rows its models wrote, and what a person should know of it."""
+    """What dbt has done: how many rows its models wrote, what a person should know of it, and its jobs' ids."""
 
     rows: int = 0
     remarks: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
 
 
-def build_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
+def build_day(client: warehouse.Client, run: Run, step: audit.Step) -> None:
     """Build what changed since the last success. Raises BuildFailed as ``build``."""
     since = last_success(client)
     _log.info("building what changed since %s", since or "the beginning", extra={"run_id": run.run_id})
@@ -55,7 +56,11 @@ def build_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
         "loaded_at": step.started_at.isoformat(),
         "full_refresh": os.environ.get("FULL_REFRESH", ""),
     }
-    built = build(variables)
+    built = Built()
+    try:
+        build(variables, built)
+    finally:
+        client.count(built.jobs)
     step.rows, step.message = built.rows, "; ".join(built.remarks) or None
 
 
@@ -67,8 +72,8 @@ def last_success(client: bigquery.Client) -> datetime | None:
     return row.since
 
 
-def build(variables: dict[str, Any]) -> Built:
-    """Build models and run data tests with these dbt variables; return what was done.
+def build(variables: dict[str, Any], built: Built) -> None:
+    """Build models and run data tests with these dbt variables; ``built`` takes what was done, also when it fails.
 
     Raises BuildFailed when a model or a test fails, or when dbt cannot begin.
     """
@@ -85,8 +90,7 @@ def build(variables: dict[str, Any]) -> Built:
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", scratch),
             *("--no-partial-parse", "--no-write-json"),
         ]
-        built = Built()
-        outcome = dbtRunner(callbacks=[_forward, partial(_remark, built)]).invoke(arguments)
+        outcome = dbtRunner(callbacks=[_forward, partial(_note, built)]).invoke(arguments)
     gc.freeze()  # nor when the process ends
     if outcome.exception:
         raise BuildFailed(f"dbt could not run: {_one_line(outcome.exception)}") from outcome.exception
@@ -100,7 +104,6 @@ def build(variables: dict[str, Any]) -> Built:
         raise BuildFailed("; ".join(failed) or "dbt failed without naming a model")
     models = (result for result in results if result.node.resource_type == "model")
     built.rows = sum(model.adapter_response.get("rows_affected") or 0 for model in models)
-    return built
 
 
 def _forward(event: Any) -> None:
@@ -110,9 +113,12 @@ def _forward(event: Any) -> None:
         _log.log(getattr(logging, {"warn": "WARNING"}.get(level, level.upper())), "%s", event.info.msg)
 
 
-def _remark(built: Built, event: Any) -> None:
-    """Keep what the project's macros say: which tables were rebuilt and why, which columns are not there yet."""
-    if event.info.name == "JinjaLogInfo":
+def _note(built: Built, event: Any) -> None:
+    """Keep the job of each statement, and what macros say: which tables were rebuilt and why, which columns are not
+    there yet."""
+    if event.info.name == "SQLQueryStatus":
+        built.jobs.append(event.data.query_id)
+    elif event.info.name == "JinjaLogInfo":
         _log.info("%s", event.info.msg)
         if event.info.msg not in built.remarks:
             built.remarks.append(event.info.msg)

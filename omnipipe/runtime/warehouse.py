@@ -3,16 +3,20 @@
 import dataclasses
 import itertools
 import json
+import logging
 import re
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from google.api_core.exceptions import Conflict, GoogleAPICallError
+from google.api_core.exceptions import Conflict, GoogleAPICallError, GoogleAPIError
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
+from requests.exceptions import RequestException
 
 from omnipipe.contracts.schema import Table
 
@@ -24,10 +28,13 @@ _RETRY = DEFAULT_RETRY.with_timeout(30.0)
 _JOB_RETRY = DEFAULT_JOB_RETRY.with_timeout(60.0)
 _UPLOAD_RETRIES = 3  # after 1, 2 and 4 s
 _LOAD_TIMEOUT_S = 300.0
+_LOOKUPS = 8  # requests at once, fewer than the connections that the client keeps
 _SPOOL_BYTES = 8 * 1024 * 1024
 # Of one query of a function or job, about half a dollar: they read what changed, or the small tables of ops. What would
 # be billed more is refused by BigQuery before it runs. dbt's own statements have theirs in dbt/profiles.yml.
 MAXIMUM_BYTES_BILLED = 100 * 2**30
+
+_log = logging.getLogger(__name__)
 
 
 class Client(bigquery.Client):
@@ -65,6 +72,14 @@ class Client(bigquery.Client):
         rows = super().query_and_wait(*arguments, **options)
         self._asked.append(rows)
         return rows
+
+    def count(self, job_ids: Iterable[str]) -> None:
+        """Count queries that another client has sent for this step; a warning says when BigQuery does not tell."""
+        try:
+            with ThreadPoolExecutor(_LOOKUPS) as pool:
+                self._asked += pool.map(partial(self.get_job, retry=_RETRY, timeout=_TIMEOUT_S), job_ids)
+        except (GoogleAPIError, RequestException) as error:  # no reason for a step to fail that has done its work
+            _log.warning("BigQuery does not tell how much the step's queries have read: %s", error)
 
 
 def _label(text: str) -> str:

@@ -197,6 +197,13 @@ class Asked:
             job = {"jobReference": result["jobReference"], "configuration": body["configuration"]}
             return jsonify(job | {"status": {"state": "DONE"}, "statistics": {"query": read()}})
 
+        @app.get("/bigquery/v2/projects/p/jobs/<job_id>")
+        def job(job_id: str) -> Any:
+            if job_id == "lost":
+                return jsonify({"error": {"code": 404, "message": "Not found: Job lost"}}), 404
+            job = {"jobReference": result["jobReference"] | {"jobId": job_id}, "configuration": {"query": {}}}
+            return jsonify(job | {"status": {"state": "DONE"}, "statistics": {"query": read()}})
+
         @app.get("/bigquery/v2/projects/p/queries/j")
         def rows() -> Response:
             return jsonify(result)
@@ -224,6 +231,17 @@ def test_each_query_says_whose_it_is_and_how_much_it_may_cost_and_what_it_read_i
         assert asked["maximumBytesBilled"] == str(warehouse.MAXIMUM_BYTES_BILLED)
     assert [asked["labels"] for asked in (one, two, job)] == [labels] * 3
     assert client.bytes_processed == 1024
+
+
+def test_what_others_asked_for_the_step_is_summed_up_too(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(Asked(*([10] * 20)).app()) as address:
+        options = {"client_options": {"api_endpoint": address}, "credentials": AnonymousCredentials()}
+        client = warehouse.Client("dbt", project="p", **options)
+        client.count([f"job-{number}" for number in range(20)])
+        assert client.bytes_processed == 200
+        client.count(["lost"])
+    assert client.bytes_processed == 200
+    assert "does not tell how much the step's queries have read" in caplog.text
 
 
 def test_a_load_says_whose_it_is(client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from omnipipe.contracts.tables import PUBLIC_TRIPS, STEP_RUNS, WEATHER, StepRun
 from omnipipe.laptop.images import Image, build
+from tests.dbt.proxy import Job, between
 from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
 
 
@@ -123,6 +124,35 @@ def test_a_failed_data_test_fails_the_run_and_is_named(warehouse: Warehouse, ima
     ((status, _, message),) = steps(warehouse)
     assert status == "failed"
     assert "test not_null_customer_salts_salt: Got 1 result, configured to fail if != 0" in message
+
+
+def test_each_statement_that_dbt_sends_is_noted_also_of_a_build_that_fails(
+    warehouse: Warehouse, image: Image
+) -> None:
+    """So what they read is counted as the step's."""
+    warehouse.client.delete_table(PUBLIC_TRIPS.id)
+    seen: list[Job] = []
+    program = """
+import json, main
+built = main.Built()
+try:
+    main.build({"run_id": "r", "run_date": "2026-03-03", "since": "", "loaded_at": "", "full_refresh": ""}, built)
+except main.BuildFailed:
+    print(json.dumps(built.jobs))
+"""
+    with between(warehouse.environment["BIGQUERY_EMULATOR_HOST"], seen.append) as address:
+        done = subprocess.run(
+            [f"{image.environment}/bin/python", "-c", program],
+            cwd=f"{image.root}{image.workdir}",
+            env=warehouse.environment | {"BIGQUERY_EMULATOR_HOST": address},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    noted = set(json.loads(done.stdout.splitlines()[-1]))
+    refused = {job["jobReference"]["jobId"] for job in seen} - noted
+    assert len(noted) > 10
+    assert len(refused) <= 1  # the statement of the table that is not there
 
 
 def test_without_its_overrides_it_says_what_to_set(warehouse: Warehouse, image: Image) -> None:
