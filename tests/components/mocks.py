@@ -1,6 +1,7 @@
 """Run a piece of program as Pulumi would, and see each registration: its inputs, its options, what it exposes."""
 
 import asyncio
+import contextvars
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
@@ -109,19 +110,21 @@ def record(
     """
     recorder = Recorder() if into is None else into
     monitor = _Monitor(recorder, preview, stashed or {})
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    reset_options()
-    set_all_config(dict(config or {}))
-    mocks.set_mocks(monitor, project="omnipipe", stack=stack, preview=preview, monitor=monitor)
-    root = get_root_resource()
-    assert isinstance(root, Stack)
+    with asyncio.Runner() as runner:  # it closes the loop, its descriptors and its threads
+        loop = runner.get_loop()
+        loop.set_exception_handler(lambda *_: None)  # of what an error has left undone, that error is told alone
+        asyncio.set_event_loop(loop)
+        reset_options()
+        set_all_config(dict(config or {}))
+        mocks.set_mocks(monitor, project="omnipipe", stack=stack, preview=preview, monitor=monitor)
+        root = get_root_resource()
+        assert isinstance(root, Stack)
 
-    async def run() -> None:
-        program()
-        recorder.exports |= await pulumi.Output.from_input(root.outputs).future() or {}
+        async def run() -> None:
+            program()
+            recorder.exports |= await pulumi.Output.from_input(root.outputs).future() or {}
 
-    loop.run_until_complete(run_pulumi_func(run))
+        runner.run(run_pulumi_func(run), context=contextvars.copy_context())  # Pulumi keeps its settings there
     return recorder
 
 

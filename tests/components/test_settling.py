@@ -1,6 +1,7 @@
 """A grant that is used at once has time to count, where a deployment makes it."""
 
 import asyncio
+import inspect
 
 import pulumi
 import pulumi_gcp as gcp
@@ -30,6 +31,6 @@ def test_what_is_made_with_it_is_waited_for_after_its_creation_alone(monkeypatch
 
     monkeypatch.setattr("components.settling.asyncio.sleep", note)
     result = hook(pulumi.ResourceHookArgs("urn", "id", "grant", "type"))
-    assert result is not None
-    asyncio.new_event_loop().run_until_complete(result)
+    assert inspect.iscoroutine(result)
+    asyncio.run(result)
     assert waited == [SETTLES_WITHIN_S]
