@@ -30,7 +30,7 @@ from tests.laptop.monitoring.watched import firing, state, watch
 SMALL = {
     "slot_wal_bytes": 1_000_000,
     "capture_lag_bytes": 1_000_000,
-    "slot_idle_hours": 0.0005,
+    "slot_idle_hours": 0.0015,  # 5.4 s: longer than a measurement takes on a machine that is busy
     "undelivered_rows": 3,
 }
 TITLES = {figure.name: figure.title for figure in FIGURES}
@@ -106,7 +106,7 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "hours_since_success": (lambda w: w.succeeded(26.1), lambda w: w.succeeded(25.9)),
     "slot_wal_bytes": (lambda w: w.slot(filled=True, idle_s=0), lambda w: w.slot(filled=False, idle_s=0)),
     "capture_lag_bytes": (lambda w: w.slot(filled=True, idle_s=0), lambda w: w.slot(filled=False, idle_s=0)),
-    "slot_idle_hours": (lambda w: w.slot(filled=False, idle_s=2), lambda w: w.slot(filled=False, idle_s=0)),
+    "slot_idle_hours": (lambda w: w.slot(filled=False, idle_s=6), lambda w: w.slot(filled=False, idle_s=0)),
     "captured_age_hours": (lambda w: w.captured(24.1), lambda w: w.captured(23.9)),
     "weather_age_hours": (lambda w: w.fetched(26.1), lambda w: w.fetched(25.9)),
     "failed_error_checks": (lambda w: w.checks("error", "failed"), lambda w: w.checks("error", "passed")),
