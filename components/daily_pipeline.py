@@ -17,7 +17,7 @@ from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
 
-WORKFLOW = "daily"
+WORKFLOW = "daily"  # to Google, with its schedule
 
 
 @dataclass(frozen=True, kw_only=True)

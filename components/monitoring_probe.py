@@ -15,7 +15,7 @@ from components.schedule import Schedule, ScheduleArgs
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
 
-PROBE = "probe"
+PROBE = "probe"  # to Google, the job and its schedule
 INTERVAL_S = 900
 
 

@@ -37,7 +37,7 @@ from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
-PII = "pii"
+PII = "pii"  # to Google, what tags, masks and their role are called after
 # It begins the name of all that is below it, which labels have, and what Pulumi names on Google: 63 characters at most.
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
