@@ -82,9 +82,9 @@ class Budget(pulumi.ComponentResource):
         # Google answers with the number, whatever it is given: the id would be a change at every `up`.
         number = gcp.organizations.get_project_output(project_id=args.place.project, opts=lookup).number
         budget = gcp.billing.Budget(
-            f"{name}-budget",
+            f"{name}-monthly",
             billing_account=args.billing_account,
-            display_name=f"{args.place.project}: {name}",
+            display_name=f"{args.place.project}: budget",
             budget_filter={
                 "projects": [pulumi.Output.concat("projects/", number)],
                 "calendar_period": "MONTH",

@@ -14,7 +14,7 @@ from components.packaging import ROOT
 from components.place import Place
 from components.secrets import Secrets
 from components.warehouse import Warehouse
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
 CAPTURED = (
     SourceTable("public", "customers", key=("customer_id",)),
@@ -86,7 +86,7 @@ class Capture(pulumi.ComponentResource):
         super().__init__("omnipipe:components:Capture", name, {}, opts)
         place, child = args.place, pulumi.ResourceOptions(parent=self)
         self.database = database = OltpDatabase(
-            "oltp",
+            f"{name}-oltp",
             OltpDatabaseArgs(
                 place=place,
                 network_id=args.network.network_id,
@@ -99,14 +99,19 @@ class Capture(pulumi.ComponentResource):
             ),
             child,
         )
-        migrator = Workload("migrate-job", place, "Job migrate", child)
+        migrator = Workload(
+            f"{name}-migrator",
+            WorkloadArgs(place=place, physical_name="migrate-job", purpose="Job migrate"),
+            child,
+        )
         migrator_login = database.let_in(migrator, administrator=True)
         app_password = args.secrets.password("oltp-mobility-app")
         replication_password = args.secrets.password("oltp-datastream")
         migrate = ContainerJob(
-            "migrate",
+            f"{name}-migrate",
             ContainerJobArgs(
                 place=place,
+                physical_name="migrate",
                 code=args.code,
                 folder=ROOT / "jobs" / "migrate",
                 environment={
@@ -130,9 +135,10 @@ class Capture(pulumi.ComponentResource):
             child,
         )
         CdcStream(
-            "cdc",
+            f"{name}-cdc",
             CdcStreamArgs(
                 place=place,
+                physical_name="cdc",
                 instance=database.log_id,
                 host=database.host,
                 port=database.port,

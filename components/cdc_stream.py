@@ -27,7 +27,8 @@ class SourceTable:
 class CdcStreamArgs:
     """What a ``CdcStream`` needs.
 
-    ``host``, ``port``, ``database``, ``user``, ``password`` are how Datastream connects, encrypted, to a server whose
+    ``physical_name`` is the stream's, and what the names of its profiles and connection begin with; ``host``, ``port``,
+    ``database``, ``user``, ``password`` are how Datastream connects, encrypted, to a server whose
     certificate ``ca_certificate`` (PEM) signed; ``instance`` is which server that is: with another one the stream
     begins anew; ``publication`` and ``slot`` must exist before the stream does;
     ``attachment_id`` is the network attachment that leads to the
@@ -38,6 +39,7 @@ class CdcStreamArgs:
     """
 
     place: Place
+    physical_name: str
     instance: pulumi.Input[str]
     host: pulumi.Input[str]
     port: int
@@ -87,6 +89,7 @@ class CdcStream(pulumi.ComponentResource):
             "shop",
             CdcStreamArgs(
                 place=place,
+                physical_name="shop",
                 instance="my-project:shop-instance-1234567",
                 host="10.20.0.5",
                 port=5432,
@@ -105,13 +108,13 @@ class CdcStream(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CdcStreamArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:CdcStream", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        physical, child = args.physical_name, pulumi.ResourceOptions(parent=self)
         private = gcp.datastream.PrivateConnection(
             f"{name}-private",
             project=args.place.project,
             location=args.place.region,
-            private_connection_id=f"{name}-private",
-            display_name=f"{name}: into the network",
+            private_connection_id=f"{physical}-private",
+            display_name=f"{physical}: into the network",
             psc_interface_config={"network_attachment": args.attachment_id},
             # Nearly every field forces a new one, and two cannot have one id.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
@@ -120,8 +123,8 @@ class CdcStream(pulumi.ComponentResource):
             f"{name}-source",
             project=args.place.project,
             location=args.place.region,
-            connection_profile_id=f"{name}-source",
-            display_name=f"{name}: Postgres",
+            connection_profile_id=f"{physical}-source",
+            display_name=f"{physical}: Postgres",
             postgresql_profile={
                 "hostname": args.host,
                 "port": args.port,
@@ -140,8 +143,8 @@ class CdcStream(pulumi.ComponentResource):
             f"{name}-destination",
             project=args.place.project,
             location=args.place.region,
-            connection_profile_id=f"{name}-destination",
-            display_name=f"{name}: BigQuery",
+            connection_profile_id=f"{physical}-destination",
+            display_name=f"{physical}: BigQuery",
             bigquery_profile={},
             opts=child,
         )
@@ -150,8 +153,8 @@ class CdcStream(pulumi.ComponentResource):
             f"{name}-stream",
             project=args.place.project,
             location=args.place.region,
-            stream_id=name,
-            display_name=f"{name}: Postgres to BigQuery",
+            stream_id=physical,
+            display_name=f"{physical}: Postgres to BigQuery",
             desired_state="RUNNING",
             source_config={
                 "source_connection_profile": source.id,

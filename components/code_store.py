@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 
 from components.place import Place
 from components.settling import settling
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
 # Of each image so many are kept, whatever their age, and all that are younger than 30 days, in seconds as the API says.
 _KEPT_IMAGES = 10
@@ -75,7 +75,11 @@ class CodeStore(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        builder = Workload(f"{name}-builder", place, "Builds the functions", child)
+        builder = Workload(
+            f"{name}-builder",
+            WorkloadArgs(place=place, physical_name="code-builder", purpose="Builds the functions"),
+            child,
+        )
         # Google's own test of a function with a new builder fails every second time for a grant that does not count
         # yet, and the function that failed is in the way of the next attempt.
         # https://github.com/hashicorp/terraform-provider-google/issues/20571

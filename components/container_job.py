@@ -15,17 +15,17 @@ from components.network import Network
 from components.packaging import ROOT, from_the_program
 from components.place import Place
 from components.secrets import Secret
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerJobArgs:
     """What a ``ContainerJob`` needs.
 
-    ``folder`` holds the Dockerfile; the build's context is the project's root, less what the
-    ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image; ``network`` is
-    where traffic to private addresses leaves from. ``timeout_s`` is the longest time of
-    one attempt, in seconds; ``max_retries`` counts attempts after the first. With ``prepares``, the id of what the
+    ``physical_name`` is the job's, and its image's. ``folder`` holds the Dockerfile; the build's context is the
+    project's root, less what the ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image;
+    ``network`` is where traffic to private addresses leaves from. ``timeout_s`` is the longest time of one attempt, in
+    seconds; ``max_retries`` counts attempts after the first. With ``prepares``, the id of what the
     job prepares for others, a deployment runs it whenever that or the job changed, and again until it has succeeded,
     before anything that depends on this component. ``runners`` may run it; with ``overrides``, also with another
     environment.
@@ -35,6 +35,7 @@ class ContainerJobArgs:
     """
 
     place: Place
+    physical_name: str
     code: CodeStore
     folder: Path
     environment: Mapping[str, pulumi.Input[str]]
@@ -83,6 +84,7 @@ class ContainerJob(pulumi.ComponentResource):
             "validate",
             ContainerJobArgs(
                 place=place,
+                physical_name="validate",
                 code=CodeStore("code", CodeStoreArgs(place=place)),
                 folder=ROOT / "jobs" / "dvt",
                 environment={"GOOGLE_CLOUD_PROJECT": "my-project", "BIGQUERY_LOCATION": "EU"},
@@ -94,19 +96,23 @@ class ContainerJob(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ContainerJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:ContainerJob", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.workload = args.workload or Workload(f"{name}-job", args.place, f"Job {name}", child)
+        physical, child = args.physical_name, pulumi.ResourceOptions(parent=self)
+        self.workload = args.workload or Workload(
+            f"{name}-workload",
+            WorkloadArgs(place=args.place, physical_name=f"{physical}-job", purpose=f"Job {physical}"),
+            child,
+        )
         image = docker_build.Image(
             f"{name}-image",
             context={"location": from_the_program(ROOT)},
             dockerfile={"location": from_the_program(args.folder / "Dockerfile")},
             platforms=[docker_build.Platform.LINUX_AMD64],
-            tags=[pulumi.Output.concat(args.code.registry, "/", name, ":latest")],
+            tags=[pulumi.Output.concat(args.code.registry, "/", physical, ":latest")],
             push=True,
             build_on_preview=False,
             opts=child,
         )
-        access = [secret.grant_access(name, self.workload.member) for secret in args.secrets.values()]
+        access = [secret.grant_access(physical, self.workload.member) for secret in args.secrets.values()]
         environment: list[gcp.cloudrunv2.JobTemplateTemplateContainerEnvArgsDict] = [
             *({"name": key, "value": value} for key, value in args.environment.items()),
             *(
@@ -121,7 +127,7 @@ class ContainerJob(pulumi.ComponentResource):
             f"{name}-job",
             project=args.place.project,
             location=args.place.region,
-            name=name,
+            name=physical,
             deletion_protection=False,
             run_execution_token=token if args.prepares is not None else None,
             template={
@@ -157,7 +163,7 @@ class ContainerJob(pulumi.ComponentResource):
         )
         for runner in args.runners:
             gcp.cloudrunv2.JobIamMember(
-                f"{name}-runner-{runner.name}",
+                f"{name}-runner-{runner.physical_name}",
                 project=args.place.project,
                 location=args.place.region,
                 name=self.job.name,

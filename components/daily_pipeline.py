@@ -14,8 +14,10 @@ from components.pii_policy import PiiPolicy
 from components.place import Place
 from components.secrets import Secrets
 from components.warehouse import Warehouse
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
+
+WORKFLOW = "daily"  # to Google, with its schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,11 @@ class DailyPipeline(pulumi.ComponentResource):
                 pii=PiiPolicy(
                     "pii",
                     PiiPolicyArgs(
-                        place=place, provider=quota_provider("quota", place), location="EU", protect=True
+                        place=place,
+                        physical_name="pii",
+                        provider=quota_provider("quota", place),
+                        location="EU",
+                        protect=True,
                     ),
                 ),
                 bigquery_location="EU",
@@ -95,11 +101,18 @@ class DailyPipeline(pulumi.ComponentResource):
         super().__init__("omnipipe:components:DailyPipeline", name, {}, opts)
         place, child = args.place, pulumi.ResourceOptions(parent=self)
         here = {"BIGQUERY_LOCATION": args.bigquery_location}
-        daily = Workload(f"{name}-workflow", place, "Runs the daily workflow", child)
+        daily = Workload(
+            f"{name}-runner",
+            WorkloadArgs(
+                place=place, physical_name=f"{WORKFLOW}-workflow", purpose=f"Runs the {WORKFLOW} workflow"
+            ),
+            child,
+        )
         weather = FunctionService(
-            "weather",
+            f"{name}-weather",
             FunctionServiceArgs(
                 place=place,
+                physical_name="weather",
                 code=args.code,
                 folder=ROOT / "functions" / "weather",
                 entry_point="weather",
@@ -111,9 +124,10 @@ class DailyPipeline(pulumi.ComponentResource):
         )
         dbt, validate = (
             ContainerJob(
-                job,
+                f"{name}-{job}",
                 ContainerJobArgs(
                     place=place,
+                    physical_name=job,
                     code=args.code,
                     folder=ROOT / "jobs" / folder,
                     environment=here | {"GOOGLE_CLOUD_PROJECT": place.project} | environment,
@@ -130,9 +144,10 @@ class DailyPipeline(pulumi.ComponentResource):
             )
         )
         reverse_sync = FunctionService(
-            "reverse-sync",
+            f"{name}-reverse-sync",
             FunctionServiceArgs(
                 place=place,
+                physical_name="reverse-sync",
                 code=args.code,
                 folder=ROOT / "functions" / "reverse_sync",
                 entry_point="reverse_sync",
@@ -166,9 +181,10 @@ class DailyPipeline(pulumi.ComponentResource):
         args.pii.grant_reader(dbt.workload, Sensitivity.HIGH)
         args.pii.grant_reader(validate.workload, Sensitivity.HIGH)
         self.workflow = DailyWorkflow(
-            name,
+            f"{name}-run",
             DailyWorkflowArgs(
                 place=place,
+                physical_name=WORKFLOW,
                 workload=daily,
                 environment=here
                 | {
@@ -190,7 +206,7 @@ class DailyPipeline(pulumi.ComponentResource):
             Service("job", "dbt"),
             Service("job", "validate"),
             Service("function", "reverse-sync"),
-            Service("workflow", name),
-            Service("schedule", name),
+            Service("workflow", WORKFLOW),
+            Service("schedule", WORKFLOW),
         )
         self.register_outputs({"workflow": self.workflow.id})

@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 
 from components.place import Place
 from components.schedule import Schedule, ScheduleArgs
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
 SOURCE = Path(__file__).with_suffix(".yaml")
 
@@ -19,11 +19,13 @@ SOURCE = Path(__file__).with_suffix(".yaml")
 class DailyWorkflowArgs:
     """What a ``DailyWorkflow`` needs.
 
-    ``workload`` is the identity that the workflow runs as: what it calls has granted it that already;
-    ``environment`` is what its source reads by ``sys.get_env``; ``schedule`` is a cron line in ``time_zone``.
+    ``physical_name`` is the workflow's, and its schedule's; ``workload`` is the identity that the workflow runs as:
+    what it calls has granted it that already; ``environment`` is what its source reads by ``sys.get_env``;
+    ``schedule`` is a cron line in ``time_zone``.
     """
 
     place: Place
+    physical_name: str
     workload: Workload
     environment: Mapping[str, pulumi.Input[str]]
     schedule: str
@@ -46,15 +48,19 @@ class DailyWorkflow(pulumi.ComponentResource):
 
         from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
         from components.place import Place
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
 
         place = Place("my-project", "europe-west1")
+        runner = WorkloadArgs(
+            place=place, physical_name="daily-workflow", purpose="Runs the daily workflow"
+        )
         job = "projects/my-project/locations/europe-west1/jobs/"
         DailyWorkflow(
             "daily",
             DailyWorkflowArgs(
                 place=place,
-                workload=Workload("daily-workflow", place, "Runs the daily workflow"),
+                physical_name="daily",
+                workload=Workload("runner", runner),
                 environment={
                     "BIGQUERY_LOCATION": "EU",
                     "WEATHER_FUNCTION_URL": "https://weather.example.com",
@@ -71,14 +77,14 @@ class DailyWorkflow(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DailyWorkflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:DailyWorkflow", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        physical, child = args.physical_name, pulumi.ResourceOptions(parent=self)
         roles = ("roles/logging.logWriter", "roles/run.viewer", "roles/workflows.viewer")
         rights = [args.workload.grant_project(role) for role in roles]
         workflow = gcp.workflows.Workflow(
             f"{name}-workflow",
             project=args.place.project,
             region=args.place.region,
-            name=name,
+            name=physical,
             description="Fetch, transform, validate, and only then push the KPIs out.",
             service_account=args.workload.email,
             source_contents=SOURCE.read_text(),
@@ -87,12 +93,21 @@ class DailyWorkflow(pulumi.ComponentResource):
             deletion_protection=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=rights),
         )
-        clock = Workload(f"{name}-schedule", args.place, f"Starts the workflow {name}", child)
+        clock = Workload(
+            f"{name}-clock",
+            WorkloadArgs(
+                place=args.place,
+                physical_name=f"{physical}-schedule",
+                purpose=f"Starts the workflow {physical}",
+            ),
+            child,
+        )
         Schedule(
-            name,
+            f"{name}-schedule",
             ScheduleArgs(
                 place=args.place,
-                description=f"Starts the workflow {name}.",
+                physical_name=physical,
+                description=f"Starts the workflow {physical}.",
                 cron=args.schedule,
                 time_zone=args.time_zone,
                 paused=args.paused,

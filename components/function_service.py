@@ -13,22 +13,23 @@ from components.code_store import CodeStore
 from components.packaging import package_function
 from components.place import Place
 from components.secrets import Secret
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionServiceArgs:
     """What a ``FunctionService`` needs.
 
-    ``folder`` holds main.py, whose ``entry_point`` is called, and requirements.txt; ``code`` takes the zip and builds
-    it; ``environment`` and ``secrets`` become environment variables; ``timeout_s`` is the longest answer, in
-    seconds; ``invokers`` may call it.
+    ``physical_name`` is the function's; ``folder`` holds main.py, whose ``entry_point`` is called, and
+    requirements.txt; ``code`` takes the zip and builds it; ``environment`` and ``secrets`` become environment
+    variables; ``timeout_s`` is the longest answer, in seconds; ``invokers`` may call it.
 
     Raises ValueError for a timeout over an hour (https://cloud.google.com/functions/quotas) and for a variable that
     is given twice.
     """
 
     place: Place
+    physical_name: str
     code: CodeStore
     folder: Path
     entry_point: str
@@ -62,14 +63,17 @@ class FunctionService(pulumi.ComponentResource):
         from components.function_service import FunctionService, FunctionServiceArgs
         from components.packaging import ROOT
         from components.place import Place
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
 
         place = Place("my-project", "europe-west1")
-        caller = Workload("weather-caller", place, "Calls the function")
+        caller = Workload(
+            "caller", WorkloadArgs(place=place, physical_name="weather-caller", purpose="Calls the function")
+        )
         FunctionService(
             "weather",
             FunctionServiceArgs(
                 place=place,
+                physical_name="weather",
                 code=CodeStore("code", CodeStoreArgs(place=place)),
                 folder=ROOT / "functions" / "weather",
                 entry_point="weather",
@@ -82,22 +86,26 @@ class FunctionService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FunctionServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:FunctionService", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.workload = Workload(f"{name}-function", args.place, f"Function {name}", child)
+        physical, child = args.physical_name, pulumi.ResourceOptions(parent=self)
+        self.workload = Workload(
+            f"{name}-workload",
+            WorkloadArgs(place=args.place, physical_name=f"{physical}-function", purpose=f"Function {physical}"),
+            child,
+        )
         package = package_function(args.folder)
         source = gcp.storage.BucketObject(
             f"{name}-source",
             bucket=args.code.bucket,
-            name=f"functions/{name}-{package.digest}.zip",
+            name=f"functions/{physical}-{package.digest}.zip",
             source=pulumi.FileAsset(str(package.path)),
             opts=child,
         )
-        access = [secret.grant_access(name, self.workload.member) for secret in args.secrets.values()]
+        access = [secret.grant_access(physical, self.workload.member) for secret in args.secrets.values()]
         function = gcp.cloudfunctionsv2.Function(
             f"{name}-function",
             project=args.place.project,
             location=args.place.region,
-            name=name,
+            name=physical,
             build_config={
                 "runtime": "python312",
                 "entry_point": args.entry_point,
@@ -127,7 +135,7 @@ class FunctionService(pulumi.ComponentResource):
         )
         for caller in args.invokers:
             gcp.cloudrunv2.ServiceIamMember(
-                f"{name}-invoker-{caller.name}",
+                f"{name}-invoker-{caller.physical_name}",
                 project=args.place.project,
                 location=args.place.region,
                 name=function.name,

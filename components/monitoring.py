@@ -26,6 +26,7 @@ _METRIC_TRIES, _METRIC_WAIT_S = 25, 30
 class MonitoringArgs:
     """What a ``Monitoring`` needs.
 
+    ``physical_name`` is the dashboard's, and what the names of metrics and policies begin with.
     ``services`` are watched for errors. ``probe`` is the name of the job that logs the figures, each
     ``probe_interval_s`` seconds. ``emails`` hear of every alert; with none, incidents are seen in the console only.
     ``thresholds`` (figure -> value) replace those of ``monitoring_alerts.FIGURES``. ``runbooks_url`` is where
@@ -35,6 +36,7 @@ class MonitoringArgs:
     """
 
     place: Place
+    physical_name: str
     services: Sequence[Service]
     probe: str
     runbooks_url: str
@@ -99,6 +101,7 @@ class Monitoring(pulumi.ComponentResource):
             "monitoring",
             MonitoringArgs(
                 place=Place("my-project", "europe-west1"),
+                physical_name="monitoring",
                 services=(
                     Service("function", "weather"),
                     Service("database", "oltp", "my-project:oltp-1a2b3c4"),
@@ -120,7 +123,7 @@ class Monitoring(pulumi.ComponentResource):
             gcp.monitoring.NotificationChannel(
                 f"{name}-email-{number}",
                 project=args.place.project,
-                display_name=f"{name}: {email}",
+                display_name=f"{args.physical_name}: {email}",
                 type="email",
                 labels={"email_address": email},
                 opts=self._child,
@@ -136,7 +139,7 @@ class Monitoring(pulumi.ComponentResource):
             f"{name}-dashboard",
             project=args.place.project,
             dashboard_json=dashboard(
-                name,
+                args.physical_name,
                 errors={
                     f"{service.kind} {service.name}": (self._metric_name(service), service.alert.resource_type)
                     for service in args.services
@@ -151,13 +154,12 @@ class Monitoring(pulumi.ComponentResource):
         self.register_outputs({"channels": self.channels})
 
     def _metric_name(self, of: Service | str) -> str:
-        what = of if isinstance(of, str) else f"errors-{of.kind}-{of.name}"
-        return f"{self._name}-{what.replace('_', '-')}"
+        return f"{self._args.physical_name}-{_slug(of)}"
 
     def _watch_errors(self, service: Service) -> None:
         kind, name = service.alert, self._metric_name(service)
         metric = gcp.logging.Metric(
-            name,
+            f"{self._name}-{_slug(service)}",
             project=self._args.place.project,
             name=name,
             description=f"Error entries of the {service.kind} {service.name}.",
@@ -170,7 +172,7 @@ class Monitoring(pulumi.ComponentResource):
             opts=self._child,
         )
         self._policy(
-            f"errors-{service.kind}-{service.name}",
+            _slug(service),
             kind,
             f"Errors of the {service.kind} {service.name}",
             metric,
@@ -197,7 +199,7 @@ class Monitoring(pulumi.ComponentResource):
         threshold = self._args.threshold(figure)
         metric = self._figure_metric(figure.name, figure.unit, threshold)
         self._policy(
-            figure.name,
+            _slug(figure.name),
             figure,
             figure.title,
             metric,
@@ -244,11 +246,10 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _figure_metric(self, figure: str, unit: str, threshold: float) -> gcp.logging.Metric:
-        name = self._metric_name(figure)
         return gcp.logging.Metric(
-            name,
+            f"{self._name}-{_slug(figure)}",
             project=self._args.place.project,
-            name=name,
+            name=self._metric_name(figure),
             description=f"The figure {figure}, as the job {self._args.probe} logs it.",
             filter=f'resource.type="cloud_run_job" AND resource.labels.job_name="{self._args.probe}" '
             f'AND jsonPayload.figure="{figure}"',
@@ -274,9 +275,9 @@ class Monitoring(pulumi.ComponentResource):
     ) -> None:
         link = f"{self._args.runbooks_url}/{alert.runbook}#{alert.anchor}"
         gcp.monitoring.AlertPolicy(
-            f"{self._name}-{what.replace('_', '-')}-alert",
+            f"{self._name}-{what}-alert",
             project=self._args.place.project,
-            display_name=f"{self._name}: {title}",
+            display_name=f"{self._args.physical_name}: {title}",
             combiner="OR",
             conditions=[condition],
             severity=alert.severity,
@@ -287,9 +288,14 @@ class Monitoring(pulumi.ComponentResource):
                 "content": f"{alert.advice}\n\nRunbook: [{alert.title}]({link})",
                 "mime_type": "text/markdown",
             },
-            user_labels={"component": self._name.lower(), "runbook": alert.runbook.removesuffix(".md")},
+            user_labels={"runbook": alert.runbook.removesuffix(".md")},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[metric], hooks=self._patient),
         )
+
+
+def _slug(of: Service | str) -> str:
+    """A service's errors, or a figure, as part of a name."""
+    return (of if isinstance(of, str) else f"errors-{of.kind}-{of.name}").replace("_", "-")
 
 
 def _series(metric: str, resource_type: str) -> str:

@@ -13,8 +13,9 @@ from components.packaging import ROOT
 from components.place import Place
 from components.schedule import Schedule, ScheduleArgs
 from components.warehouse import Warehouse
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 
+PROBE = "probe"  # to Google, the job and its schedule
 INTERVAL_S = 900
 
 
@@ -90,8 +91,16 @@ class Probe(pulumi.ComponentResource):
     def __init__(self, name: str, args: ProbeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Probe", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        workload = Workload(f"{name}-job", args.place, "Measures what alerts need", child)
-        clock = Workload(f"{name}-schedule", args.place, f"Starts the job {name}", child)
+        workload = Workload(
+            f"{name}-workload",
+            WorkloadArgs(place=args.place, physical_name=f"{PROBE}-job", purpose="Measures what alerts need"),
+            child,
+        )
+        clock = Workload(
+            f"{name}-clock",
+            WorkloadArgs(place=args.place, physical_name=f"{PROBE}-schedule", purpose=f"Starts the job {PROBE}"),
+            child,
+        )
         user = args.database.let_in(workload)
         rights = args.warehouse.allow(
             workload,
@@ -106,9 +115,10 @@ class Probe(pulumi.ComponentResource):
             watch=["raw"],
         )
         job = ContainerJob(
-            name,
+            f"{name}-measure",
             ContainerJobArgs(
                 place=args.place,
+                physical_name=PROBE,
                 code=args.code,
                 folder=ROOT / "jobs" / "probe",
                 environment={
@@ -130,10 +140,11 @@ class Probe(pulumi.ComponentResource):
             child,
         )
         Schedule(
-            name,
+            f"{name}-schedule",
             ScheduleArgs(
                 place=args.place,
-                description=f"Starts the job {name}.",
+                physical_name=PROBE,
+                description=f"Starts the job {PROBE}.",
                 cron=f"*/{INTERVAL_S // 60} * * * *",
                 time_zone="Etc/UTC",
                 paused=args.paused,
@@ -145,5 +156,5 @@ class Probe(pulumi.ComponentResource):
             child,
         )
         self.workloads = (workload, clock)
-        self.services = (Service("job", name), Service("schedule", name))
+        self.services = (Service("job", PROBE), Service("schedule", PROBE))
         self.register_outputs({"job_id": job.job_id})

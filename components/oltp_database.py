@@ -57,7 +57,8 @@ class OltpDatabase(pulumi.ComponentResource):
     """Cloud SQL for PostgreSQL without a public address, ready for logical replication.
 
     Creates the instance, an address in the subnet that leads to it by Private Service Connect, and a database. The
-    instance's name gets a random end, because Cloud SQL does not take the name of a deleted instance again for a week.
+    instance's name is the resource's with a random end, because Cloud SQL does not take the name of a deleted instance
+    again for a week.
 
     No user with a password: Cloud SQL's API makes each a member of cloudsqlsuperuser. Who is to have one is made in
     SQL, by an administrator that ``let_in`` lets in.
@@ -75,7 +76,7 @@ class OltpDatabase(pulumi.ComponentResource):
         from components.network import Network
         from components.oltp_database import OltpDatabase, OltpDatabaseArgs
         from components.place import Place
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
 
         place = Place("my-project", "europe-west1")
         network = Network("network", place)
@@ -91,7 +92,8 @@ class OltpDatabase(pulumi.ComponentResource):
                 database="shop",
             ),
         )
-        user = database.let_in(Workload("migrate-job", place, "Migrates the shop"), administrator=True)
+        migrate = WorkloadArgs(place=place, physical_name="migrate-job", purpose="Migrates the shop")
+        user = database.let_in(Workload("migrate", migrate), administrator=True)
     """
 
     def __init__(self, name: str, args: OltpDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -172,7 +174,7 @@ class OltpDatabase(pulumi.ComponentResource):
         """
         name = workload.email.apply(lambda email: email.removesuffix(_DOMAIN))
         user = gcp.sql.User(
-            f"{self._name}-{workload.name}",
+            f"{self._name}-{workload.physical_name}",
             project=self._place.project,
             instance=self._instance.name,
             type="CLOUD_IAM_SERVICE_ACCOUNT",

@@ -28,6 +28,7 @@ DESCRIPTIONS = {
 class PiiPolicyArgs:
     """What a ``PiiPolicy`` needs.
 
+    ``physical_name`` is what Google shows of the taxonomy, and what the ids of masks and role begin with;
     ``location`` is that of the datasets whose columns are tagged. ``readers`` see the clear values of a level,
     ``masked_readers`` the masked ones; both are members such as ``group:support@example.com``, and both need a
     grant on the dataset or table as well. ``protect`` keeps the tags: a column whose tag is gone cannot be read.
@@ -37,6 +38,7 @@ class PiiPolicyArgs:
     """
 
     place: Place
+    physical_name: str
     provider: gcp.Provider
     location: str
     protect: bool
@@ -91,7 +93,7 @@ class PiiPolicy(pulumi.ComponentResource):
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place
         from components.quota_provider import quota_provider
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
         from omnipipe.contracts.schema import Sensitivity
 
         place = Place("my-project", "europe-west1")
@@ -99,6 +101,7 @@ class PiiPolicy(pulumi.ComponentResource):
             "pii",
             PiiPolicyArgs(
                 place=place,
+                physical_name="pii",
                 provider=quota_provider("quota", place),
                 location="EU",
                 protect=True,
@@ -106,7 +109,7 @@ class PiiPolicy(pulumi.ComponentResource):
                 masked_readers={Sensitivity.HIGH: ["group:analysts@example.com"]},
             ),
         )
-        dbt = Workload("dbt-job", place, "Job dbt")
+        dbt = Workload("dbt", WorkloadArgs(place=place, physical_name="dbt-job", purpose="Job dbt"))
         policy.grant_reader(dbt, Sensitivity.HIGH)
         policy.grant_tagger(dbt)
         environment = {"POLICY_TAG_HIGH": policy.tag_ids[Sensitivity.HIGH]}
@@ -121,7 +124,7 @@ class PiiPolicy(pulumi.ComponentResource):
             f"{name}-taxonomy",
             project=args.place.project,
             region=args.location.lower(),
-            display_name=name,
+            display_name=args.physical_name,
             description="Personal data, by what it says about a person.",
             activated_policy_types=["FINE_GRAINED_ACCESS_CONTROL"],
             opts=protected,
@@ -142,7 +145,7 @@ class PiiPolicy(pulumi.ComponentResource):
                 project=args.place.project,
                 location=args.location.lower(),
                 # Google takes letters, digits and underscores; the provider takes hyphens too, and then fails.
-                data_policy_id=f"{name}_{level.value}".replace("-", "_"),
+                data_policy_id=f"{args.physical_name}_{level.value}".replace("-", "_"),
                 data_policy_type="DATA_MASKING_POLICY",
                 policy_tag=tag.id,
                 data_masking_policy={"predefined_expression": MASKS[level]},
@@ -167,8 +170,8 @@ class PiiPolicy(pulumi.ComponentResource):
         self._tagger = gcp.projects.IAMCustomRole(
             f"{name}-tagger",
             project=args.place.project,
-            role_id=tagger_role(name),
-            title=f"{name}: put policy tags on columns",
+            role_id=tagger_role(args.physical_name),
+            title=f"{args.physical_name}: put policy tags on columns",
             permissions=["bigquery.tables.setCategory", "datacatalog.taxonomies.get"],
             # The id of a deleted role cannot be used again for 37 days.
             opts=pulumi.ResourceOptions(parent=self, protect=True),
@@ -178,12 +181,12 @@ class PiiPolicy(pulumi.ComponentResource):
 
     def grant_reader(self, workload: Workload, level: Sensitivity) -> pulumi.Resource:
         """Let a workload read the clear values of a level."""
-        return self._grant_reader(level, workload.name, workload.member)
+        return self._grant_reader(level, workload.physical_name, workload.member)
 
     def grant_tagger(self, workload: Workload) -> pulumi.Resource:
         """Let a workload put the tags on columns of tables that it may change: of those alone, in the whole project."""
         return gcp.projects.IAMMember(
-            f"{self._name}-tagger-{workload.name}",
+            f"{self._name}-tagger-{workload.physical_name}",
             project=self._place.project,
             role=self._tagger.id,
             member=workload.member,
@@ -200,9 +203,9 @@ class PiiPolicy(pulumi.ComponentResource):
         )
 
 
-def tagger_role(name: str) -> str:
-    """The id of the custom role that a policy of this name makes; ``projects/PROJECT/roles/ID`` is its full name."""
-    return f"{name.replace('-', '_')}_tagger"
+def tagger_role(physical_name: str) -> str:
+    """The id of the custom role of a policy with this physical name; ``projects/PROJECT/roles/ID`` is its full name."""
+    return f"{physical_name.replace('-', '_')}_tagger"
 
 
 def _slug(member: str) -> str:

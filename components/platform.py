@@ -11,18 +11,21 @@ Probe, Monitoring, Budget            who watches: figures and errors, alerts, co
 WorkloadIdentity (on demand)         who deploys
 """
 
+import re
+
 import pulumi
 
 from components.api_services import ApiServices
 from components.budget import Budget, BudgetArgs
 from components.capture import Capture, CaptureArgs
+from components.checks import require
 from components.code_store import CodeStore, CodeStoreArgs
-from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+from components.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
 from components.encryption import Encryption, EncryptionArgs, Keys
 from components.fixed_settings import FixedSettings, FixedSettingsArgs
 from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
-from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
+from components.monitoring_probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
@@ -34,6 +37,10 @@ from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
+PII = "pii"  # to Google, what tags, masks and their role are called after
+# It begins the name of all that is below it, which labels have, and what Pulumi names on Google: 63 characters at most.
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+
 
 class Platform(pulumi.ComponentResource):
     """One environment: Postgres -> Datastream -> BigQuery, a daily workflow over it, and the KPIs out again.
@@ -41,6 +48,12 @@ class Platform(pulumi.ComponentResource):
     Exposes the components that others may build on: ``capture``, ``warehouse``, ``pipeline``, and
     ``deployer`` where GitHub's workflows may deploy. Grants nothing itself. Everything in it that takes labels
     has those of ``components/labels.py``.
+
+    A program may have several: the name of each resource begins with its component's, and so with the platform's. What
+    Google calls them (the dataset ``raw``, the job ``dbt``) is the same in each, so each takes a Google project of its
+    own.
+
+    Raises ValueError for a name that what is below it could not begin with.
 
     Example::
 
@@ -75,11 +88,18 @@ class Platform(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        require(
+            (
+                bool(_NAME.fullmatch(name)),
+                f"a platform is called {name!r}: take up to 20 lower-case letters, digits and hyphens, the "
+                "first a letter",
+            )
+        )
         labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
         super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
         place = args.place
         fixed = FixedSettings(
-            "fixed",
+            f"{name}-fixed",
             FixedSettingsArgs(
                 settings={
                     "gcp:project": place.project,
@@ -92,25 +112,27 @@ class Platform(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         # Nothing is made before that is agreed, because everything else waits for the APIs.
-        apis = ApiServices("apis", place, pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed]))
+        apis = ApiServices(f"{name}-apis", place, pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed]))
         child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
-        provider = quota_provider("quota", place, pulumi.ResourceOptions(parent=self))
+        provider = quota_provider(f"{name}-quota", place, pulumi.ResourceOptions(parent=self))
 
         # What everything stands on.
         keys = Keys()
         if args.customer_managed_keys:
             keys = Encryption(
-                "keys", EncryptionArgs(place=place, bigquery_location=args.bigquery_location), child
+                f"{name}-keys", EncryptionArgs(place=place, bigquery_location=args.bigquery_location), child
             ).keys
-        network = Network("network", place, child)
-        secrets = Secrets("secrets", SecretsArgs(place=place, kms_key=keys.secrets), child)
+        network = Network(f"{name}-network", place, child)
+        secrets = Secrets(f"{name}-secrets", SecretsArgs(place=place, kms_key=keys.secrets), child)
         code = CodeStore(
-            "code", CodeStoreArgs(place=place, bucket_kms_key=keys.storage, images_kms_key=keys.images), child
+            f"{name}-code",
+            CodeStoreArgs(place=place, bucket_kms_key=keys.storage, images_kms_key=keys.images),
+            child,
         )
 
         # Where data lives, and who may read what.
         self.warehouse = warehouse = Warehouse(
-            "warehouse",
+            f"{name}-warehouse",
             WarehouseArgs(
                 place=place,
                 location=args.bigquery_location,
@@ -122,9 +144,10 @@ class Platform(pulumi.ComponentResource):
             child,
         )
         pii = PiiPolicy(
-            "pii",
+            f"{name}-pii",
             PiiPolicyArgs(
                 place=place,
+                physical_name=PII,
                 provider=provider,
                 location=args.bigquery_location,
                 protect=args.protect_data,
@@ -136,7 +159,7 @@ class Platform(pulumi.ComponentResource):
 
         # What happens: all day, and once a day.
         self.capture = Capture(
-            "capture",
+            f"{name}-capture",
             CaptureArgs(
                 place=place,
                 network=network,
@@ -151,7 +174,7 @@ class Platform(pulumi.ComponentResource):
             child,
         )
         self.pipeline = DailyPipeline(
-            "daily",
+            f"{name}-daily",
             DailyPipelineArgs(
                 place=place,
                 code=code,
@@ -171,7 +194,7 @@ class Platform(pulumi.ComponentResource):
 
         # Who watches, and who deploys.
         probe = Probe(
-            "probe",
+            f"{name}-probe",
             ProbeArgs(
                 place=place,
                 code=code,
@@ -179,17 +202,18 @@ class Platform(pulumi.ComponentResource):
                 warehouse=warehouse,
                 database=self.capture.database,
                 bigquery_location=args.bigquery_location,
-                pipeline="daily",
+                pipeline=WORKFLOW,
                 paused=args.schedule_paused,
             ),
             child,
         )
         monitoring = Monitoring(
-            "monitoring",
+            f"{name}-monitoring",
             MonitoringArgs(
                 place=place,
+                physical_name="monitoring",
                 services=(*self.capture.services, *self.pipeline.services, *probe.services),
-                probe="probe",
+                probe=PROBE,
                 probe_interval_s=INTERVAL_S,
                 runbooks_url=args.runbooks_url,
                 emails=args.alert_emails,
@@ -198,7 +222,7 @@ class Platform(pulumi.ComponentResource):
         )
         if args.billing_account:
             Budget(
-                "budget",
+                f"{name}-budget",
                 BudgetArgs(
                     place=place,
                     provider=provider,
@@ -211,12 +235,13 @@ class Platform(pulumi.ComponentResource):
         self.deployer = None
         if args.github_repository_id:
             self.deployer = WorkloadIdentity(
-                "github",
+                f"{name}-github",
                 WorkloadIdentityArgs(
                     place=place,
+                    physical_name="github",
                     repository_id=args.github_repository_id,
                     owner_id=args.github_owner_id,
-                    grantable_roles=(*PROJECT_ROLES, f"projects/{place.project}/roles/{tagger_role('pii')}"),
+                    grantable_roles=(*PROJECT_ROLES, f"projects/{place.project}/roles/{tagger_role(PII)}"),
                     workloads=(
                         *code.workloads,
                         *self.capture.workloads,

@@ -25,13 +25,15 @@ _CRON_FIELD = re.compile(r"([0-9*,/-]|[A-Za-z]{3})+")
 class ScheduleArgs:
     """What a ``Schedule`` needs.
 
-    ``cron`` is a line of five fields in ``time_zone`` (a name such as Europe/Berlin); ``uri`` is an address of a
-    Google API, to which ``body`` is posted as JSON by ``caller``, whose right to do so is among ``depends_on``.
+    ``physical_name`` is the scheduler job's; ``cron`` is a line of five fields in ``time_zone`` (a name such as
+    Europe/Berlin); ``uri`` is an address of a Google API, to which ``body`` is posted as JSON by ``caller``, whose
+    right to do so is among ``depends_on``.
 
     Raises ValueError for an impossible cron line or time zone: Google refuses both only when they are deployed.
     """
 
     place: Place
+    physical_name: str
     description: str
     cron: str
     time_zone: str
@@ -63,14 +65,18 @@ class Schedule(pulumi.ComponentResource):
 
         from components.place import Place
         from components.schedule import Schedule, ScheduleArgs
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
 
         place = Place("my-project", "europe-west1")
-        clock = Workload("nightly-clock", place, "Starts the workflow nightly")
+        clock = Workload(
+            "clock",
+            WorkloadArgs(place=place, physical_name="nightly-clock", purpose="Starts the workflow nightly"),
+        )
         Schedule(
             "nightly",
             ScheduleArgs(
                 place=place,
+                physical_name="nightly",
                 description="Starts the workflow nightly.",
                 cron="0 3 * * *",
                 time_zone="Europe/Berlin",
@@ -87,10 +93,10 @@ class Schedule(pulumi.ComponentResource):
     def __init__(self, name: str, args: ScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Schedule", name, {}, opts)
         gcp.cloudscheduler.Job(
-            f"{name}-schedule",
+            f"{name}-job",
             project=args.place.project,
             region=args.place.region,
-            name=name,
+            name=args.physical_name,
             description=args.description,
             schedule=args.cron,
             time_zone=args.time_zone,

@@ -16,7 +16,10 @@ _SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret with its first version: ``value`` (a secret output), ``secret_id`` and ``version``."""
+    """A secret with its first version: ``value`` (a secret output), ``secret_id`` and ``version``.
+
+    ``name`` is what the names of its resources begin with.
+    """
 
     name: str
     place: Place
@@ -51,7 +54,7 @@ class Secrets(pulumi.ComponentResource):
     ``password`` and ``signing_key`` create a random value, the secret and its first version, and return a ``Secret``,
     whose ``grant_access`` gives ``roles/secretmanager.secretAccessor`` on it alone. Values are secret in the state.
 
-    Both raise ValueError for a name that cannot be a secret's id.
+    Both take the secret's id, and raise ValueError for what cannot be one.
 
     Example::
 
@@ -66,38 +69,38 @@ class Secrets(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Secrets", name, {}, opts)
-        self._args = args
+        self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
         self.register_outputs({})
 
-    def password(self, name: str) -> Secret:
+    def password(self, physical_name: str) -> Secret:
         """A secret of 32 random letters and digits."""
         generated = random.RandomPassword(
-            f"{name}-value", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+            f"{self._name}-{physical_name}-value", length=32, special=False, opts=self._child
         )
-        return self._secret(name, generated.result)
+        return self._secret(physical_name, generated.result)
 
-    def signing_key(self, name: str) -> Secret:
+    def signing_key(self, physical_name: str) -> Secret:
         """A secret of 32 random bytes in the form of the Standard Webhooks specification: ``whsec_`` and base64."""
-        generated = random.RandomBytes(f"{name}-value", length=32, opts=pulumi.ResourceOptions(parent=self))
-        return self._secret(name, pulumi.Output.concat("whsec_", generated.base64))
+        generated = random.RandomBytes(f"{self._name}-{physical_name}-value", length=32, opts=self._child)
+        return self._secret(physical_name, pulumi.Output.concat("whsec_", generated.base64))
 
-    def _secret(self, name: str, value: pulumi.Output[str]) -> Secret:
+    def _secret(self, physical_name: str, value: pulumi.Output[str]) -> Secret:
         require(
             (
-                bool(_SECRET_ID.fullmatch(name)),
-                f"{name!r} cannot be a secret's id: take letters, digits, hyphens and underscores, at most 255",
+                bool(_SECRET_ID.fullmatch(physical_name)),
+                f"{physical_name!r} cannot be a secret's id: take letters, digits, hyphens and underscores, at most "
+                "255",
             )
         )
-        child = pulumi.ResourceOptions(parent=self)
-        key = self._args.kms_key
+        name, key = f"{self._name}-{physical_name}", self._args.kms_key
         secret = gcp.secretmanager.Secret(
-            f"{name}-secret",
+            name,
             project=self._args.place.project,
-            secret_id=name,
+            secret_id=physical_name,
             replication={"auto": {"customer_managed_encryption": {"kms_key_name": key} if key else None}},
-            opts=child,
+            opts=self._child,
         )
         version = gcp.secretmanager.SecretVersion(
-            f"{name}-version", secret=secret.id, secret_data=value, opts=child
+            f"{name}-version", secret=secret.id, secret_data=value, opts=self._child
         )
         return Secret(name, self._args.place, secret.secret_id, version.version, value, self)

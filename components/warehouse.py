@@ -57,7 +57,7 @@ class Warehouse(pulumi.ComponentResource):
 
         from components.place import Place
         from components.warehouse import Warehouse, WarehouseArgs
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
         from omnipipe.contracts.tables import WEATHER
 
         place = Place("my-project", "europe-west1")
@@ -65,7 +65,8 @@ class Warehouse(pulumi.ComponentResource):
             place=place, location="EU", protect=True, datasets={"raw": "As delivered."}, tables=[WEATHER]
         )
         warehouse = Warehouse("warehouse", args)
-        warehouse.allow(Workload("weather-function", place, "Fetches the weather"), write=["raw.weather"])
+        weather = WorkloadArgs(place=place, physical_name="weather-function", purpose="Fetches the weather")
+        warehouse.allow(Workload("weather", weather), write=["raw.weather"])
     """
 
     def __init__(self, name: str, args: WarehouseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -136,7 +137,7 @@ class Warehouse(pulumi.ComponentResource):
 
     def _grant(self, target: str, role: str, workload: Workload) -> pulumi.Resource:
         dataset, dot, _ = target.partition(".")
-        name = f"{self._name}-{target.replace('.', '-')}-{workload.name}"
+        name = f"{self._name}-{target.replace('.', '-')}-{workload.physical_name}"
         if not dot:
             return gcp.bigquery.DatasetIamMember(
                 name,

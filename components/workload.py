@@ -1,6 +1,7 @@
 """The identity of a workload."""
 
 import re
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
@@ -23,38 +24,55 @@ PROJECT_ROLES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkloadArgs:
+    """What a ``Workload`` needs: ``physical_name`` is its account's id, ``purpose`` what a person reads beside it.
+
+    Raises ValueError for a name that cannot be an account's id.
+    """
+
+    place: Place
+    physical_name: str
+    purpose: str
+
+    def __post_init__(self) -> None:
+        require(
+            (
+                bool(_ACCOUNT_ID.fullmatch(self.physical_name)),
+                f"{self.physical_name!r} cannot be a service account's id: take 6 to 30 lower-case letters, digits and "
+                "hyphens",
+            )
+        )
+
+
 class Workload(pulumi.ComponentResource):
     """A service account of one workload's own, without keys: Google gives the workload its tokens.
 
-    Exposes ``email``, ``member`` for grants to it, and ``account`` (``projects/…/serviceAccounts/…``) for grants on it.
+    Exposes ``email``, ``member`` for grants to it, ``account`` (``projects/…/serviceAccounts/…``) for grants on it, and
+    ``physical_name``, which tells its grants from others in the program.
     ``grant_project`` gives a role on the project: only for roles that no narrower resource takes, such as running
     BigQuery jobs.
-
-    Raises ValueError for a name that cannot be an account's id.
 
     Example::
 
         from components.place import Place
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
 
-        report = Workload("report-job", Place("my-project", "europe-west1"), "Writes the weekly report")
+        place = Place("my-project", "europe-west1")
+        report = Workload(
+            "report", WorkloadArgs(place=place, physical_name="report-job", purpose="Writes the weekly report")
+        )
         report.grant_project("roles/bigquery.jobUser")
     """
 
-    def __init__(self, name: str, place: Place, purpose: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        require(
-            (
-                bool(_ACCOUNT_ID.fullmatch(name)),
-                f"{name!r} cannot be a service account's id: take 6 to 30 lower-case letters, digits and hyphens",
-            )
-        )
+    def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("omnipipe:components:Workload", name, {}, opts)
-        self.name, self._place = name, place
+        self._name, self._place, self.physical_name = name, args.place, args.physical_name
         account = gcp.serviceaccount.Account(
             f"{name}-account",
-            project=place.project,
-            account_id=name,
-            display_name=purpose,
+            project=args.place.project,
+            account_id=args.physical_name,
+            display_name=args.purpose,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.account = account.name
@@ -79,7 +97,7 @@ class Workload(pulumi.ComponentResource):
         )
         short = role.removeprefix("roles/").replace(".", "-").lower()
         return gcp.projects.IAMMember(
-            f"{self.name}-{short}",
+            f"{self._name}-{short}",
             project=self._place.project,
             role=role,
             member=self.member,

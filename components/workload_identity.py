@@ -56,6 +56,7 @@ _MOST_GRANTABLE = 10  # as many as a condition's hasOnly() takes
 class WorkloadIdentityArgs:
     """What a ``WorkloadIdentity`` needs.
 
+    ``physical_name`` is the pool's id, and what the ids of provider and account begin with.
     ``repository_id`` and ``owner_id`` are GitHub's numbers, as text (``gh api repos/OWNER/NAME --jq
     '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy.
     ``grantable_roles`` are the roles that the program gives to its workloads on the project; the deployer may grant
@@ -65,6 +66,7 @@ class WorkloadIdentityArgs:
     """
 
     place: Place
+    physical_name: str
     repository_id: str
     owner_id: str
     grantable_roles: Sequence[str]
@@ -122,18 +124,20 @@ class WorkloadIdentity(pulumi.ComponentResource):
     Example::
 
         from components.place import Place
-        from components.workload import Workload
+        from components.workload import Workload, WorkloadArgs
         from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 
         place = Place("my-project", "europe-west1")
+        report = WorkloadArgs(place=place, physical_name="report-job", purpose="Writes the weekly report")
         WorkloadIdentity(
             "github",
             WorkloadIdentityArgs(
                 place=place,
+                physical_name="github",
                 repository_id="123456789",
                 owner_id="987654",
                 grantable_roles=["roles/bigquery.jobUser"],
-                workloads=[Workload("report-job", place, "Writes the weekly report")],
+                workloads=[Workload("report", report)],
             ),
         )
     """
@@ -142,19 +146,19 @@ class WorkloadIdentity(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True))
         super().__init__("omnipipe:components:WorkloadIdentity", name, {}, protected)
         child = pulumi.ResourceOptions(parent=self)
-        project = args.place.project
+        project, physical = args.place.project, args.physical_name
         pool = gcp.iam.WorkloadIdentityPool(
             f"{name}-pool",
             project=project,
-            workload_identity_pool_id=name,
-            display_name=f"Deployments by {name}",
+            workload_identity_pool_id=physical,
+            display_name=f"Deployments by {physical}",
             opts=child,
         )
         provider = gcp.iam.WorkloadIdentityPoolProvider(
             f"{name}-provider",
             project=project,
             workload_identity_pool_id=pool.workload_identity_pool_id,
-            workload_identity_pool_provider_id=f"{name}-oidc",
+            workload_identity_pool_provider_id=f"{physical}-oidc",
             display_name="GitHub Actions",
             oidc={"issuer_uri": ISSUER},
             attribute_mapping={
@@ -174,8 +178,8 @@ class WorkloadIdentity(pulumi.ComponentResource):
         deployer = gcp.serviceaccount.Account(
             f"{name}-deployer",
             project=project,
-            account_id=f"{name}-deployer",
-            display_name=f"Deploys the platform from {name}",
+            account_id=f"{physical}-deployer",
+            display_name=f"Deploys the platform from {physical}",
             opts=child,
         )
         member = deployer.email.apply(lambda email: f"serviceAccount:{email}")
@@ -191,7 +195,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
         )
         for workload in args.workloads:
             gcp.serviceaccount.IAMMember(
-                f"{name}-runs-{workload.name}",
+                f"{name}-runs-{workload.physical_name}",
                 service_account_id=workload.account,
                 role="roles/iam.serviceAccountUser",
                 member=member,

@@ -74,12 +74,27 @@ class Deployment:
         except KeyError as error:
             raise LaptopError(f"{resource.kind} {name}: the program does not set {error}") from error
         self._registered.append(resource.key)
+        if previous is None:
+            self._refuse_another_name(resource)
         if previous != resource:
             self._cloud.registry.put(resource)
             self._report("changed" if previous else "created", resource)
         else:
             self._report("unchanged", resource)
         return resource.id, resource.outputs
+
+    def _refuse_another_name(self, resource: Resource) -> None:
+        """Raise LaptopError for what an earlier program made on Google under another name.
+
+        To Pulumi that is another resource: it would find Google's name taken, or take away afterwards what it shares.
+        """
+        for other in self._cloud.registry.of_type(resource.type):
+            if resource.type.startswith("gcp:") and other.id == resource.id and other.key not in self._registered:
+                raise LaptopError(
+                    f"{resource.kind} {resource.name}: {resource.id} is there already, as {other.name}. To Pulumi, "
+                    "another name is another resource: give it its earlier name, or begin anew with "
+                    "`omnipipe down --purge`, which removes all data, and `omnipipe up`"
+                )
 
     def take_down_unregistered(self) -> None:
         """Take down what an earlier program registered and this one did not, the dependent ones first.

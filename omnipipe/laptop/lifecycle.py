@@ -192,7 +192,7 @@ def expected_processes(cloud: Cloud) -> list[str]:
         GOOGLE,
         BIGQUERY,
         *outside_world.simulators(cloud),
-        *(f"postgres-{instance.name}" for instance in registry.of_type(sql.INSTANCE)),
+        *(sql.process_name(instance) for instance in registry.of_type(sql.INSTANCE)),
         *(datastream.process_name(stream) for stream in registry.of_type(datastream.STREAM)),
         *(function.inputs["name"] for function in registry.of_type(functions.FUNCTION)),
     ]

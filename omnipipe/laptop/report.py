@@ -111,7 +111,7 @@ def _processes(cloud: Cloud) -> list[dict[str, Any]]:
 
 def _address(cloud: Cloud, name: str) -> str:
     for instance in cloud.registry.of_type(sql.INSTANCE):
-        if name == f"postgres-{instance.name}":
+        if name == sql.process_name(instance):
             return instance.outputs["pscServiceAttachmentLink"]
     if name in (function.inputs["name"] for function in cloud.registry.of_type(functions.FUNCTION)):
         return functions.address(cloud, name)

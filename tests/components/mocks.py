@@ -64,12 +64,13 @@ class Registration:
 class Recorder:
     """Every registration of a program, in the order in which it came; what components expose; what is exported.
 
-    Components of one name, one inside the other, expose together.
+    ``hooks`` has the name of each hook, as often as it was registered.
     """
 
     registrations: list[Registration] = field(default_factory=list)
     exposed: dict[str, dict[str, Any]] = field(default_factory=dict)
     exports: dict[str, Any] = field(default_factory=dict)
+    hooks: list[str] = field(default_factory=list)
 
     @property
     def resources(self) -> list[Registration]:
@@ -179,8 +180,18 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         outputs = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True), "", set())
         with self._lock:
-            self._recorder.exposed.setdefault(_name(request.urn), {}).update(outputs)
+            self._recorder.exposed[_name(request.urn)] = outputs
         return super().RegisterResourceOutputs(request)
+
+    def RegisterResourceHook(self, request: Any) -> Any:
+        with self._lock:
+            self._recorder.hooks.append(request.name)
+        return super().RegisterResourceHook(request)
+
+    def RegisterErrorHook(self, request: Any) -> Any:
+        with self._lock:
+            self._recorder.hooks.append(request.name)
+        return super().RegisterErrorHook(request)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
@@ -192,10 +203,17 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
         outputs = {"name": args.name, **args.inputs, **_computed(args.typ, args.name, args.inputs)}
         for key in outputs.keys() & set(self._request.secret_outputs):
             outputs[key] = {rpc._special_sig_key: rpc._special_secret_sig, "value": outputs[key]}
-        return f"id/{args.name}", outputs
+        return _id(args.typ, args.name, args.inputs), outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         return lookups.answer(args.token, args.args), []
+
+
+def _id(type_: str, name: str, inputs: dict[str, Any]) -> str:
+    """What Google knows it by; of a custom role as it is, because a grant is told by its role."""
+    if type_.endswith(":IAMCustomRole"):
+        return f"projects/{inputs['project']}/roles/{inputs['roleId']}"
+    return f"id/{name}"
 
 
 def _computed(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:

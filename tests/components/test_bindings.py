@@ -43,7 +43,7 @@ def target(kind: str, inputs: dict[str, Any]) -> str:
 
 def what(kind: str, inputs: dict[str, Any]) -> str:
     """A grant of a kind, by its inputs, as `role on what`; a role of our own by its last part."""
-    role = re.split("roles/|id/", inputs["role"])[-1].replace("_", "-")
+    role = inputs["role"].rpartition("roles/")[2].replace("_", "-")
     return f"{role} on {target(kind, inputs)}"
 
 

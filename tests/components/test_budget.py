@@ -30,7 +30,7 @@ def budget(*, preview: bool = False, **changed: Any) -> Recorder:
 
 
 def test_a_budget_is_of_this_project_alone_by_its_number_and_a_month() -> None:
-    made = budget().named("budget-budget")
+    made = budget().named("budget-monthly")
 
     assert made.inputs["budgetFilter"] == {"projects": ["projects/100000000001"], "calendarPeriod": "MONTH"}
     assert made.inputs["billingAccount"] == ACCOUNT
@@ -40,7 +40,7 @@ def test_a_budget_is_of_this_project_alone_by_its_number_and_a_month() -> None:
 
 
 def test_it_tells_before_it_is_spent_and_when_it_will_be() -> None:
-    assert budget().named("budget-budget").inputs["thresholdRules"] == [
+    assert budget().named("budget-monthly").inputs["thresholdRules"] == [
         {"thresholdPercent": 0.5},
         {"thresholdPercent": 0.9},
         {"thresholdPercent": 1},
@@ -49,25 +49,25 @@ def test_it_tells_before_it_is_spent_and_when_it_will_be() -> None:
 
 
 def test_it_tells_the_channels_that_are_given() -> None:
-    assert budget(channels=("channels/1",)).named("budget-budget").inputs["allUpdatesRule"] == {
+    assert budget(channels=("channels/1",)).named("budget-monthly").inputs["allUpdatesRule"] == {
         "monitoringNotificationChannels": ["channels/1"]
     }
-    assert "allUpdatesRule" not in budget().named("budget-budget").inputs
+    assert "allUpdatesRule" not in budget().named("budget-monthly").inputs
 
 
 def test_it_outlives_the_rest_in_every_stack_because_a_deployer_could_not_make_it_again() -> None:
-    assert budget().named("budget-budget").protect
+    assert budget().named("budget-monthly").protect
 
 
 def test_the_projects_number_is_looked_up_when_the_apis_are_enabled() -> None:
     program = budget()
     apis = {service.name for service in program.of("projects.Service")}
 
-    assert apis <= program.named("budget-budget").property_dependencies["budgetFilter"]
+    assert apis <= program.named("budget-monthly").property_dependencies["budgetFilter"]
     preview = budget(preview=True)
-    assert preview.named("budget-budget").inputs["budgetFilter"]["projects"] == [UNKNOWN]
+    assert preview.named("budget-monthly").inputs["budgetFilter"]["projects"] == [UNKNOWN]
     assert preview.exposed["budget"] == {"budget_id": UNKNOWN}
-    assert program.exposed["budget"] == {"budget_id": "id/budget-budget"}
+    assert program.exposed["budget"] == {"budget_id": "id/budget-monthly"}
 
 
 @pytest.mark.parametrize(

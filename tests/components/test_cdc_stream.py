@@ -26,6 +26,7 @@ def stream(*, preview: bool = False, **changed: Any) -> Recorder:
         password = Secrets("secrets", SecretsArgs(place=PLACE)).password("replication")
         args: dict[str, Any] = {
             "place": PLACE,
+            "physical_name": "cdc",
             "instance": gcp.sql.DatabaseInstance("instance", database_version="POSTGRES_17").name,
             "host": gcp.compute.Address("database").address,
             "port": 5432,
@@ -106,7 +107,7 @@ def test_the_stream_comes_after_its_profiles_and_they_after_the_way_in(preview: 
     assert made.property_dependencies["destinationConfig"] == {"cdc-destination"}
     source = program.named("cdc-source")
     assert source.property_dependencies["privateConnectivity"] == {"cdc-private"}
-    assert source.property_dependencies["postgresqlProfile"] == {"database", "replication-value"}
+    assert source.property_dependencies["postgresqlProfile"] == {"database", "secrets-replication-value"}
     assert program.named("cdc-private").property_dependencies["pscInterfaceConfig"] == {"attachment"}
     # Pulumi registers a component after what it depends on, and its children after it.
     (component,) = (c for c in program.components if c.name == "cdc")

@@ -14,7 +14,7 @@ from components.network import Network
 from components.packaging import ROOT
 from components.place import Place
 from components.secrets import Secrets, SecretsArgs
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -34,6 +34,7 @@ def another(name: str = "load", *, preview: bool = False, with_network: bool = F
         secrets = Secrets("secrets", SecretsArgs(place=PLACE))
         args: dict[str, Any] = {
             "place": PLACE,
+            "physical_name": name,
             "code": CodeStore("code", CodeStoreArgs(place=PLACE)),
             "folder": FOLDER,
             "environment": {"PGHOST": "10.20.0.5"},
@@ -42,7 +43,9 @@ def another(name: str = "load", *, preview: bool = False, with_network: bool = F
             "timeout_s": 600,
             "max_retries": 1,
             "prepares": "shop:instance-1",
-            "runners": (Workload("clock-job", PLACE, "Runs it"),),
+            "runners": (
+                Workload("clock-job", WorkloadArgs(place=PLACE, physical_name="clock-job", purpose="Runs it")),
+            ),
             "depends_on": [gcp.pubsub.Topic("before")],
         }
         made = ContainerJob(name, ContainerJobArgs(**args | changed))
@@ -87,10 +90,12 @@ def test_it_runs_as_itself_within_its_limits() -> None:
 
 def test_it_runs_as_a_workload_that_was_made_before() -> None:
     def program() -> None:
-        ready_made = Workload("earlier-job", PLACE, "Runs the job")
+        ready_made = Workload(
+            "earlier-job", WorkloadArgs(place=PLACE, physical_name="earlier-job", purpose="Runs the job")
+        )
         args = {"folder": FOLDER, "environment": {}, "timeout_s": 1, "max_retries": 0, "workload": ready_made}
         code = CodeStore("code", CodeStoreArgs(place=PLACE))
-        ContainerJob("load", ContainerJobArgs(place=PLACE, code=code, **args))
+        ContainerJob("load", ContainerJobArgs(place=PLACE, physical_name="load", code=code, **args))
 
     recorded = record(program)
     template = recorded.named("load-job").inputs["template"]["template"]
@@ -117,7 +122,9 @@ def test_a_secret_is_in_clear_nowhere_and_nobody_else_reads_it() -> None:
 def test_it_waits_for_its_secrets_and_for_what_it_is_told_to(preview: bool) -> None:
     program = job(preview=preview)
 
-    assert {"load-key-load", "load-key-version", "load-image", "before"} <= program.named("load-job").dependencies
+    assert {"secrets-load-key-load", "secrets-load-key-version", "load-image", "before"} <= program.named(
+        "load-job"
+    ).dependencies
     assert "load-job" in program.named("after").dependencies
 
 
@@ -146,7 +153,7 @@ def test_it_runs_again_when_the_image_the_environment_or_what_it_prepares_change
     assert token("store") != first  # here an image's digest is made of the name
 
     of_the_token = job().named("load-job").property_dependencies["runExecutionToken"]
-    assert {"load-image", "load-key-version"} <= of_the_token
+    assert {"load-image", "secrets-load-key-version"} <= of_the_token
 
 
 def test_it_is_made_anew_after_a_run_that_failed_and_for_each_change() -> None:
@@ -196,7 +203,7 @@ def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
     uri = program.named("after").inputs["labels"]["of"]
     assert uri == (UNKNOWN if preview else "https://run.googleapis.com/v2/id/load-job:run")
     children = {r.name for r in program.registrations if r.parent == "load"}
-    assert children == {"load-job", "load-image", "load-runner-clock-job"}
+    assert children == {"load-workload", "load-job", "load-image", "load-runner-clock-job"}
 
 
 @pytest.mark.parametrize(

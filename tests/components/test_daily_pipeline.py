@@ -36,7 +36,13 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
             warehouse=Warehouse("warehouse", tables),
             pii=PiiPolicy(
                 "pii",
-                PiiPolicyArgs(place=PLACE, provider=quota_provider("quota", PLACE), location="EU", protect=True),
+                PiiPolicyArgs(
+                    place=PLACE,
+                    physical_name="pii",
+                    provider=quota_provider("quota", PLACE),
+                    location="EU",
+                    protect=True,
+                ),
             ),
             bigquery_location="EU",
             weather_api_url="https://weather.example.com",
@@ -54,8 +60,8 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
 def environment(step: str) -> dict[str, Any]:
     """The variables of a step that are no secrets."""
     if step in FUNCTIONS:
-        return pipeline().named(f"{step}-function").inputs["serviceConfig"]["environmentVariables"]
-    (container,) = pipeline().named(f"{step}-job").inputs["template"]["template"]["containers"]
+        return pipeline().named(f"daily-{step}-function").inputs["serviceConfig"]["environmentVariables"]
+    (container,) = pipeline().named(f"daily-{step}-job").inputs["template"]["template"]["containers"]
     return {entry["name"]: entry["value"] for entry in container["envs"]}
 
 
@@ -66,13 +72,13 @@ def source_of_step(name: str) -> dict[str, Any]:
 
 
 def test_the_workflow_gets_every_address_that_its_source_asks_for() -> None:
-    given = pipeline().named("daily-workflow").inputs["userEnvVars"]
+    given = pipeline().named("daily-run-workflow").inputs["userEnvVars"]
 
     assert given == {
         "BIGQUERY_LOCATION": "EU",
         "WEATHER_FUNCTION_URL": "https://weather.example.run.app",
-        "DBT_JOB": "id/dbt-job",
-        "VALIDATE_JOB": "id/validate-job",
+        "DBT_JOB": "id/daily-dbt-job",
+        "VALIDATE_JOB": "id/daily-validate-job",
         "REVERSE_SYNC_FUNCTION_URL": "https://reverse-sync.example.run.app",
     }
     asked = set(re.findall(r'sys\.get_env\("(\w+)"\)', SOURCE.read_text()))
@@ -83,10 +89,10 @@ def test_the_workflow_waits_for_each_step_as_long_as_the_step_may_take() -> None
     program = pipeline()
 
     for name in FUNCTIONS:
-        longest = program.named(f"{name}-function").inputs["serviceConfig"]["timeoutSeconds"]
+        longest = program.named(f"daily-{name}-function").inputs["serviceConfig"]["timeoutSeconds"]
         assert source_of_step("run_function")["args"]["timeout"] > longest
     for name in JOBS:
-        template = program.named(f"{name}-job").inputs["template"]["template"]
+        template = program.named(f"daily-{name}-job").inputs["template"]["template"]
         longest = int(template["timeout"].removesuffix("s")) * (1 + template["maxRetries"])
         # Without the parameter a connector gives up after 1800 s, and the job runs on.
         assert source_of_step("run_job")["args"]["connector_params"]["timeout"] > longest
@@ -120,7 +126,7 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
 
 @pytest.mark.parametrize("private", [False, True])
 def test_reverse_sync_is_told_whether_its_receiver_may_be_in_a_private_network(private: bool) -> None:
-    service = pipeline(private=private).named("reverse-sync-function").inputs["serviceConfig"]
+    service = pipeline(private=private).named("daily-reverse-sync-function").inputs["serviceConfig"]
     assert service["environmentVariables"]["WEBHOOK_ALLOW_PRIVATE"] == str(private).lower()
 
 
@@ -129,14 +135,14 @@ def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: 
     program = pipeline()
 
     package = packaging.package_function(ROOT / "functions" / folder)
-    assert program.named(f"{name}-source").inputs["name"].endswith(f"{name}-{package.digest}.zip")
-    entry_point = program.named(f"{name}-function").inputs["buildConfig"]["entryPoint"]
+    assert program.named(f"daily-{name}-source").inputs["name"].endswith(f"{name}-{package.digest}.zip")
+    entry_point = program.named(f"daily-{name}-function").inputs["buildConfig"]["entryPoint"]
     assert f"\ndef {entry_point}(" in (ROOT / "functions" / folder / "main.py").read_text()
 
 
 @pytest.mark.parametrize(("name", "folder"), JOBS.items())
 def test_a_job_is_built_from_its_folder(name: str, folder: str) -> None:
-    dockerfile = pipeline().named(f"{name}-image").inputs["dockerfile"]["location"]
+    dockerfile = pipeline().named(f"daily-{name}-image").inputs["dockerfile"]["location"]
 
     assert dockerfile == packaging.from_the_program(ROOT / "jobs" / folder / "Dockerfile")
 
@@ -144,7 +150,7 @@ def test_a_job_is_built_from_its_folder(name: str, folder: str) -> None:
 def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
     program = pipeline()
 
-    service = program.named("reverse-sync-function").inputs["serviceConfig"]
+    service = program.named("daily-reverse-sync-function").inputs["serviceConfig"]
     assert service["secretEnvironmentVariables"] == [
         {"key": "WEBHOOK_SECRET", "projectId": "shop-prod", "secret": "webhook-secret", "version": "1"}
     ]
@@ -214,26 +220,28 @@ def test_who_needs_them_reads_tagged_columns_and_dbt_alone_tags_them() -> None:
         ("id/pii-high", "serviceAccount:dbt-job"),
         ("id/pii-high", "serviceAccount:validate-job"),
     }
-    (tagger,) = (g for g in program.of("projects.IAMMember") if g.inputs["role"] == "id/pii-tagger")
+    (tagger,) = (
+        g for g in program.of("projects.IAMMember") if g.inputs["role"] == "projects/shop-prod/roles/pii_tagger"
+    )
     assert tagger.inputs["member"].startswith("serviceAccount:dbt-job@")
 
 
 def test_the_settings_of_the_schedule_reach_it() -> None:
-    clock = pipeline().named("daily-schedule").inputs
+    clock = pipeline().named("daily-run-schedule-job").inputs
 
     assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("0 5 * * *", "Europe/Berlin", True)
 
 
 def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown() -> None:
-    assert pipeline().exposed["daily"]["workflow"] == "id/daily-workflow"
+    assert pipeline().exposed["daily"]["workflow"] == "id/daily-run-workflow"
 
     preview = pipeline(preview=True)
     assert len(preview.resources) == len(pipeline().resources)
-    told = preview.named("daily-workflow").inputs["userEnvVars"]
+    told = preview.named("daily-run-workflow").inputs["userEnvVars"]
     assert {name for name, value in told.items() if value == UNKNOWN} == told.keys() - {"BIGQUERY_LOCATION"}
-    assert preview.named("daily-workflow").property_dependencies["userEnvVars"] == {
-        "weather-function",
-        "dbt-job",
-        "validate-job",
-        "reverse-sync-function",
+    assert preview.named("daily-run-workflow").property_dependencies["userEnvVars"] == {
+        "daily-weather-function",
+        "daily-dbt-job",
+        "daily-validate-job",
+        "daily-reverse-sync-function",
     }

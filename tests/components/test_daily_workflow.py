@@ -11,7 +11,7 @@ from flask import Flask, request
 
 from components.daily_workflow import SOURCE, DailyWorkflow, DailyWorkflowArgs
 from components.place import Place
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from omnipipe.laptop.workflows import Environment, WorkflowError, parse
 from tests.components.mocks import UNKNOWN, Recorder, record
 from tests.functions.conftest import serving
@@ -25,7 +25,11 @@ def workflow(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
         args: dict[str, Any] = {
             "place": PLACE,
-            "workload": Workload("daily-workflow", PLACE, "Runs the daily workflow"),
+            "physical_name": "daily",
+            "workload": Workload(
+                "daily-workflow",
+                WorkloadArgs(place=PLACE, physical_name="daily-workflow", purpose="Runs the daily workflow"),
+            ),
             "environment": {"BIGQUERY_LOCATION": "EU", "DBT_JOB": "jobs/dbt"},
             "schedule": "0 5 * * *",
             "time_zone": "Europe/Berlin",
@@ -66,10 +70,10 @@ def test_it_may_write_its_log_and_follow_its_jobs_and_runs_before_it_runs(previe
 def test_a_clock_of_its_own_starts_it_and_may_do_nothing_else(preview: bool) -> None:
     program = workflow(preview=preview)
 
-    clock = program.named("daily-schedule")
-    assert "daily-schedule-workflows-invoker" in clock.dependencies
-    assert clock.property_dependencies["httpTarget"] == {"daily-workflow", "daily-schedule-account"}
-    (grant,) = (g for g in program.of("projects.IAMMember") if g.parent == "daily-schedule")
+    clock = program.named("daily-schedule-job")
+    assert "daily-clock-workflows-invoker" in clock.dependencies
+    assert clock.property_dependencies["httpTarget"] == {"daily-workflow", "daily-clock-account"}
+    (grant,) = (g for g in program.of("projects.IAMMember") if g.parent == "daily-clock")
     assert grant.inputs["role"] == "roles/workflows.invoker"
     if preview:
         assert clock.inputs["httpTarget"]["uri"] == UNKNOWN
@@ -81,7 +85,7 @@ def test_a_clock_of_its_own_starts_it_and_may_do_nothing_else(preview: bool) -> 
 
 
 def test_the_clock_says_who_it_is_in_words_that_the_source_reads() -> None:
-    body = json.loads(base64.b64decode(workflow().named("daily-schedule").inputs["httpTarget"]["body"]))
+    body = json.loads(base64.b64decode(workflow().named("daily-schedule-job").inputs["httpTarget"]["body"]))
 
     assert body.keys() == {"argument"}  # the API takes an execution, whose argument is JSON as text
     argument = json.loads(body["argument"])
@@ -103,7 +107,9 @@ def test_a_full_refresh_that_is_asked_for_reaches_dbt_alone() -> None:
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_the_settings_of_the_schedule_reach_the_clock(paused: bool) -> None:
-    clock = workflow(schedule="30 4 * * MON", time_zone="Etc/UTC", paused=paused).named("daily-schedule").inputs
+    clock = (
+        workflow(schedule="30 4 * * MON", time_zone="Etc/UTC", paused=paused).named("daily-schedule-job").inputs
+    )
 
     assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("30 4 * * MON", "Etc/UTC", paused)
     assert clock["name"] == "daily"
@@ -127,7 +133,7 @@ def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
 
     assert program.exposed["daily"]["id"] == (UNKNOWN if preview else "id/daily-workflow")
     assert program.named("daily-workflow").parent == "daily"
-    assert program.named("daily-schedule").parent == "daily"
+    assert program.named("daily-schedule-job").parent == "daily-schedule"
 
 
 def replay(answer: tuple[dict[str, Any], int]) -> tuple[Any, list[Any]]:

@@ -59,22 +59,24 @@ def test_other_values_are_refused_with_both_and_what_to_do(preview: bool) -> Non
 def test_a_stack_that_is_up_keeps_where_its_data_is_and_whose_keys_encrypt_it(
     setting: str, value: str, words: str, preview: bool
 ) -> None:
-    before = deploy_with("dev", {}).named("fixed-made-with").inputs["input"]
+    before = deploy_with("dev", {}).named("omnipipe-fixed-made-with").inputs["input"]
 
     refused = Recorder()
     with pytest.raises(pulumi.RunError, match=words):
-        deploy_with("dev", {setting: value}, preview=preview, stashed={"fixed-made-with": before}, into=refused)
+        deploy_with(
+            "dev", {setting: value}, preview=preview, stashed={"omnipipe-fixed-made-with": before}, into=refused
+        )
 
     # Nothing was made, nor changed, for the part of the program that did not see it yet.
-    assert {made.name for made in refused.resources} <= {"fixed-made-with", "quota"}
+    assert {made.name for made in refused.resources} <= {"omnipipe-fixed-made-with", "omnipipe-quota"}
 
 
 def test_one_with_keys_keeps_them() -> None:
-    before = deploy_with("prod", EVERYTHING).named("fixed-made-with").inputs["input"]
+    before = deploy_with("prod", EVERYTHING).named("omnipipe-fixed-made-with").inputs["input"]
 
     with pytest.raises(pulumi.RunError, match="customerManagedKeys is false, and the stack was made with true"):
-        deploy_with("prod", {}, stashed={"fixed-made-with": before})
+        deploy_with("prod", {}, stashed={"omnipipe-fixed-made-with": before})
 
 
 def test_a_stack_that_was_destroyed_may_choose_again() -> None:
-    assert "fixed-made-with" in {made.name for made in destroyed(deploy_with("dev", EVERYTHING))}
+    assert "omnipipe-fixed-made-with" in {made.name for made in destroyed(deploy_with("dev", EVERYTHING))}

@@ -12,7 +12,7 @@ from components.code_store import CodeStore, CodeStoreArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.place import Place
 from components.secrets import Secrets, SecretsArgs
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -43,12 +43,16 @@ def another(*, preview: bool = False, **changed: Any) -> Recorder:
         secrets.password("of-another")
         args: dict[str, Any] = {
             "place": PLACE,
+            "physical_name": "orders",
             "code": CodeStore("code", CodeStoreArgs(place=PLACE)),
             "folder": FOLDER,
             "entry_point": "orders",
             "environment": {"BIGQUERY_LOCATION": "EU"},
             "secrets": {"API_KEY": secrets.password("orders-key")},
-            "invokers": (Workload("till-job", PLACE, "Calls it"), Workload("shop-job", PLACE, "Calls it too")),
+            "invokers": (
+                Workload("till-job", WorkloadArgs(place=PLACE, physical_name="till-job", purpose="Calls it")),
+                Workload("shop-job", WorkloadArgs(place=PLACE, physical_name="shop-job", purpose="Calls it too")),
+            ),
             "timeout_s": 120,
         }
         FunctionService("orders", FunctionServiceArgs(**args | changed))
@@ -95,7 +99,7 @@ def test_it_is_built_by_the_builder_and_runs_as_itself() -> None:
 def test_it_waits_for_its_secrets_and_for_the_rights_of_its_builder(preview: bool) -> None:
     made = function(preview=preview).named("orders-function")
 
-    assert {"orders-key-orders", "orders-key-version"} <= made.dependencies
+    assert {"secrets-orders-key-orders", "secrets-orders-key-version"} <= made.dependencies
     assert {
         "code-sources-builder",
         "code-images-builder",
@@ -140,7 +144,13 @@ def test_its_address_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
 
     assert program.exposed["orders"] == {"uri": UNKNOWN if preview else "https://orders.example.run.app"}
     children = {r.name for r in program.registrations if r.parent == "orders"}
-    assert children == {"orders-function", "orders-source", "orders-invoker-till-job", "orders-invoker-shop-job"}
+    assert children == {
+        "orders-workload",
+        "orders-function",
+        "orders-source",
+        "orders-invoker-till-job",
+        "orders-invoker-shop-job",
+    }
     if preview:
         made = program.named("orders-function").inputs
         assert made["serviceConfig"]["serviceAccountEmail"] == UNKNOWN

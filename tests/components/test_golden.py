@@ -53,7 +53,7 @@ def test_the_laptop_knows_every_role_and_every_condition_that_a_stack_can_grant(
     grants = [made for made in deploy("everything").resources if made.type in bindings.TARGETS]
     for made in grants:
         registry.put(Resource(made.type, made.name, made.inputs))
-        if not made.inputs["role"].startswith("id/"):  # of the program's own
+        if not made.inputs["role"].startswith("projects/"):  # of the program's own
             roles.permissions(made.inputs["role"])
 
     assert any("condition" in made.inputs for made in grants)

@@ -40,8 +40,12 @@ def test_nothing_that_takes_labels_is_without_and_nothing_else_has_some(deploy: 
             assert expected.items() <= resource.inputs[key].items(), resource.name
             labelled += 1
     assert labelled > 50
-    settings = deploy(stack).named("oltp-instance").inputs["settings"]
-    assert settings["userLabels"] == {"environment": environment, "owner": "data-platform", "component": "oltp"}
+    settings = deploy(stack).named("omnipipe-capture-oltp-instance").inputs["settings"]
+    assert settings["userLabels"] == {
+        "environment": environment,
+        "owner": "data-platform",
+        "component": "omnipipe-capture-oltp",
+    }
 
 
 def test_every_value_is_one_that_google_takes(deploy: Deploy) -> None:

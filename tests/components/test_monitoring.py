@@ -18,7 +18,11 @@ from tests.laptop.monitoring.watched import RUNBOOKS, SERVICES, monitoring
 MADE = monitoring()
 POLICIES = MADE.of("monitoring.AlertPolicy")
 ARGS = MonitoringArgs(
-    place=Place("my-project", "europe-west1"), services=SERVICES, probe="probe", runbooks_url=RUNBOOKS
+    place=Place("my-project", "europe-west1"),
+    physical_name="monitoring",
+    services=SERVICES,
+    probe="probe",
+    runbooks_url=RUNBOOKS,
 )
 
 

@@ -74,7 +74,7 @@ def test_it_sees_the_metadata_of_raw_and_no_row_of_it(made: Recorder) -> None:
 
 
 def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
-    (container,) = made.named("probe-job").inputs["template"]["template"]["containers"]
+    (container,) = made.named("probe-measure-job").inputs["template"]["template"]["containers"]
     variables = {entry["name"]: entry["value"] for entry in container["envs"]}
     assert variables == {
         "GOOGLE_CLOUD_PROJECT": "shop-prod",
@@ -89,15 +89,15 @@ def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
     (user,) = made.of("sql.User")
     assert (user.inputs["name"], user.inputs["type"]) == ("probe-job@shop-prod.iam", "CLOUD_IAM_SERVICE_ACCOUNT")
     assert "databaseRoles" not in user.inputs
-    assert user.name in made.named("probe-job").dependencies
+    assert user.name in made.named("probe-measure-job").dependencies
 
 
 def test_the_schedule_starts_it_through_cloud_runs_api_as_often_as_silence_is_counted(made: Recorder) -> None:
-    schedule = made.named("probe-schedule").inputs
+    schedule = made.named("probe-schedule-job").inputs
     assert schedule["schedule"] == "*/15 * * * *"
     assert MonitoringArgs.probe_interval_s == INTERVAL_S == 15 * 60
     target = schedule["httpTarget"]
-    assert target["uri"] == "https://run.googleapis.com/v2/id/probe-job:run"
+    assert target["uri"] == "https://run.googleapis.com/v2/id/probe-measure-job:run"
     assert base64.b64decode(target["body"]) == b"{}"
     assert target["oauthToken"]["serviceAccountEmail"].startswith("probe-schedule@")
     (runner,) = made.of("cloudrunv2.JobIamMember")
@@ -108,4 +108,4 @@ def test_the_schedule_starts_it_through_cloud_runs_api_as_often_as_silence_is_co
 
 
 def test_it_pauses_with_the_pipeline() -> None:
-    assert record(lambda: program(paused=True)).named("probe-schedule").inputs["paused"] is True
+    assert record(lambda: program(paused=True)).named("probe-schedule-job").inputs["paused"] is True

@@ -8,7 +8,7 @@ import pytest
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.place import Place
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from tests.components.mocks import Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -29,8 +29,11 @@ def database(*, preview: bool = False, **changes: object) -> Recorder:
             database="shop",
         )
         made = OltpDatabase("shop", dataclasses.replace(args, **changes))
-        made.let_in(Workload("migrate-job", PLACE, "Migrates"), administrator=True)
-        made.let_in(Workload("probe-job", PLACE, "Looks"))
+        made.let_in(
+            Workload("migrate-job", WorkloadArgs(place=PLACE, physical_name="migrate-job", purpose="Migrates")),
+            administrator=True,
+        )
+        made.let_in(Workload("probe-job", WorkloadArgs(place=PLACE, physical_name="probe-job", purpose="Looks")))
         pulumi.export("certificate", made.ca_certificate)
 
     return record(program, preview=preview)

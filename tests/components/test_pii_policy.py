@@ -7,7 +7,7 @@ import pytest
 from components.pii_policy import MASKS, PiiPolicy, PiiPolicyArgs, tagger_role
 from components.place import Place
 from components.quota_provider import quota_provider
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
 from tests.components.mocks import UNKNOWN, Recorder, record
 
@@ -15,6 +15,7 @@ PLACE = Place("shop-prod", "europe-west1")
 SUPPORT, ANALYSTS = "group:support@example.com", "group:analysts@example.com"
 ARGS: dict[str, Any] = {
     "place": PLACE,
+    "physical_name": "shop-pii",
     "location": "EU",
     "protect": True,
     "readers": {Sensitivity.HIGH: [SUPPORT], Sensitivity.MEDIUM: [SUPPORT]},
@@ -26,7 +27,7 @@ def policy(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
         args = PiiPolicyArgs(provider=quota_provider("quota", PLACE), **ARGS | changed)
         made = PiiPolicy("shop-pii", args)
-        dbt = Workload("dbt-job", PLACE, "Job dbt")
+        dbt = Workload("dbt-job", WorkloadArgs(place=PLACE, physical_name="dbt-job", purpose="Job dbt"))
         made.grant_reader(dbt, Sensitivity.HIGH)
         made.grant_tagger(dbt)
 
@@ -91,7 +92,7 @@ def test_a_tagger_may_put_tags_on_columns_and_do_nothing_else() -> None:
     assert role.inputs["permissions"] == ["bigquery.tables.setCategory", "datacatalog.taxonomies.get"]
     assert role.inputs["roleId"] == tagger_role("shop-pii") == "shop_pii_tagger"
     (grant,) = program.of("projects.IAMMember")
-    assert grant.inputs["role"] == "id/shop-pii-tagger"
+    assert grant.inputs["role"] == "projects/shop-prod/roles/shop_pii_tagger"
     assert grant.inputs["member"] == "serviceAccount:dbt-job@shop-prod.iam.gserviceaccount.com"
 
 

@@ -55,13 +55,17 @@ def test_each_workload_has_an_identity_of_its_own(deploy: Deploy, stack: str) ->
 def test_the_stream_comes_after_migrate_and_reads_what_migrate_makes(deploy: Deploy, stack: str) -> None:
     program = deploy(stack)
     order = [resource.name for resource in program.resources]
-    assert order.index("migrate-job") < order.index("cdc-source") < order.index("cdc-stream")
-    assert order.index("oltp-endpoint") < order.index("migrate-job")
+    assert (
+        order.index("omnipipe-capture-migrate-job")
+        < order.index("omnipipe-capture-cdc-source")
+        < order.index("omnipipe-capture-cdc-stream")
+    )
+    assert order.index("omnipipe-capture-oltp-endpoint") < order.index("omnipipe-capture-migrate-job")
 
-    migrate = program.named("migrate-job").inputs
+    migrate = program.named("omnipipe-capture-migrate-job").inputs
     variables = {e["name"]: e.get("value") for e in migrate["template"]["template"]["containers"][0]["envs"]}
-    source = program.named("cdc-stream").inputs["sourceConfig"]["postgresqlSourceConfig"]
-    profile = program.named("cdc-source").inputs["postgresqlProfile"]
+    source = program.named("omnipipe-capture-cdc-stream").inputs["sourceConfig"]["postgresqlSourceConfig"]
+    profile = program.named("omnipipe-capture-cdc-source").inputs["postgresqlProfile"]
     assert migrate["runExecutionToken"]
     assert (source["publication"], source["replicationSlot"]) == (variables["PUBLICATION"], variables["SLOT"])
     assert (profile["hostname"], profile["username"]) == (variables["PGHOST"], variables["REPLICATION_USER"])
@@ -71,10 +75,13 @@ def test_the_stream_comes_after_migrate_and_reads_what_migrate_makes(deploy: Dep
 def test_what_depends_on_the_database_follows_a_new_instance(deploy: Deploy, stack: str) -> None:
     program = deploy(stack)
 
-    instance = program.named("oltp-instance").outputs["name"]
-    assert program.named("cdc-stream").replacement_trigger == f"omnipipe-{stack}:{instance}"
-    assert program.named("oltp-endpoint").replace_on_changes == ("target",)
-    assert "oltp-instance" in program.named("migrate-job").property_dependencies["runExecutionToken"]
+    instance = program.named("omnipipe-capture-oltp-instance").outputs["name"]
+    assert program.named("omnipipe-capture-cdc-stream").replacement_trigger == f"omnipipe-{stack}:{instance}"
+    assert program.named("omnipipe-capture-oltp-endpoint").replace_on_changes == ("target",)
+    assert (
+        "omnipipe-capture-oltp-instance"
+        in program.named("omnipipe-capture-migrate-job").property_dependencies["runExecutionToken"]
+    )
 
 
 def test_prod_keeps_its_data_and_dev_may_go(deploy: Deploy) -> None:
@@ -87,13 +94,13 @@ def test_prod_keeps_its_data_and_dev_may_go(deploy: Deploy) -> None:
 
     assert protected("prod") == {True}
     assert protected("dev") == {False}
-    settings = deploy("prod").named("oltp-instance").inputs["settings"]
+    settings = deploy("prod").named("omnipipe-capture-oltp-instance").inputs["settings"]
     assert settings["backupConfiguration"] == {"enabled": True, "pointInTimeRecoveryEnabled": True}
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_database_has_no_public_address_and_decodes_its_log(deploy: Deploy, stack: str) -> None:
-    settings = deploy(stack).named("oltp-instance").inputs["settings"]
+    settings = deploy(stack).named("omnipipe-capture-oltp-instance").inputs["settings"]
 
     assert settings["ipConfiguration"]["ipv4Enabled"] is False
     assert {"name": "cloudsql.logical_decoding", "value": "on"} in settings["databaseFlags"]
@@ -102,14 +109,14 @@ def test_the_database_has_no_public_address_and_decodes_its_log(deploy: Deploy, 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_stream_talks_to_this_database_encrypted(deploy: Deploy, stack: str) -> None:
     program = deploy(stack)
-    settings = program.named("oltp-instance").inputs["settings"]
-    source = program.named("cdc-source")
+    settings = program.named("omnipipe-capture-oltp-instance").inputs["settings"]
+    source = program.named("omnipipe-capture-cdc-source")
 
     assert settings["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
     assert source.inputs["postgresqlProfile"]["sslConfig"] == {
-        "serverVerification": {"caCertificate": "certificates/oltp-instance"}
+        "serverVerification": {"caCertificate": "certificates/omnipipe-capture-oltp-instance"}
     }
-    assert "oltp-instance" in source.property_dependencies["postgresqlProfile"]
+    assert "omnipipe-capture-oltp-instance" in source.property_dependencies["postgresqlProfile"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -22,7 +22,7 @@ def test_what_needs_a_project_to_count_for_has_one_and_nothing_else_does(
     assert {resource.kind for resource in counted} >= {"datacatalog.Taxonomy", "datacatalog.PolicyTagIamMember"}
     for resource in counted:
         assert resource.provider, f"{resource.name} is refused when a person deploys"
-        project = program.named("warehouse-raw").inputs["project"]
+        project = program.named("omnipipe-warehouse-raw").inputs["project"]
         assert program.named(resource.provider).inputs == {
             "project": project,
             "billingProject": project,  # without it a tag, which has no project of its own, would name none

@@ -8,7 +8,7 @@ import pytest
 
 from components.place import Place
 from components.schedule import Schedule, ScheduleArgs, is_cron, is_time_zone
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -17,9 +17,12 @@ URI = "https://run.googleapis.com/v2/projects/shop-prod/locations/europe-west1/j
 
 def schedule(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
-        clock = Workload("probe-clock", PLACE, "Starts the probe")
+        clock = Workload(
+            "probe-clock", WorkloadArgs(place=PLACE, physical_name="probe-clock", purpose="Starts the probe")
+        )
         args: dict[str, Any] = {
             "place": PLACE,
+            "physical_name": "probe",
             "description": "Starts the probe.",
             "cron": "*/15 * * * *",
             "time_zone": "Europe/Berlin",
@@ -39,7 +42,7 @@ def schedule(*, preview: bool = False, **changed: Any) -> Recorder:
 
 def test_it_is_called_when_and_where_it_is_told_to() -> None:
     program = schedule()
-    job = program.named("probe-schedule")
+    job = program.named("probe-job")
 
     assert job.parent == "probe"
     assert program.exposed["probe"] == {}
@@ -52,12 +55,12 @@ def test_it_is_called_when_and_where_it_is_told_to() -> None:
         "timeZone": "Europe/Berlin",
         "paused": False,
     }
-    assert schedule(paused=True).named("probe-schedule").inputs["paused"] is True
+    assert schedule(paused=True).named("probe-job").inputs["paused"] is True
 
 
 @pytest.mark.parametrize("body", [{}, {"argument": '{"day": "Übermorgen"}'}])
 def test_the_body_is_json_in_base64_as_the_api_of_the_scheduler_takes_it(body: dict[str, Any]) -> None:
-    target = schedule(body=body).named("probe-schedule").inputs["httpTarget"]
+    target = schedule(body=body).named("probe-job").inputs["httpTarget"]
 
     assert json.loads(base64.b64decode(target["body"], validate=True)) == body
     assert target["headers"] == {"Content-Type": "application/json"}
@@ -65,7 +68,7 @@ def test_the_body_is_json_in_base64_as_the_api_of_the_scheduler_takes_it(body: d
 
 
 def test_google_takes_an_access_token_and_no_identity_token() -> None:
-    target = schedule().named("probe-schedule").inputs["httpTarget"]
+    target = schedule().named("probe-job").inputs["httpTarget"]
 
     assert target["oauthToken"] == {"serviceAccountEmail": "probe-clock@shop-prod.iam.gserviceaccount.com"}
     assert "oidcToken" not in target
@@ -73,7 +76,7 @@ def test_google_takes_an_access_token_and_no_identity_token() -> None:
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_it_waits_for_the_rights_of_its_caller(preview: bool) -> None:
-    job = schedule(preview=preview).named("probe-schedule")
+    job = schedule(preview=preview).named("probe-job")
 
     assert {"probe-clock-run-viewer", "probe-clock-logging-logwriter"} <= job.dependencies
     assert job.property_dependencies["httpTarget"] == {"probe-clock-account"}

@@ -28,32 +28,32 @@ def secrets(*, kms_key: str | None = None, preview: bool = False) -> Recorder:
 def test_each_secret_has_a_first_version_with_a_random_value(name: str) -> None:
     program = secrets()
 
-    version = program.named(f"{name}-version")
-    assert version.inputs["secret"] == f"id/{name}-secret"
-    assert version.property_dependencies["secretData"] == {f"{name}-value"}
-    assert program.named(f"{name}-secret").inputs["secretId"] == name
-    children = {f"{name}-value", f"{name}-secret", f"{name}-version", f"{name}-shop"}
+    version = program.named(f"secrets-{name}-version")
+    assert version.inputs["secret"] == f"id/secrets-{name}"
+    assert version.property_dependencies["secretData"] == {f"secrets-{name}-value"}
+    assert program.named(f"secrets-{name}").inputs["secretId"] == name
+    children = {f"secrets-{name}{part}" for part in ("", "-value", "-version", "-shop")}
     assert {r.name for r in program.resources if r.parent == "secrets"} >= children
     assert program.exposed["secrets"] == {}
 
 
 def test_a_password_is_long_and_fits_into_an_address() -> None:
-    assert secrets().named("shop-password-value").inputs == {"length": 32, "special": False}
-    assert secrets().named("shop-password-version").inputs["secretData"] == "generated"
+    assert secrets().named("secrets-shop-password-value").inputs == {"length": 32, "special": False}
+    assert secrets().named("secrets-shop-password-version").inputs["secretData"] == "generated"
 
 
 def test_a_signing_key_has_the_form_of_standard_webhooks() -> None:
-    assert secrets().named("shop-signing-key-value").inputs["length"] == 32  # bytes
-    assert secrets().named("shop-signing-key-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk"
+    assert secrets().named("secrets-shop-signing-key-value").inputs["length"] == 32  # bytes
+    assert secrets().named("secrets-shop-signing-key-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk"
 
 
 @pytest.mark.parametrize("name", ["shop-password", "shop-signing-key"])
 def test_values_are_secret_in_the_state_wherever_they_go(name: str) -> None:
     program = secrets()
 
-    assert program.named(f"{name}-version").secrets == {"secretData"}
-    assert program.named(f"user-of-{name}").secrets == {"labels"}
-    assert secrets(preview=True).named(f"{name}-version").inputs["secretData"] == UNKNOWN
+    assert program.named(f"secrets-{name}-version").secrets == {"secretData"}
+    assert program.named(f"user-of-secrets-{name}").secrets == {"labels"}
+    assert secrets(preview=True).named(f"secrets-{name}-version").inputs["secretData"] == UNKNOWN
 
 
 def test_access_is_to_one_secret_and_one_member() -> None:
@@ -64,7 +64,7 @@ def test_access_is_to_one_secret_and_one_member() -> None:
         assert grant.inputs["role"] == "roles/secretmanager.secretAccessor"
         assert grant.inputs["member"] == SHOP
         assert grant.inputs["project"] == "shop-prod"
-        assert grant.property_dependencies["secretId"] == {grant.name.removesuffix("-shop") + "-secret"}
+        assert grant.property_dependencies["secretId"] == {grant.name.removesuffix("-shop")}
 
 
 def test_google_chooses_where_copies_are_with_its_key_or_ours() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from components.place import Place
 from components.warehouse import Warehouse, WarehouseArgs
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Table, column
 from tests.components.mocks import UNKNOWN, Recorder, record
 
@@ -40,7 +40,10 @@ def warehouse(
         }
         made = Warehouse("warehouse", WarehouseArgs(**args | changed))
         if allow is not None:
-            made.allow(Workload("report-job", PLACE, "Reports"), **allow)
+            made.allow(
+                Workload("report-job", WorkloadArgs(place=PLACE, physical_name="report-job", purpose="Reports")),
+                **allow,
+            )
 
     return record(program, preview=preview)
 
@@ -123,7 +126,7 @@ def test_a_later_step_can_wait_for_all_that_was_allowed() -> None:
 
     def program() -> None:
         args = WarehouseArgs(place=PLACE, location="EU", protect=True, datasets={"raw": "Raw."}, tables=[ORDERS])
-        report = Workload("report-job", PLACE, "Reports")
+        report = Workload("report-job", WorkloadArgs(place=PLACE, physical_name="report-job", purpose="Reports"))
         made = Warehouse("warehouse", args).allow(report, read=["raw"], write=["raw.orders"])
         granted.extend(type(resource).__name__ for resource in made)
 

@@ -26,7 +26,7 @@ def test_every_service_has_an_error_metric_with_a_policy(deploy: Callable[[str],
         for kind, (type_, label, key) in SERVICES.items()
         for resource in program.of(kind)
     }
-    place = program.named("oltp-instance")
+    place = program.named("omnipipe-capture-oltp-instance")
     wanted.add(f'resource.type="cloudsql_database" AND resource.labels.database_id="{place.inputs["project"]}:')
     for beginning in wanted:
         (metric,) = (name for name, text in filters.items() if text.startswith(beginning) and "figure" not in text)

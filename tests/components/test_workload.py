@@ -3,7 +3,7 @@
 import pytest
 
 from components.place import Place
-from components.workload import PROJECT_ROLES, Workload
+from components.workload import PROJECT_ROLES, Workload, WorkloadArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -12,7 +12,9 @@ MEMBER = "serviceAccount:report-job@shop-prod.iam.gserviceaccount.com"
 
 def workload(*roles: str, only_named: str | None = None, preview: bool = False) -> Recorder:
     def program() -> None:
-        report = Workload("report-job", PLACE, "Writes the report")
+        report = Workload(
+            "report-job", WorkloadArgs(place=PLACE, physical_name="report-job", purpose="Writes the report")
+        )
         for role in roles:
             report.grant_project(role, only_named=only_named)
 
@@ -72,12 +74,14 @@ def test_a_role_that_something_narrower_takes_is_refused(role: str) -> None:
 )
 def test_a_name_that_cannot_be_an_accounts_id_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be a service account's id: take 6 to 30 lower-case letters"):
-        record(lambda: Workload(name, PLACE, "Writes the report"))
+        record(lambda: Workload(name, WorkloadArgs(place=PLACE, physical_name=name, purpose="Writes the report")))
 
 
 @pytest.mark.parametrize("name", ["report", "a" * 30, "report-2"])
 def test_the_shortest_and_the_longest_name_are_taken(name: str) -> None:
-    (account,) = record(lambda: Workload(name, PLACE, "Writes the report")).resources
+    (account,) = record(
+        lambda: Workload(name, WorkloadArgs(place=PLACE, physical_name=name, purpose="Writes the report"))
+    ).resources
 
     assert account.inputs["accountId"] == name
 

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from components.place import Place
-from components.workload import Workload
+from components.workload import Workload, WorkloadArgs
 from components.workload_identity import DEPLOYER_ROLES, WorkloadIdentity, WorkloadIdentityArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
 ARGS: dict[str, Any] = {
     "place": PLACE,
+    "physical_name": "github",
     "repository_id": "123456789",
     "owner_id": "987654",
     "grantable_roles": ["roles/bigquery.jobUser", "projects/shop-prod/roles/pii_tagger"],
@@ -24,7 +25,10 @@ def identity(*, preview: bool = False, **changed: Any) -> Recorder:
     """The deployer of a program with two workloads."""
 
     def program() -> None:
-        workloads = [Workload(f"{name}-job", PLACE, "Works") for name in ("report", "audit")]
+        workloads = [
+            Workload(f"{name}-job", WorkloadArgs(place=PLACE, physical_name=f"{name}-job", purpose="Works"))
+            for name in ("report", "audit")
+        ]
         WorkloadIdentity("github", WorkloadIdentityArgs(workloads=workloads, **ARGS | changed))
 
     return record(program, preview=preview)
@@ -153,13 +157,11 @@ def test_what_the_platform_grants_on_the_project_is_what_its_deployer_may_grant(
 ) -> None:
     program = deploy("everything")
     (limited,) = (g.inputs for g in program.of("projects.IAMMember") if g.name.endswith("projectiamadmin"))
-    tagger = program.named("pii-tagger").inputs
-    full_name = {"id/pii-tagger": f"projects/{tagger['project']}/roles/{tagger['roleId']}"}
 
-    granted = {g.inputs["role"] for g in program.of("projects.IAMMember") if g.parent != "github"}
-    assert granted
+    granted = {g.inputs["role"] for g in program.of("projects.IAMMember") if g.parent != "omnipipe-github"}
+    assert "projects/omnipipe-prod/roles/pii_tagger" in granted
     for role in granted:
-        assert f"'{full_name.get(role, role)}'" in limited["condition"]["expression"]
+        assert f"'{role}'" in limited["condition"]["expression"]
 
 
 def test_the_platforms_deployer_runs_things_as_every_account_of_the_program(

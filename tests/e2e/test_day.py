@@ -262,7 +262,7 @@ def test_after_control_c_the_next_run_goes_on_at_once(laptop: Laptop) -> None:
         "bigquery",
         "datastream-cdc",
         "google",
-        "postgres-oltp-instance",
+        "postgres-omnipipe-capture-oltp-instance",
         "weather",
         "reverse-sync",
         "webhook",

@@ -33,7 +33,7 @@ def left_over(laptop: Laptop) -> list[str]:
 
 def test_ctrl_c_at_any_moment_leaves_no_process_and_the_next_up_goes_on(fresh: Laptop) -> None:
     # Nothing runs yet; the database starts; the program waits for a job; the daily run waits for another.
-    for moment in (None, "postgres-oltp-instance", "migrate", "dbt"):
+    for moment in (None, "postgres-omnipipe-capture-oltp-instance", "migrate", "dbt"):
         demo = subprocess.Popen(
             [COMMAND, "demo", "--trips", "2000"],
             env=fresh.environment,

@@ -28,10 +28,10 @@ def test_a_change_of_a_function_deploys_that_function(copy: Copy) -> None:
 
 def test_a_change_of_a_job_starts_no_process_anew(copy: Copy) -> None:
     before = pids(copy)
-    image = copy.cloud.registry.get("docker-build:index:Image::dbt-image")
+    image = copy.cloud.registry.get("docker-build:index:Image::omnipipe-daily-dbt-image")
     with copy.added("jobs/dbt/main.py", "# a comment more\n"):
         copy.ok("up")
-        after = copy.cloud.registry.get("docker-build:index:Image::dbt-image")
+        after = copy.cloud.registry.get("docker-build:index:Image::omnipipe-daily-dbt-image")
     assert image is not None
     assert after is not None
     assert image.outputs["digest"] != after.outputs["digest"]

@@ -10,6 +10,7 @@ from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
+from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services import KINDS
@@ -19,6 +20,8 @@ BUCKET = "gcp:storage/bucket:Bucket"
 SECRET = "gcp:secretmanager/secret:Secret"
 SCHEDULE = "gcp:cloudscheduler/job:Job"
 NETWORK = "gcp:compute/network:Network"
+PASSWORD = "random:index/randomPassword:RandomPassword"
+GRANT = "gcp:projects/iAMMember:IAMMember"
 
 
 class Reports:
@@ -125,6 +128,40 @@ def test_a_protected_resource_stops_the_taking_down_before_it_begins(first: Repo
     Reports(first.cloud.home).register(NETWORK, "before")
     Reports(first.cloud.home).deployment.take_down_unregistered()
     assert recorded(first.cloud) == []
+
+
+def test_what_google_knows_under_another_name_of_the_program_is_refused_and_stays(first: Reports) -> None:
+    first.register(BUCKET, "code-sources", name="sources")
+    folder = first.cloud.home.directory / "storage/sources"
+    (folder / "kept").write_text("data")
+
+    second = Reports(first.cloud.home)
+    with pytest.raises(
+        LaptopError,
+        match=r"storage\.Bucket shop-code-sources: sources is there already, as code-sources\. .*--purge",
+    ):
+        second.register(BUCKET, "shop-code-sources", name="sources")
+    assert recorded(second.cloud) == ["code-sources"]
+
+    # The program takes the name back, and goes on as before.
+    third = Reports(first.cloud.home)
+    third.register(BUCKET, "code-sources", name="sources")
+    third.deployment.take_down_unregistered()
+    assert third.told == [("unchanged", "code-sources")]
+    assert (folder / "kept").read_text() == "data"
+
+
+def test_one_grant_may_be_given_twice_by_one_program_and_values_of_one_kind_are_no_namesakes(
+    first: Reports,
+) -> None:
+    first.register(ACCOUNT, "dbt", accountId="dbt-job")
+    member = "serviceAccount:dbt-job@omnipipe-test.iam.gserviceaccount.com"
+    for name in ("one", "two"):
+        first.register(GRANT, name, project="omnipipe-test", role="roles/logging.logWriter", member=member)
+    first.register(PASSWORD, "old", length=8)
+
+    Reports(first.cloud.home).register(PASSWORD, "new", length=8)
+    assert recorded(first.cloud) == ["dbt", "one", "two", "old", "new"]
 
 
 def test_a_kind_that_refuses_its_removal_stays_recorded(first: Reports) -> None:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.monitoring import platform_log
-from omnipipe.laptop.services.datastream import STREAM, process_name
+from omnipipe.laptop.services import datastream, sql
 from omnipipe.laptop.services.functions import FUNCTION
 from omnipipe.laptop.services.run import JOB
-from omnipipe.laptop.services.sql import INSTANCE
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -101,20 +100,20 @@ def sources(cloud: Cloud) -> list[Source]:
         name = job.inputs["name"]
         labels = {"project_id": project, "location": cloud.region, "job_name": name}
         found.append(source(name, "cloud_run_job", labels))
-    for stream in registry.of_type(STREAM):
+    for stream in registry.of_type(datastream.STREAM):
         labels = {
             "resource_container": project,
             "location": stream.inputs["location"],
             "stream_id": stream.inputs["streamId"],
         }
-        found.append(source(process_name(stream), "datastream.googleapis.com/Stream", labels))
-    for instance in registry.of_type(INSTANCE):
+        found.append(source(datastream.process_name(stream), "datastream.googleapis.com/Stream", labels))
+    for instance in registry.of_type(sql.INSTANCE):
         labels = {
             "project_id": project,
             "region": cloud.region,
             "database_id": f"{project}:{instance.outputs['name']}",
         }
-        found.append(source(f"postgres-{instance.name}", "cloudsql_database", labels))
+        found.append(source(sql.process_name(instance), "cloudsql_database", labels))
     return found
 
 

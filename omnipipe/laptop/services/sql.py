@@ -46,8 +46,7 @@ class DatabaseInstance(Kind):
     identity = ("name",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        process = f"postgres-{resource.name}"
-        name = resource.inputs.get("name", resource.name)
+        process, name = process_name(resource), _name(resource)
         if previous is not None and previous.id != name:
             raise LaptopError(
                 f"the instance {previous.id} cannot become {name} with its data: "
@@ -82,8 +81,8 @@ class DatabaseInstance(Kind):
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         if resource.inputs.get("deletionProtection", True):
-            raise LaptopError(f"the database instance {resource.name} is protected from deletion")
-        cloud.processes.stop([f"postgres-{resource.name}"])
+            raise LaptopError(f"the database instance {_name(resource)} is protected from deletion")
+        cloud.processes.stop([process_name(resource)])
 
     def describe(self, cloud: Cloud, resource: Resource) -> str:
         return resource.outputs["pscServiceAttachmentLink"]
@@ -105,7 +104,9 @@ class Database(Kind):
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         _instance(cloud, resource).ensure_database(resource.inputs["name"])
-        resource.id = f"projects/{cloud.project}/instances/{resource.inputs['instance']}/databases/{resource.name}"
+        resource.id = (
+            f"projects/{cloud.project}/instances/{resource.inputs['instance']}/databases/{resource.inputs['name']}"
+        )
         resource.outputs = dict(resource.inputs)
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
@@ -178,7 +179,7 @@ def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expire
             else:
                 server.let_in(name, token, datetime.fromtimestamp(expires, UTC))
         except psycopg.OperationalError:  # it is down, and lets nobody in; who asks again, gets the token again
-            _log.warning("the instance %s does not answer: %s cannot log in yet", instance.name, name)
+            _log.warning("the instance %s does not answer: %s cannot log in yet", instance.id, name)
 
 
 def _refusal(cloud: Cloud, instance: Resource, account: str) -> str | None:
@@ -210,11 +211,22 @@ def _settings(flags: list[dict[str, str]]) -> dict[str, str]:
     return settings
 
 
+def process_name(instance: Resource) -> str:
+    """The name of an instance's server."""
+    return f"postgres-{_name(instance)}"
+
+
+def _name(instance: Resource) -> str:
+    """What Google knows an instance by: without a name of its own, Pulumi calls it after the resource."""
+    return instance.inputs.get("name", instance.name)
+
+
 def _server(cloud: Cloud, instance: Resource) -> Postgres:
+    name = _name(instance)
     return Postgres(
-        cloud.home.path("postgres") / instance.name,
-        cloud.sockets / f"{instance.name}.pg",
-        cloud.home.log_file(f"postgres-{instance.name}"),
+        cloud.home.path("postgres") / name,
+        cloud.sockets / f"{name}.pg",
+        cloud.home.log_file(process_name(instance)),
     )
 
 

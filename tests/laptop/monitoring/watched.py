@@ -33,6 +33,7 @@ def monitoring(thresholds: Mapping[str, float] | None = None) -> Recorder:
     """What the component registers for the services."""
     args = MonitoringArgs(
         place=Place(PROJECT, "europe-west1"),
+        physical_name="monitoring",
         services=SERVICES,
         probe="probe",
         runbooks_url=RUNBOOKS,

@@ -119,6 +119,16 @@ def test_an_instance_that_is_protected_stays(cloud: Cloud) -> None:
     assert cloud.processes.running() == {}
 
 
+def test_an_instance_and_a_database_go_by_googles_names_and_not_by_the_programs(cloud: Cloud) -> None:
+    deployment = Deployment(cloud)
+    inputs = {"name": "orders", "settings": {}, "deletionProtection": False}
+    deployment.register(INSTANCE, "shop-oltp-instance", inputs, False)
+    id_, _ = deployment.register(DATABASE, "shop-oltp-database", {"instance": "orders", "name": "mobility"}, False)
+
+    assert list(cloud.processes.running()) == ["postgres-orders"]
+    assert id_ == f"projects/{PROJECT}/instances/orders/databases/mobility"
+
+
 def test_a_database_of_an_instance_that_is_not_registered_is_told(cloud: Cloud) -> None:
     with pytest.raises(LaptopError, match="'oltp-instance' is not a DatabaseInstance that the program registered"):
         Deployment(cloud).register(DATABASE, "mobility", {"instance": "oltp-instance", "name": "mobility"}, False)
