@@ -24,6 +24,7 @@ from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
+from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
 from components.quota_provider import quota_provider
@@ -31,8 +32,11 @@ from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from components.workload import PROJECT_ROLES
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from omnipipe.contracts import checks
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+
+CHECKS = ROOT / "jobs" / "dvt" / "checks"
 
 
 class Platform(pulumi.ComponentResource):
@@ -41,6 +45,8 @@ class Platform(pulumi.ComponentResource):
     Exposes the components that others may build on: ``capture``, ``warehouse``, ``pipeline``, and
     ``deployer`` where GitHub's workflows may deploy. Grants nothing itself. Everything in it that takes labels
     has those of ``components/labels.py``.
+
+    Ends the program with ``pulumi.RunError`` before anything is made, when checks are declared wrong: a line a mistake.
 
     Example::
 
@@ -75,6 +81,10 @@ class Platform(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        try:
+            checks.load(CHECKS)
+        except checks.BadChecks as error:
+            raise pulumi.RunError(f"the checks in {CHECKS.relative_to(ROOT)} do not fit:\n{error}") from None
         labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
         super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
         place = args.place

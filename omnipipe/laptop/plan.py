@@ -86,6 +86,7 @@ def preview(cloud: Cloud, project: Project) -> list[Change]:
     Raises LaptopError for an error of the program, and for a resource that the laptop does not know.
     """
     plan = Plan(cloud)
+    cloud.ports.foresee()
     config = project.config | outside_world.replaced(cloud)
     program.run(project.with_config(config), plan, preview=True)
     return plan.changes()

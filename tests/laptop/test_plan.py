@@ -1,10 +1,12 @@
 """A preview tells what `up` would do, input by input, and does none of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
+from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LosesData
@@ -22,6 +24,16 @@ def left(cloud: Cloud, type_: str, called: str, **inputs: Any) -> Resource:
     made = Resource(type_, called, inputs, outputs=inputs, id=called)
     cloud.registry.put(made)
     return made
+
+
+def test_a_preview_comes_before_the_first_up_too_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "home"))
+    changes = lifecycle.preview("dev")
+    assert {change.what for change in changes} == {"create"}
+    assert "workflows.Workflow daily-workflow" in [f"{change.kind} {change.name}" for change in changes]
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:

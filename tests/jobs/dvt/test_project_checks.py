@@ -3,14 +3,14 @@
 from datetime import date
 
 import pytest
-from declarations import load  # pyright: ignore[reportMissingImports] - conftest.py says where
 from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
+from omnipipe.contracts.checks import load
 from tests.dbt.googlesql import lint
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip, weather
 
-TABLES = load(ROOT / "jobs" / "dvt" / "checks", {name: kind.options for name, kind in KINDS.items()})
+TABLES = load(ROOT / "jobs" / "dvt" / "checks")
 
 
 @pytest.fixture(scope="module")
