@@ -54,6 +54,21 @@ def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:
     assert not (cloud.home.directory / "storage/new").exists()
 
 
+def test_what_differs_within_an_input_is_named_by_its_path(cloud: Cloud) -> None:
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 30.0}}
+    left(cloud, BUCKET, "sources", name="sources", lifecycleRules=[rule], labels={"a": "1"})
+    plan = Plan(cloud)
+    changed = {"action": {"type": "Delete"}, "condition": {"age": 31.0, "matchesPrefixes": ["x"]}}
+    plan.register(BUCKET, "sources", {"name": "sources", "lifecycleRules": [changed]}, False)
+
+    (change,) = plan.changes()
+    assert change.inputs == (
+        Difference("labels.a", "1", "not set"),
+        Difference("lifecycleRules[0].condition.age", "30", "31"),
+        Difference("lifecycleRules[0].condition.matchesPrefixes", "not set", "['x']"),
+    )
+
+
 def test_what_is_not_known_before_up_is_told_as_such(cloud: Cloud) -> None:
     left(cloud, BUCKET, "sources", name="sources", location="EU")
     plan = Plan(cloud)
@@ -69,6 +84,12 @@ def test_secrets_are_not_shown(cloud: Cloud) -> None:
     plan = Plan(cloud)
     plan.register(VERSION, "v", {"secret": "s", "secretData": "after"}, False)
     assert plan.changes()[0].inputs == (Difference("secretData", "(secret)", "(secret)"),)
+
+    profile = "gcp:datastream/connectionProfile:ConnectionProfile"
+    left(cloud, profile, "source", connectionProfileId="source", postgresqlProfile={"password": "before"})
+    changed = {"connectionProfileId": "source", "postgresqlProfile": {"password": "after"}}
+    plan.register(profile, "source", changed, False)
+    assert plan.changes()[1].inputs == (Difference("postgresqlProfile.password", "(secret)", "(secret)"),)
 
 
 def test_another_name_of_a_database_replaces_it_and_loses_its_data(cloud: Cloud) -> None:
