@@ -7,7 +7,7 @@ from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py s
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
 from omnipipe.contracts.checks import load
-from tests.dbt.googlesql import lint
+from omnipipe.laptop.googlesql import problem
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip, weather
 
 TABLES = load(ROOT / "jobs" / "dvt" / "checks")
@@ -78,4 +78,4 @@ def test_damage_is_found(built: Warehouse, damage: str, expected: set[str]) -> N
 def test_queries_are_bigquery_sql(table) -> None:
     measures = [KINDS[check.kind].measure(table, check, f"j{number}") for number, check in enumerate(table.checks)]
     for sql in (query(table, measures), *(measure.rows for measure in measures)):
-        assert not lint(sql.replace("{run_date}", "DATE '2026-03-03'")), sql
+        assert problem(sql.replace("{run_date}", "DATE '2026-03-03'")) is None, sql
