@@ -5,7 +5,7 @@
 Prints one line a figure, with its target: `omnipipe --help`, `up` cold and warm, memory when idle, `demo`, and after it
 `preview`, `status`, `tables`, `logs` and the first rows of the trips, which `--trips 10000000` makes ten million. It
 uses a home and ports of its own below the system's folder for temporary files, takes down what it has started, and
-ends by itself: in some three minutes, with ten million trips in some ten. Nothing heavy should run beside it.
+ends by itself. Nothing heavy should run beside it.
 """
 
 import argparse
