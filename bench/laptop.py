@@ -2,9 +2,10 @@
 
     .venv/bin/python bench/laptop.py [--trips N]
 
-Prints one line a figure, with its target: `omnipipe --help`, `up` cold and warm, memory when idle, `demo`. It uses a
-home and ports of its own below the system's folder for temporary files, and takes down what it has started.
-Nothing heavy should run beside it.
+Prints one line a figure, with its target: `omnipipe --help`, `up` cold and warm, memory when idle, `demo`, and after it
+`preview`, `status`, `tables`, `logs` and the first rows of the trips, which `--trips 10000000` makes ten million. It
+uses a home and ports of its own below the system's folder for temporary files, takes down what it has started, and
+ends by itself. Nothing heavy should run beside it.
 """
 
 import argparse
@@ -39,8 +40,19 @@ def main() -> None:
             omnipipe("down", "--purge")
             figure(f"omnipipe demo, {trips:,} trips", seconds("demo", "--trips", str(trips)), "60 s")
             figure("memory, after the demo", megabytes(), "900 MB")
+            of_three("preview", "3 s")
+            for command in ("status", "tables", "logs"):
+                of_three(command, "0.6 s")
+            of_three("sql", "1 s", "SELECT * FROM prod.fct_trip", "--limit", "100")
         finally:
             omnipipe("down", "--purge")
+
+
+def of_three(command: str, target: str, *arguments: str) -> None:
+    """Print the median of three times of a command."""
+    asked = f" {arguments[0]}" if arguments else ""
+    name = f"omnipipe {command}{asked}, median of 3"
+    figure(name, statistics.median(seconds(command, *arguments) for _ in range(3)), target)
 
 
 def omnipipe(*arguments: str) -> str:
@@ -62,7 +74,7 @@ def megabytes() -> float:
 
 def figure(name: str, value: float, target: str) -> None:
     """Print one line."""
-    print(f"{name:32} {value:8.2f} {'MB' if name.startswith('memory') else 's'}  (at most: {target})", flush=True)
+    print(f"{name:60} {value:8.2f} {'MB' if name.startswith('memory') else 's'}  (at most: {target})", flush=True)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,9 @@ class DailyPipeline(pulumi.ComponentResource):
                     runners=(daily,),
                     overrides=True,  # of the run's id and day
                     timeout_s=3600,
-                    max_retries=1,
+                    # A model or a check that failed fails again. What passes by itself, a lost answer or a service that
+                    # is busy, the clients have asked again about before; a run can be repeated at any time.
+                    max_retries=0,
                 ),
                 child,
             )

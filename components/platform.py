@@ -27,6 +27,7 @@ from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.network import Network
+from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform_args import PlatformArgs
 from components.quota_provider import quota_provider
@@ -34,12 +35,15 @@ from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from components.workload import PROJECT_ROLES
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from omnipipe.contracts import checks
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
 PII = "pii"  # to Google, what tags, masks and their role are called after
 # It begins the name of all that is below it, which labels have, and what Pulumi names on Google: 63 characters at most.
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+
+CHECKS = ROOT / "jobs" / "dvt" / "checks"
 
 
 class Platform(pulumi.ComponentResource):
@@ -54,6 +58,8 @@ class Platform(pulumi.ComponentResource):
     own.
 
     Raises ValueError for a name that what is below it could not begin with.
+
+    Ends the program with ``pulumi.RunError`` before anything is made, when checks are declared wrong: a line a mistake.
 
     Example::
 
@@ -95,6 +101,10 @@ class Platform(pulumi.ComponentResource):
                 "first a letter",
             )
         )
+        try:
+            checks.load(CHECKS)
+        except checks.BadChecks as error:
+            raise pulumi.RunError(f"the checks in {CHECKS.relative_to(ROOT)} do not fit:\n{error}") from None
         labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
         super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
         place = args.place

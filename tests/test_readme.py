@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from omnipipe.cli import demo
 from tests.e2e.conftest import PORTS_OF_A_CLOUD, Laptop
 from tests.ports import free_ports
 
@@ -40,6 +41,12 @@ def test_links_lead_to_files_that_are_there() -> None:
     targets = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_sample_of_the_demo_ends_as_the_demo_does() -> None:
+    sample = README.partition("What to do next:\n")[2].partition("```")[0].splitlines()
+    assert [line.split("  ")[1] for line in sample] == [f"omnipipe {command}" for command, _ in demo.NEXT]
+    assert [line.split("  ")[-1].strip() for line in sample] == [purpose for _, purpose in demo.NEXT]
 
 
 def test_make_targets_are_there() -> None:

@@ -1,6 +1,7 @@
 """The kinds of checks: what each one measures, as aggregates that all fit in one query over the table.
 
-A check of rows holds unless its condition is false, as a CHECK constraint in SQL: null is the business of not_null.
+Which options each has, omnipipe/contracts/checks.py says. A check of rows holds unless its condition is false, as a
+CHECK constraint in SQL: null is the business of not_null.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from declarations import Check, CheckedTable, Options, Threshold
+from omnipipe.contracts.checks import Check, CheckedTable, Threshold
 
 SAMPLE = 100
 
@@ -38,9 +39,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of check: its options, what it measures, and how it judges the value (and base) of that."""
+    """A kind of check: what it measures, and how it judges the value (and base) of that."""
 
-    options: Options
     measure: Callable[[CheckedTable, Check, str], Measure]
     judge: Callable[[Check, float | None, float], Verdict]
 
@@ -164,26 +164,15 @@ def _judge_difference(check: Check, value: float | None, base: float) -> Verdict
     return Verdict(limit.allows(value, base), expected, f"differs by {value:g} from the source's {base:g}")
 
 
-def _of_rows(condition: Callable[[Check], str], required: str, **options: frozenset[str]) -> Kind:
-    taken = Options(frozenset(required.split()), frozenset({"threshold"}), **options)
-    return Kind(taken, _rows(condition), _at_most)
-
-
 KINDS = {
-    "not_null": _of_rows(lambda check: f"{check.options['column']} IS NULL", "column"),
-    "accepted_values": _of_rows(_not_accepted, "column values"),
-    "range": _of_rows(_outside, "column", one_of=frozenset({"min", "max"})),
-    "pattern": _of_rows(_not_matching, "column regex"),
-    "expression": _of_rows(lambda check: f"NOT ({check.options['holds']})", "holds"),
-    "unique": Kind(
-        Options(frozenset(), frozenset({"threshold"}), frozenset({"column", "columns"})), _repeated, _at_most
-    ),
-    "relationship": Kind(
-        Options(frozenset({"column", "references"}), frozenset({"threshold"})), _orphans, _at_most
-    ),
-    "row_count": Kind(Options(frozenset({"min"}), frozenset({"max"})), _row_count, _judge_count),
-    "freshness": Kind(Options(frozenset({"column", "max_age_hours"})), _age, _judge_age),
-    "source_match": Kind(
-        Options(frozenset({"source"}), frozenset({"value", "threshold"})), _difference, _judge_difference
-    ),
+    "not_null": Kind(_rows(lambda check: f"{check.options['column']} IS NULL"), _at_most),
+    "accepted_values": Kind(_rows(_not_accepted), _at_most),
+    "range": Kind(_rows(_outside), _at_most),
+    "pattern": Kind(_rows(_not_matching), _at_most),
+    "expression": Kind(_rows(lambda check: f"NOT ({check.options['holds']})"), _at_most),
+    "unique": Kind(_repeated, _at_most),
+    "relationship": Kind(_orphans, _at_most),
+    "row_count": Kind(_row_count, _judge_count),
+    "freshness": Kind(_age, _judge_age),
+    "source_match": Kind(_difference, _judge_difference),
 }

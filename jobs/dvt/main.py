@@ -10,11 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from declarations import load
 from google.cloud import bigquery
-from kinds import KINDS
 from validation import Validation
 
+from omnipipe.contracts.checks import BadChecks, load
 from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
 from omnipipe.runtime import audit, warehouse
 from omnipipe.runtime.job import StepFailed, run_step
@@ -26,11 +25,11 @@ _log = logging.getLogger(STEP)
 
 
 class ChecksFailed(StepFailed):
-    """Checks of severity error did not pass; the text names them."""
+    """Checks of severity error did not pass, or cannot be used; the text names them."""
 
 
 def validate_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
-    """Check this task's tables. Raises ChecksFailed, and BadChecks as ``validate``."""
+    """Check this task's tables. Raises ChecksFailed as ``validate``, and when one of severity error did not pass."""
     step.rows, results = validate(client, run)
     step.message = summary(results)
     if any(result.severity == "error" and result.status != "passed" for result in results):
@@ -40,9 +39,12 @@ def validate_day(client: bigquery.Client, run: Run, step: audit.Step) -> None:
 def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationResult]]:
     """Check this task's tables and record the results; return how many rows were read, and the results.
 
-    Raises BadChecks for declarations that cannot be used.
+    Raises ChecksFailed for declarations that cannot be used.
     """
-    tables = load(CHECKS, {name: kind.options for name, kind in KINDS.items()})
+    try:
+        tables = load(CHECKS)
+    except BadChecks as error:
+        raise ChecksFailed(str(error)) from None
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
     validation = Validation(client, run.run_id, run.run_date)
     rows, results = 0, []

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
-from declarations import Check, CheckedTable
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from kinds import KINDS, Measure, Verdict, literal
 
+from omnipipe.contracts.checks import Check, CheckedTable
 from omnipipe.contracts.tables import ValidationResult
 
 _log = logging.getLogger(__name__)

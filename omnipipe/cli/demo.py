@@ -26,6 +26,16 @@ ORDER BY day, city
 _CHANGED = "SELECT COUNT(*) FROM analysis.kpis WHERE updated_at > TIMESTAMP(@since)"
 _SENT = "SELECT COUNT(*) FROM ops.reverse_sync_deliveries WHERE status = 'sent' AND run_id = @run_id"
 
+# What to do after it: commands, and what for. The README's sample has them too.
+NEXT = (
+    ("status", "what runs, and where"),
+    ("tables", "the tables, and how many rows each has"),
+    ("sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
+    ("deliveries", "what the webhook has received"),
+    ("traffic", "more business; then run"),
+    ("down", "stop it; the data stays"),
+)
+
 
 def demo(
     trips: Annotated[int, typer.Option(help="How many trips to begin with.", min=1)] = 100_000,
@@ -43,14 +53,7 @@ def demo(
     with lifecycle.ending_everything_on_interrupt(cloud):
         _show_a_day(cloud, trips)
     console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
-    for command, purpose in (
-        ("status", "what runs, and where"),
-        ("tables", "the tables, and how many rows each has"),
-        ("sql 'SELECT * FROM ops.step_runs'", "every step of every run"),
-        ("deliveries", "what the webhook has received"),
-        ("traffic", "more business; then run"),
-        ("down", "stop it; the data stays"),
-    ):
+    for command, purpose in NEXT:
         console.print(f"  [bold]{escape(called(command)):<52}[/]{purpose}", soft_wrap=True)
 
 

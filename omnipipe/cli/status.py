@@ -80,7 +80,7 @@ def _alerts(alerts: list[dict[str, Any]]) -> str:
     firing = [alert["policy"] for alert in alerts if alert["state"] == "FIRING"]
     counted = _states(alerts) or "none"
     if not firing:
-        return counted
+        return counted + (f": `{called('probe')}` measures now" if _unmeasured(alerts) else "")
     return f"{counted}: [bold red]{escape(', '.join(firing))}[/]"
 
 
@@ -96,8 +96,8 @@ def _show_all(state: dict[str, Any]) -> None:
     )
     console.print()
     table(
-        ("the program asks for", "here it is", "count"),
-        [(k["kind"], k["effect"], k["count"]) for k in state["kinds"]],
+        ("the program asks for", "count", "here it is"),
+        [(k["kind"], k["count"], k["effect"]) for k in state["kinds"]],
     )
     console.print()
     say(f"Recorded, without effect here: {', '.join(state['without_effect'])}")
@@ -106,6 +106,7 @@ def _show_all(state: dict[str, Any]) -> None:
         ("setting", "on Google", "here"),
         [(each["setting"], each["configured"], each["here"]) for each in state["outside_world"]],
     )
+    console.print()
     show_alerts(state["alerts"])
     if state["psql"]:
         console.print("\nPostgres:")
@@ -121,11 +122,19 @@ def show_alerts(alerts: list[dict[str, Any]]) -> None:
     """Print those that are not ok, and how many are."""
     if not alerts:
         return
-    say(f"\nAlerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
-    shown = [alert for alert in alerts if alert["state"] != "ok"]
+    say(f"Alerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
+    unmeasured = _unmeasured(alerts)
+    shown = [alert for alert in alerts if alert["state"] != "ok" and alert not in unmeasured]
     if shown:
         columns = ("policy", "severity", "state", "subject", "value", "since", "why")
         table(columns, [["" if alert[c] is None else exact(alert[c]) for c in columns] for alert in shown])
+    for why in dict.fromkeys(alert["why"] for alert in unmeasured):
+        named = (alert["policy"] for alert in unmeasured if alert["why"] == why)
+        say(f"No data, {escape(why)}: {escape(', '.join(named))}")
+
+
+def _unmeasured(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [alert for alert in alerts if alert["state"] == "no data"]
 
 
 def _states(alerts: list[dict[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -171,18 +171,12 @@ def run_daily(
     Raises LaptopError when a process of the laptop cloud ends on the way.
     """
     given = {"run_date": run_date, "full_refresh": full_refresh}
-    execution = _start(cloud, {name: value for name, value in given.items() if value})
-    name = execution["name"]
+    started = _start(cloud, {name: value for name, value in given.items() if value})
+    name, execution = started["name"], started
     steps = workloads.steps(cloud)
     step, since = "", time.time()
     try:
-        checked = time.monotonic()
-        while execution["state"] == "ACTIVE":
-            time.sleep(0.1)
-            if time.monotonic() - checked > 1:
-                require_whole(cloud)  # clients wait minutes for a service that is gone
-                checked = time.monotonic()
-            execution = _call(cloud, "GET", name)
+        for execution in _followed(cloud, started):
             current = execution["status"]["currentSteps"]
             if current and current[0]["step"] != step:
                 step, since = current[0]["step"], time.time()
@@ -207,12 +201,7 @@ def replay(cloud: Cloud, wanted: str | list[str]) -> dict[str, Any]:
     The workflow is asked, as on Google: the function takes no calls from outside. Raises LaptopError with the
     function's words when it does not send them.
     """
-    execution = _start(cloud, {"replay": wanted})
-    name = execution["name"]
-    while execution["state"] == "ACTIVE":
-        time.sleep(0.1)
-        require_whole(cloud)
-        execution = _call(cloud, "GET", name)
+    *_, execution = _followed(cloud, _start(cloud, {"replay": wanted}))
     if execution["state"] != "SUCCEEDED":
         failure = json.loads(execution["error"]["payload"])
         raise LaptopError(str(failure.get("message", failure)))
@@ -225,6 +214,22 @@ def _start(cloud: Cloud, argument: dict[str, Any]) -> dict[str, Any]:
     if not workflows:
         raise LaptopError("the program registers no workflow: run `omnipipe up`")
     return _call(cloud, "POST", f"{workflows[0].id}/executions", {"argument": json.dumps(argument)})
+
+
+def _followed(cloud: Cloud, execution: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The execution as it is, and each time that it is looked at, until it has ended.
+
+    Raises LaptopError when a process of the laptop cloud ends on the way: clients wait minutes for one that is gone.
+    """
+    yield execution
+    checked = time.monotonic()
+    while execution["state"] == "ACTIVE":
+        time.sleep(0.1)
+        if time.monotonic() - checked > 1:
+            require_whole(cloud)
+            checked = time.monotonic()
+        execution = _call(cloud, "GET", execution["name"])
+        yield execution
 
 
 def run_step(cloud: Cloud, step: str, run_date: str | None) -> tuple[str, str | None]:

@@ -34,6 +34,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import sys
 import threading
@@ -305,6 +306,8 @@ def main() -> None:
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--token-key", type=Path)
     given = parser.parse_args()
+    # Of what DuckDB has no counterpart for, such as partitions, the translation of each statement would say so.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     given.data_dir.mkdir(parents=True, exist_ok=True)
     identity = Identity(given.registry, given.token_key) if given.registry else None
     asyncio.run(_serve(given.data_dir, given.rest_port, given.project, identity))

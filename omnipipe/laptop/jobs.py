@@ -206,29 +206,28 @@ def _end(attempt: subprocess.Popen[bytes]) -> None:
     attempt.wait()
 
 
+def find(cloud: Cloud, project: str, location: str, job: str) -> Resource:
+    """The job of that name. Answers the request with 404, in Google's words, when there is none."""
+    cloud.registry.refresh()
+    id_ = f"projects/{project}/locations/{location}/jobs/{job}"
+    found = [resource for resource in cloud.registry.of_type(JOB) if resource.id == id_]
+    if not found:
+        abort(404, f"Resource '{job}' of kind 'JOB' in region '{location}' in project '{project}' does not exist.")
+    return found[0]
+
+
 def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
     """The part of Cloud Run's API (v2) that starts a job, shows it and follows its operation."""
     routes = Blueprint("run", __name__, url_prefix="/v2/projects/<project>/locations/<location>")
 
-    def found(project: str, location: str, job: str) -> Resource:
-        cloud.registry.refresh()
-        id_ = f"projects/{project}/locations/{location}/jobs/{job}"
-        matching = [resource for resource in cloud.registry.of_type(JOB) if resource.id == id_]
-        if not matching:
-            abort(
-                404,
-                f"Resource '{job}' of kind 'JOB' in region '{location}' in project '{project}' does not exist.",
-            )
-        return matching[0]
-
     @routes.get("/jobs/<job>", endpoint="job")
     def get(project: str, location: str, job: str) -> Response:
-        return jsonify(jobs.get(found(project, location, job)))
+        return jsonify(jobs.get(find(cloud, project, location, job)))
 
     @routes.post("/jobs/<job>:run")
     def run(project: str, location: str, job: str) -> Response:
         overrides = (request.get_json(silent=True) or {}).get("overrides") or {}
-        return jsonify(jobs.start(found(project, location, job), overrides))
+        return jsonify(jobs.start(find(cloud, project, location, job), overrides))
 
     @routes.get("/operations/<operation>")
     def operation(project: str, location: str, operation: str) -> Response:

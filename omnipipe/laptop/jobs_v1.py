@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from omnipipe.laptop.jobs import LONG_POLL_S, Jobs
+from omnipipe.laptop.jobs import LONG_POLL_S, Jobs, find
 from omnipipe.laptop.services.run import JOB
 
 if TYPE_CHECKING:
@@ -24,27 +24,16 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
     routes = Blueprint("run_v1", __name__, url_prefix=f"/apis/{_API}/namespaces/<project>")
     here = {"location": cloud.region}
 
-    def find(project: str, location: str, job: str) -> Resource:
-        cloud.registry.refresh()
-        id_ = f"projects/{project}/locations/{location}/jobs/{job}"
-        found = [resource for resource in cloud.registry.of_type(JOB) if resource.id == id_]
-        if not found:
-            abort(
-                404,
-                f"Resource '{job}' of kind 'JOB' in region '{location}' in project '{project}' does not exist.",
-            )
-        return found[0]
-
     @routes.post("/jobs/<job>:run", defaults=here)
     def run(project: str, location: str, job: str) -> Response:
-        resource = find(project, location, job)
+        resource = find(cloud, project, location, job)
         overrides = (request.get_json(silent=True) or {}).get("overrides") or {}
         operation = jobs.start(resource, _as_v2(overrides))
         return jsonify(_execution(project, operation))
 
     @routes.get("/jobs/<job>", defaults=here)
     def get(project: str, location: str, job: str) -> Response:
-        return jsonify(_job(project, find(project, location, job)))
+        return jsonify(_job(project, find(cloud, project, location, job)))
 
     @routes.get("/jobs", defaults=here)
     def list_(project: str, location: str) -> Response:

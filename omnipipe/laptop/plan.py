@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,18 +86,14 @@ def preview(cloud: Cloud, project: Project) -> list[Change]:
     Raises LaptopError for an error of the program, and for a resource that the laptop does not know.
     """
     plan = Plan(cloud)
+    cloud.ports.foresee()
     config = project.config | outside_world.replaced(cloud)
     program.run(project.with_config(config), plan, preview=True)
     return plan.changes()
 
 
 def _differences(previous: Resource, resource: Resource, outputs: dict[str, Any]) -> tuple[Difference, ...]:
-    before, after = previous.inputs, resource.inputs
-    found = [
-        Difference(name, _shown(name, before.get(name)), _shown(name, after.get(name)))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
+    found = list(_within("", previous.inputs, resource.inputs))
     # What is made of files is known by its digest.
     if not found and "digest" in outputs and outputs["digest"] != previous.outputs.get("digest"):
         found.append(
@@ -108,11 +104,29 @@ def _differences(previous: Resource, resource: Resource, outputs: dict[str, Any]
     return tuple(found)
 
 
+def _within(name: str, before: Any, after: Any) -> Iterator[Difference]:
+    """What differs in a value, part by part: ``serviceConfig.timeoutSeconds``, ``labels[0]``."""
+    if before == after:
+        return
+    if all(value is None or isinstance(value, dict) for value in (before, after)):
+        before, after = before or {}, after or {}
+        for key in sorted(before.keys() | after.keys()):
+            yield from _within(f"{name}.{key}" if name else key, before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _within(f"{name}[{number}]", one, other)
+    else:
+        part = name.rpartition(".")[2]
+        yield Difference(name, _shown(part, before), _shown(part, after))
+
+
 def _shown(name: str, value: Any) -> str:
     if value == UNKNOWN:
         return "known after up"
     if name in _SECRET:
         return "(secret)"
+    if isinstance(value, float) and value.is_integer():  # as a number comes back from the SDK
+        value = int(value)
     text = "not set" if value is None else value if isinstance(value, str) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:28]} … {text[-28:]}"

@@ -33,7 +33,7 @@ class Ports:
     """Ports by name from ``base`` on, remembered in a file: a service that starts again has the same address."""
 
     def __init__(self, path: Path, base: int) -> None:
-        self._path = path
+        self._path: Path | None = path
         self._lock = threading.Lock()
         self._base = base
         self._names: list[str] = []
@@ -45,8 +45,13 @@ class Ports:
         with self._lock:
             if name not in self._names:
                 self._names.append(name)
-                write_json(self._path, {"names": self._names})
+                if self._path:
+                    write_json(self._path, {"names": self._names})
             return self._base + self._names.index(name)
+
+    def foresee(self) -> None:
+        """From now on remember nothing in the file: for a preview, which may come before there is a folder for it."""
+        self._path = None
 
     def require_free(self, name: str) -> None:
         """Raise LaptopError, naming who has it, when another program listens on this service's port."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from omnipipe.contracts.tables import STEP_RUNS, StepRun
-from omnipipe.runtime import warehouse
+from omnipipe.runtime import failure, warehouse
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Step:
 
 @contextmanager
 def step(client: warehouse.Client, run_id: str, name: str) -> Iterator[Step]:
-    """Record the block as the step ``name`` of the run ``run_id``: succeeded, or failed with the exception's text.
+    """Record the block as the step ``name`` of the run ``run_id``: succeeded, or failed with the exception's words.
 
     An exception that leaves the block is recorded and passes through.
     """
@@ -45,9 +45,9 @@ def step(client: warehouse.Client, run_id: str, name: str) -> Iterator[Step]:
     try:
         yield current
     except BaseException as cause:  # also SystemExit: a job that leaves with an exit code has failed
-        _log.error("step %s failed: %s", name, cause, exc_info=True, extra={"run_id": run_id})
+        _log.error("step %s failed: %s", name, failure.words(cause), exc_info=True, extra={"run_id": run_id})
         try:
-            record("failed", f"{cause}" or type(cause).__name__)
+            record("failed", failure.words(cause))
         except Exception:  # noqa: BLE001 - whatever keeps the row from being written must not hide the cause
             _log.exception("the failure of step %s could not be recorded", name, extra={"run_id": run_id})
         raise

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from omnipipe.runtime import audit, warehouse
+from omnipipe.runtime import audit, failure, warehouse
 from omnipipe.runtime.run import Run
 
 
@@ -25,7 +25,7 @@ def answer(
 
     ``body`` is the request's JSON: ``{"run_id": "…", "run_date": "YYYY-MM-DD"}``. ``work`` sets the rows and the
     message of the step that it is given. Any exception of it, so also a failure in part, is answered with 500 and
-    its text, and recorded as a failed step; a body that is not as above is answered with 400.
+    its words, and recorded as a failed step; a body that is not as above is answered with 400.
     """
     try:
         run = _run(body)
@@ -36,7 +36,7 @@ def answer(
         with audit.step(client, run.run_id, step) as current:
             work(client, run, current)
     except Exception as cause:  # noqa: BLE001 - the edge of the program: the workflow gets every cause as an answer
-        return {"error": " ".join(str(cause).split()) or type(cause).__name__}, 500
+        return {"error": " ".join(failure.words(cause).split())}, 500
     return {"rows": current.rows, "message": current.message}, 200
 
 

@@ -69,7 +69,17 @@ def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:
     )
     assert line.split("  ")[0] == "monitoring: Errors of the job dbt"
     assert "monitoring: Errors of the job probe" not in done.stdout
-    assert "monitoring: No successful run" in done.stdout
+    (unmeasured,) = (line for line in done.stdout.splitlines() if line.startswith("No data, "))
+    assert "nothing was measured yet, or not for long: monitoring: Capture lags behind, " in unmeasured
+    assert "monitoring: No successful run" in unmeasured
+
+
+def test_what_is_not_measured_yet_says_how_to_measure_it(home: Path) -> None:
+    Cloud.open(Home(home, "dev")).home.log_file("dbt").write_text("")
+    short = run("status", OMNIPIPE_HOME=str(home)).stdout
+    (line,) = (line for line in short.splitlines() if line.startswith("alerts"))
+    assert line.startswith("alerts      12 no data, 7 ok: `")
+    assert line.endswith("omnipipe probe` measures now")
 
 
 def test_a_machine_gets_all_of_them(home: Path) -> None:

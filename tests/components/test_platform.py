@@ -1,11 +1,16 @@
 """What the program asks for, in each stack."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
+import pulumi
 import pytest
 
+from components import platform
+from components.packaging import ROOT
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
-from tests.components.conftest import Recorder
+from tests.components.conftest import Recorder, deploy_with
 
 Deploy = Callable[[str], Recorder]
 STACKS = ("dev", "prod")
@@ -133,3 +138,26 @@ def test_no_secret_stands_in_an_environment_in_clear(deploy: Deploy, stack: str)
 def test_jobs_run_images_by_digest(deploy: Deploy, stack: str) -> None:
     for job in deploy(stack).of("cloudrunv2.Job"):
         assert "@sha256:" in job.inputs["template"]["template"]["containers"][0]["image"]
+
+
+def test_checks_that_are_wrong_end_the_program_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words, one mistake a line: as `pulumi up` and `omnipipe up` print them."""
+    folder = ROOT / "jobs" / "dvt" / "checks"
+    declared = tmp_path / "jobs" / "dvt" / "checks"
+    shutil.copytree(folder, declared)
+    text = (declared / "kpis.yml").read_text()
+    (declared / "kpis.yml").write_text(
+        text.replace("column: revenue", "column: the revenue").replace("warn", "warm")
+    )
+    monkeypatch.setattr(platform, "ROOT", tmp_path)
+    monkeypatch.setattr(platform, "CHECKS", declared)
+
+    with pytest.raises(pulumi.RunError) as refused:
+        deploy_with("dev", {})
+
+    first, *others = str(refused.value).splitlines()
+    assert first == "the checks in jobs/dvt/checks do not fit:"
+    assert "kpis.yml:8: check kpis_revenue: column is 'the revenue': write a column's name" in others[2]
+    assert len(others) == 3

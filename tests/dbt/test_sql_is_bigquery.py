@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dbt.googlesql import lint
+from omnipipe.laptop.googlesql import problem
 from tests.dbt.warehouse import Dbt, Warehouse, change, customer, deliver, trip, weather
 
 
@@ -32,17 +32,25 @@ def statements(running_warehouse: Warehouse, dbt: Dbt) -> dict[str, str]:
 def test_every_statement_is_bigquery_sql(statements: dict[str, str]) -> None:
     assert len(statements) > 100
     assert [name for name, sql in statements.items() if "create or replace table" in sql and "__arrived" in sql]
-    problems = [f"{name}: {problem}" for name, sql in statements.items() for problem in lint(sql)]
+    problems = [f"{name}: {words}" for name, sql in statements.items() if (words := problem(sql))]
     assert not problems, "\n".join(problems)
 
 
-def test_lint_finds_what_only_the_emulator_would_take() -> None:
-    assert lint("select list_aggregate([1], 'sum')") == ["list_aggregate is not among BigQuery's functions"]
-    assert lint("select a::int64 from t") == ["BigQuery has no '::'"]
-    assert lint("select a from t qualify row_number() over () = 1") == [
-        "BigQuery takes QUALIFY only beside WHERE, GROUP BY or HAVING"
-    ]
-    assert lint("select from where")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("fare,,", "Syntax error: "),
+        ("list_value(fare) as fare,", "Function not found: list_value"),
+        ("fare ilike 'x' as fare,", "Syntax error: "),
+        ("fare::int64,", "Syntax error: "),
+    ],
+)
+def test_what_only_the_emulator_would_take_is_found_in_a_model(
+    statements: dict[str, str], wrong: str, words: str
+) -> None:
+    model = statements["first/compiled/omnipipe/models/prod/fct_trip.sql"]
+    assert model.count("fare,") == 1
+    assert (problem(model.replace("fare,", wrong)) or "").startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,18 @@ def test_a_mistake_that_stops_up(copy: Copy, mistake: str) -> None:
         assert words in said
 
 
+def test_checks_that_are_declared_wrong(copy: Copy) -> None:
+    """All of them at once, before anything is built."""
+    with copy.mistake("jobs/dvt/checks/fct_trip.yml", "column: trip_id", "colunm: trip_id"):
+        done = copy.run("preview")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: the checks in jobs/dvt/checks do not fit:",
+        "fct_trip.yml:5: check fct_trip_key_unique: kind unique needs column or columns: add one",
+        "fct_trip.yml:5: check fct_trip_key_unique: kind unique has no option colunm: remove it",
+    ]
+
+
 def test_a_package_that_is_missing(copy: Copy) -> None:
     requirements = (copy.tree / "functions/reverse_sync/requirements.txt").read_text()
     start = requirements.index("standardwebhooks==")

@@ -1,10 +1,12 @@
 """A preview tells what `up` would do, input by input, and does none of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
+from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LosesData
@@ -22,6 +24,16 @@ def left(cloud: Cloud, type_: str, called: str, **inputs: Any) -> Resource:
     made = Resource(type_, called, inputs, outputs=inputs, id=called)
     cloud.registry.put(made)
     return made
+
+
+def test_a_preview_comes_before_the_first_up_too_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "home"))
+    changes = lifecycle.preview("dev")
+    assert {change.what for change in changes} == {"create"}
+    assert "workflows.Workflow daily-workflow" in [f"{change.kind} {change.name}" for change in changes]
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:
@@ -42,6 +54,21 @@ def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:
     assert not (cloud.home.directory / "storage/new").exists()
 
 
+def test_what_differs_within_an_input_is_named_by_its_path(cloud: Cloud) -> None:
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 30.0}}
+    left(cloud, BUCKET, "sources", name="sources", lifecycleRules=[rule], labels={"a": "1"})
+    plan = Plan(cloud)
+    changed = {"action": {"type": "Delete"}, "condition": {"age": 31.0, "matchesPrefixes": ["x"]}}
+    plan.register(BUCKET, "sources", {"name": "sources", "lifecycleRules": [changed]}, False)
+
+    (change,) = plan.changes()
+    assert change.inputs == (
+        Difference("labels.a", "1", "not set"),
+        Difference("lifecycleRules[0].condition.age", "30", "31"),
+        Difference("lifecycleRules[0].condition.matchesPrefixes", "not set", "['x']"),
+    )
+
+
 def test_what_is_not_known_before_up_is_told_as_such(cloud: Cloud) -> None:
     left(cloud, BUCKET, "sources", name="sources", location="EU")
     plan = Plan(cloud)
@@ -57,6 +84,12 @@ def test_secrets_are_not_shown(cloud: Cloud) -> None:
     plan = Plan(cloud)
     plan.register(VERSION, "v", {"secret": "s", "secretData": "after"}, False)
     assert plan.changes()[0].inputs == (Difference("secretData", "(secret)", "(secret)"),)
+
+    profile = "gcp:datastream/connectionProfile:ConnectionProfile"
+    left(cloud, profile, "source", connectionProfileId="source", postgresqlProfile={"password": "before"})
+    changed = {"connectionProfileId": "source", "postgresqlProfile": {"password": "after"}}
+    plan.register(profile, "source", changed, False)
+    assert plan.changes()[1].inputs == (Difference("postgresqlProfile.password", "(secret)", "(secret)"),)
 
 
 def test_another_name_of_a_database_replaces_it_and_loses_its_data(cloud: Cloud) -> None:

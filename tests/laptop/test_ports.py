@@ -19,6 +19,13 @@ def test_a_service_keeps_its_port(tmp_path: Path) -> None:
     assert len({*ports, again.of("weather")}) == 3
 
 
+def test_a_preview_foresees_ports_and_leaves_nothing(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "not there yet" / "ports.json", 20000)
+    ports.foresee()
+    assert ports.of("bigquery") != ports.of("google")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_port_in_use_is_told_with_its_owner_and_the_way_out(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind((HOST, 0))

@@ -70,7 +70,8 @@ def test_work_that_ends_well_is_answered_with_what_it_says(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"), [(ValueError("no\n  city"), "no city"), (KeyError(), "KeyError"), (OSError(" "), "OSError")]
+    ("error", "said"),
+    [(ValueError("no\n  city"), "no city"), (RuntimeError(), "RuntimeError"), (OSError(" "), "OSError")],
 )
 def test_any_failure_is_500_with_its_cause_on_one_line(
     client: bigquery.Client, answer: Callable[[Work], tuple[dict, int]], error: Exception, said: str
@@ -82,3 +83,15 @@ def test_any_failure_is_500_with_its_cause_on_one_line(
     assert answer(work) == ({"error": said}, 500)
     ((_, _, status, written, _),) = recorded(client)
     assert (status, written) == ("failed", 3)
+
+
+def test_a_defect_is_answered_and_recorded_with_its_place(
+    client: bigquery.Client, answer: Callable[[Work], tuple[dict, int]]
+) -> None:
+    def work(*_: object) -> None:
+        {}["city"]
+
+    said = f"KeyError: 'city' (tests/runtime/test_function.py, line {work.__code__.co_firstlineno + 1})"
+    assert answer(work) == ({"error": said}, 500)
+    ((*_, recorded_as),) = recorded(client)
+    assert recorded_as == said

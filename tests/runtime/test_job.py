@@ -42,11 +42,13 @@ def test_a_step_that_failed_is_exit_code_1_with_its_reason(client: bigquery.Clie
 
 def test_a_defect_is_recorded_too_and_not_hidden(client: bigquery.Client) -> None:
     def work(*_: object) -> None:
-        raise KeyError("city")
+        {}["city"]
 
     with pytest.raises(KeyError):
         run_step("dbt", work)
-    assert recorded(client) == [("run-1", "dbt", "failed", None, "'city'")]
+    line = work.__code__.co_firstlineno + 1
+    message = f"KeyError: 'city' (tests/runtime/test_job.py, line {line})"
+    assert recorded(client) == [("run-1", "dbt", "failed", None, message)]
 
 
 def test_without_a_run_nothing_is_done(

@@ -3,13 +3,10 @@
 from datetime import date
 
 import pytest
-from declarations import (  # pyright: ignore[reportMissingImports] - conftest.py says where
-    BadChecks,
-    Check,
-    CheckedTable,
-    load,
-)
 from kinds import KINDS, literal  # pyright: ignore[reportMissingImports] - conftest.py says where
+
+from omnipipe.contracts.checks import OPTIONS, BadChecks, Check, CheckedTable, load
+from tests.contracts.oddities import ODDITIES
 
 
 def check(kind: str, **options: object) -> Check:
@@ -133,7 +130,26 @@ def test_a_kind_without_what_it_needs_is_refused(tmp_path, declared: str) -> Non
     wrong = f"{{id: x, dimension: validity, severity: error, {declared}}}"
     (tmp_path / "t.yml").write_text(f"table: a.b\nchecks:\n  - {volume}\n  - {wrong}\n")
     with pytest.raises(BadChecks, match=r"check x: kind \w+ needs .*: add"):
-        load(tmp_path, {name: kind.options for name, kind in KINDS.items()})
+        load(tmp_path)
+
+
+def test_the_kinds_that_can_be_declared_are_those_that_can_be_measured() -> None:
+    assert KINDS.keys() == OPTIONS.keys()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_a_declaration_may_say_can_be_measured_and_judged(name: str) -> None:
+    options = OPTIONS[name]
+    given = {
+        option: [value for value in ODDITIES if form.holds(value)] or ["a.b.c"]
+        for option, form in options.all.items()
+    }
+    for option, values in given.items():
+        for value in values:
+            made = check(name, **{other: some[0] for other, some in given.items()} | {option: value})
+            assert KINDS[name].measure(CheckedTable("a.b", "TRUE", (made,)), made, "j").value
+            for measured in (None, 0.0, 3.5):
+                assert KINDS[name].judge(made, measured, 4.0).expected
 
 
 def test_each_kind_shows_a_sample_of_what_is_wrong_within_the_filter() -> None:

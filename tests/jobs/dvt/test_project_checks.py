@@ -3,14 +3,14 @@
 from datetime import date
 
 import pytest
-from declarations import load  # pyright: ignore[reportMissingImports] - conftest.py says where
 from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
-from tests.dbt.googlesql import lint
+from omnipipe.contracts.checks import load
+from omnipipe.laptop.googlesql import problem
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip, weather
 
-TABLES = load(ROOT / "jobs" / "dvt" / "checks", {name: kind.options for name, kind in KINDS.items()})
+TABLES = load(ROOT / "jobs" / "dvt" / "checks")
 
 
 @pytest.fixture(scope="module")
@@ -78,4 +78,4 @@ def test_damage_is_found(built: Warehouse, damage: str, expected: set[str]) -> N
 def test_queries_are_bigquery_sql(table) -> None:
     measures = [KINDS[check.kind].measure(table, check, f"j{number}") for number, check in enumerate(table.checks)]
     for sql in (query(table, measures), *(measure.rows for measure in measures)):
-        assert not lint(sql.replace("{run_date}", "DATE '2026-03-03'")), sql
+        assert problem(sql.replace("{run_date}", "DATE '2026-03-03'")) is None, sql

@@ -4,11 +4,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from declarations import CheckedTable, load  # pyright: ignore[reportMissingImports] - conftest.py says where
 from google.cloud import bigquery
-from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation  # pyright: ignore[reportMissingImports] - conftest.py says where
 
+from omnipipe.contracts.checks import CheckedTable, load
 from omnipipe.contracts.tables import ValidationResult
 from tests.dbt.warehouse import Warehouse
 
@@ -43,7 +42,7 @@ def declared(folder: Path, *checks: str, table: str = "prod.checked", rows: str 
         for number, check in enumerate(checks)
     )
     (folder / "t.yml").write_text(f'table: {table}\nfilter: "{rows}"\nchecks:\n{volume}{lines}')
-    (loaded,) = load(folder, {name: kind.options for name, kind in KINDS.items()})
+    (loaded,) = load(folder)
     return loaded
 
 

@@ -1,26 +1,21 @@
 """Declarations of checks: the project's own are in order, and a wrong one says what to do."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from declarations import (  # pyright: ignore[reportMissingImports] - conftest.py says where
-    BadChecks,
-    Check,
-    CheckedTable,
-    Threshold,
-    load,
-)
-from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
+import yaml
 
-from tests.dbt.warehouse import ROOT
+from omnipipe.contracts.checks import OPTIONS, BadChecks, Check, CheckedTable, Threshold, load
+from tests.contracts.oddities import ODDITIES
 
-OPTIONS = {name: kind.options for name, kind in KINDS.items()}
+FOLDER = Path(__file__).resolve().parents[2] / "jobs" / "dvt" / "checks"
 VOLUME = "  - {id: rows, kind: row_count, min: 1, dimension: volume, severity: error}\n"
 
 
 def test_the_projects_checks_can_be_loaded() -> None:
-    tables = {table.name: table for table in load(ROOT / "jobs" / "dvt" / "checks", OPTIONS)}
+    tables = {table.name: table for table in load(FOLDER)}
     published = {
         "analysis.kpis",
         "prod.fct_trip",
@@ -36,13 +31,31 @@ def test_the_projects_checks_can_be_loaded() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("table: a.b\nchecks: [", "a.yml: this is not YAML"),
+        ("table: a.b\nchecks: [", "a.yml:2: this cannot be read as YAML: "),
+        (
+            "table: a.b\nchecks: [2026-13-01]",
+            "a.yml: this cannot be read as YAML: ValueError: month must be in 1..12",
+        ),
+        ("", "a.yml: give `table: dataset.table` and a list under `checks:`"),
         ("[]", "a.yml: give `table: dataset.table` and a list under `checks:`"),
         (f"table: b\nchecks:\n{VOLUME}", "a.yml: table is 'b': write dataset.table"),
         (f"table: a.b\nfilters: x\nchecks:\n{VOLUME}", "a.yml: unknown key 'filters': remove it"),
-        ("table: a.b\nchecks: [oops]", "a.yml: check number 1: write it as"),
+        ("table: a.b\nchecks: [oops]", "a.yml:2: check number 1: write it as"),
         ("table: a.b\nchecks: []", "a.yml: no check of kind row_count: add one"),
-        (f"table: a.b\nchecks:\n{VOLUME}{VOLUME}", "a.b: check rows: a.b has one of this id: rename one"),
+        (
+            f"table: a.b\nchecks:\n{VOLUME}{VOLUME}",
+            "a.yml:4: check rows: a.yml:3 has a check of this id: rename one",
+        ),
+        (f"table: a.b\nfilter: 3\nchecks:\n{VOLUME}", "a.yml: filter is 3: write it as text"),
+        (f"table: a.b\nchecks:\n{VOLUME}    id: b\n", "a.yml:4: this cannot be read as YAML"),
+        (
+            "table: a.b\nchecks:\n  - id: x\n    kind: unique\n    id: y",
+            "a.yml:5: this cannot be read as YAML: id is there twice: remove one, or begin the next check with a dash",
+        ),
+        (
+            "{id: x, kind: [a], dimension: volume, severity: error}",
+            "a.yml:4: check x: kind is ['a']: choose one of",
+        ),
         (
             "{id: x, kind: nul, dimension: volume, severity: error}",
             "check x: kind is 'nul': choose one of not_null",
@@ -61,7 +74,7 @@ def test_the_projects_checks_can_be_loaded() -> None:
         ),
         (
             "{id: x, kind: range, column: c, dimension: volume, severity: warn}",
-            "kind range needs max or min: add one",
+            "kind range needs min or max: add one",
         ),
         (
             "{id: x, kind: not_null, column: c, max: 1, dimension: volume, severity: warn}",
@@ -69,12 +82,35 @@ def test_the_projects_checks_can_be_loaded() -> None:
         ),
         (
             "{id: x, kind: not_null, column: a b, dimension: volume, severity: warn}",
-            "'a b' is not a column's name",
+            "column is 'a b': write a column's name; for anything else use kind expression",
         ),
-        ("{kind: not_null, column: c, dimension: volume, severity: warn}", "check number 2: give it an `id`"),
+        (
+            "{kind: not_null, column: c, dimension: volume, severity: warn}",
+            "a.yml:4: check number 2: give it an `id`",
+        ),
+        (
+            "{id: 2026-01-01, kind: unique, column: c, dimension: volume, severity: warn}",
+            "check number 2: give it an",
+        ),
+        (
+            "{id: true, kind: unique, column: c, dimension: volume, severity: warn}",
+            "check number 2: give it an `id`",
+        ),
+        (
+            "{id: x, kind: unique, columns: c, dimension: volume, severity: warn}",
+            "columns is 'c': write a list of columns' names",
+        ),
+        (
+            "{id: x, kind: row_count, min: many, dimension: volume, severity: warn}",
+            "min is 'many': write a whole number",
+        ),
+        (
+            "{id: x, kind: range, column: c, min: [1], dimension: volume, severity: warn}",
+            "min is [1]: write a number, a date or a text",
+        ),
         (
             "{id: x, kind: not_null, column: c, threshold: few, dimension: volume, severity: warn}",
-            "threshold is 'few': give a whole number, or a share such as 0.5%",
+            "threshold is 'few': write a whole number, or a share such as 0.5%",
         ),
         (
             "{id: x, kind: relationship, column: c, references: t.c, dimension: volume, severity: warn}",
@@ -82,7 +118,7 @@ def test_the_projects_checks_can_be_loaded() -> None:
         ),
         (
             "{id: x, kind: accepted_values, column: c, values: y, dimension: volume, severity: warn}",
-            "values: give a list",
+            "values is 'y': write a list of numbers, dates or texts",
         ),
     ],
 )
@@ -90,7 +126,7 @@ def test_a_wrong_declaration_names_the_file_and_what_to_do(tmp_path: Path, conte
     text = f"table: a.b\nchecks:\n{VOLUME}  - {content}\n" if content.startswith("{") else content
     (tmp_path / "a.yml").write_text(text)
     with pytest.raises(BadChecks) as raised:
-        load(tmp_path, OPTIONS)
+        load(tmp_path)
     assert expected in str(raised.value)
 
 
@@ -98,15 +134,46 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.yml").write_text("table: a.b\nchecks: [{id: x, kind: unique}]")
     with pytest.raises(BadChecks) as raised:
-        load(tmp_path, OPTIONS)
+        load(tmp_path)
     lines = str(raised.value).splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert {line.split(":")[0] for line in lines} == {"a.yml", "b.yml"}
+    assert "b.yml:2: check x: a.yml:2 has a check of this id: rename one" in lines
+
+
+GOOD = {
+    **{"column": "c", "columns": ["c"], "values": [1], "min": 1, "max": 2, "regex": "a", "holds": "a"},
+    **{"references": "a.b.c", "max_age_hours": 1, "source": "SELECT 1", "value": "1", "threshold": 1},
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_whatever_a_file_holds_is_taken_or_refused_in_words(tmp_path: Path, kind: str) -> None:
+    volume = {"id": "rows", "kind": "row_count", "min": 1, "dimension": "volume", "severity": "error"}
+    whole = {"id": "x", "kind": kind, "dimension": "volume", "severity": "warn"}
+    whole |= {name: GOOD[name] for name in OPTIONS[kind].all}
+    for key in [*whole, 7, None]:
+        for odd in ODDITIES:
+            declared = {"table": "a.b", "checks": [volume, whole | {key: odd}]}
+            (tmp_path / "a.yml").write_text(yaml.dump(declared))
+            with suppress(BadChecks):  # every other exception is a defect
+                (table,) = load(tmp_path)
+                assert {check.id for check in table.checks} == {"rows", odd if key == "id" else "x"}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
+def test_a_file_cut_off_anywhere_is_taken_or_refused_in_words(tmp_path: Path, path: Path) -> None:
+    text = path.read_bytes()
+    for end in range(0, len(text), 3):
+        for piece in (text[:end], text[end:], text[:end] + b"\xff" + text[end:]):
+            (tmp_path / "a.yml").write_bytes(piece)
+            with suppress(BadChecks):
+                load(tmp_path)
 
 
 def test_a_folder_without_checks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadChecks, match=r"has no checks: add a file TABLE\.yml"):
-        load(tmp_path, OPTIONS)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
