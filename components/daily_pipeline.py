@@ -1,14 +1,17 @@
 """The steps of a day, who each of them is, and the workflow that runs them in order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
+from components.capture import SLOT, Capture, Login
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
 from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.monitoring_alerts import Service
+from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
@@ -17,12 +20,17 @@ from components.warehouse import Warehouse
 from components.workload import Workload
 from omnipipe.contracts.schema import Sensitivity
 
+# How long a run waits for what was committed before it, and validate for what it compares with, in seconds.
+CAPTURED_WITHIN_S = 900
+
 
 @dataclass(frozen=True, kw_only=True)
 class DailyPipelineArgs:
     """What a ``DailyPipeline`` needs: the components that it stands on, and the settings of its steps."""
 
     place: Place
+    network: Network
+    capture: Capture
     code: CodeStore
     secrets: Secrets
     warehouse: Warehouse
@@ -37,13 +45,14 @@ class DailyPipelineArgs:
 
 
 class DailyPipeline(pulumi.ComponentResource):
-    """weather -> dbt -> validate -> reverse sync, each with an identity of its own, and the workflow over them.
+    """capture -> weather -> dbt -> validate -> reverse sync, each with its own identity, and the workflow over them.
 
     Grants each step what it reads and writes, table by table where the platform declares the table:
 
+    - capture waits until the stream has brought its heartbeat, which it writes in the database, to ``raw``;
     - weather writes ``raw.weather``;
     - dbt reads ``raw`` and writes ``staging``, ``prod``, ``analysis`` and, alone, ``vault``;
-    - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
+    - validate reads what it checks: ``raw``, which it compares with the database, ``staging``, ``prod``, ``analysis``;
     - reverse sync reads ``analysis`` and writes its state, its deliveries, and dead letters.
 
     All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``, and
@@ -54,8 +63,10 @@ class DailyPipeline(pulumi.ComponentResource):
 
     Example::
 
+        from components.capture import Capture, CaptureArgs
         from components.code_store import CodeStore, CodeStoreArgs
         from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+        from components.network import Network
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place
         from components.quota_provider import quota_provider
@@ -67,13 +78,32 @@ class DailyPipeline(pulumi.ComponentResource):
         tables = WarehouseArgs(
             place=place, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES
         )
+        network = Network("network", place)
+        secrets = Secrets("secrets", SecretsArgs(place=place))
+        code = CodeStore("code", CodeStoreArgs(place=place))
+        warehouse = Warehouse("warehouse", tables)
+        capture = Capture(
+            "capture",
+            CaptureArgs(
+                place=place,
+                network=network,
+                secrets=secrets,
+                code=code,
+                warehouse=warehouse,
+                tier="db-f1-micro",
+                availability="ZONAL",
+                protect=True,
+            ),
+        )
         DailyPipeline(
             "daily",
             DailyPipelineArgs(
                 place=place,
-                code=CodeStore("code", CodeStoreArgs(place=place)),
-                secrets=Secrets("secrets", SecretsArgs(place=place)),
-                warehouse=Warehouse("warehouse", tables),
+                network=network,
+                capture=capture,
+                code=code,
+                secrets=secrets,
+                warehouse=warehouse,
                 pii=PiiPolicy(
                     "pii",
                     PiiPolicyArgs(
@@ -109,26 +139,50 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
-        dbt, validate = (
-            ContainerJob(
+        heartbeat, reader = args.capture.heartbeat, args.capture.reader
+        of_source = {"SLOT": SLOT, "CAPTURED_WITHIN_S": str(CAPTURED_WITHIN_S)}
+
+        def job(
+            job: str,
+            folder: str,
+            environment: Mapping[str, pulumi.Input[str]],
+            *,
+            max_retries: int,
+            login: Login | None = None,
+        ) -> ContainerJob:
+            return ContainerJob(
                 job,
                 ContainerJobArgs(
                     place=place,
                     code=args.code,
                     folder=ROOT / "jobs" / folder,
-                    environment=here | {"GOOGLE_CLOUD_PROJECT": place.project} | environment,
+                    environment={
+                        **here,
+                        "GOOGLE_CLOUD_PROJECT": place.project,
+                        **environment,
+                        **(args.capture.connection_of(login) if login else {}),
+                    },
+                    workload=login.workload if login else None,
+                    network=args.network if login else None,
                     runners=(daily,),
                     overrides=True,  # of the run's id and day
                     timeout_s=3600,
-                    max_retries=1,
+                    max_retries=max_retries,
                 ),
                 child,
             )
-            for job, folder, environment in (
-                ("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]}),
-                ("validate", "dvt", {}),
-            )
+
+        # It has waited as long as it may.
+        capture = job(
+            "capture",
+            "catch_up",
+            of_source | {"STREAM": args.capture.stream_id},
+            max_retries=0,
+            login=heartbeat,
         )
+        dbt = job("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]}, max_retries=1)
+        # A check that failed fails again; what passes by itself, its clients try again.
+        validate = job("validate", "dvt", of_source, max_retries=0, login=reader)
         reverse_sync = FunctionService(
             "reverse-sync",
             FunctionServiceArgs(
@@ -149,11 +203,12 @@ class DailyPipeline(pulumi.ComponentResource):
         )
         allow = args.warehouse.allow
         allow(daily, write=["ops.pipeline_runs", "ops.pipeline_leases"])
+        allow(capture.workload, read=["raw"], write=["ops.step_runs"])
         allow(weather.workload, write=["raw.weather", "ops.step_runs"])
         allow(dbt.workload, read=["raw"], write=["staging", "prod", "analysis", "vault", "ops.step_runs"])
         allow(
             validate.workload,
-            read=["raw.weather", "staging", "prod", "analysis"],
+            read=["raw", "staging", "prod", "analysis"],
             write=["ops.validation_results", "ops.step_runs"],
         )
         allow(
@@ -172,6 +227,7 @@ class DailyPipeline(pulumi.ComponentResource):
                 workload=daily,
                 environment=here
                 | {
+                    "CAPTURE_JOB": capture.job_id,
                     "WEATHER_FUNCTION_URL": weather.uri,
                     "DBT_JOB": dbt.job_id,
                     "VALIDATE_JOB": validate.job_id,
@@ -183,9 +239,11 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
-        steps = (weather.workload, dbt.workload, validate.workload, reverse_sync.workload)
+        # Those of capture and validate are the capture's own.
+        steps = (weather.workload, dbt.workload, reverse_sync.workload)
         self.workloads = (daily, *steps, *self.workflow.workloads)
         self.services = (
+            Service("job", "capture"),
             Service("function", "weather"),
             Service("job", "dbt"),
             Service("job", "validate"),

@@ -57,6 +57,7 @@ class DailyWorkflow(pulumi.ComponentResource):
                 workload=Workload("daily-workflow", place, "Runs the daily workflow"),
                 environment={
                     "BIGQUERY_LOCATION": "EU",
+                    "CAPTURE_JOB": f"{job}capture",
                     "WEATHER_FUNCTION_URL": "https://weather.example.com",
                     "DBT_JOB": f"{job}dbt",
                     "VALIDATE_JOB": f"{job}validate",
@@ -79,7 +80,7 @@ class DailyWorkflow(pulumi.ComponentResource):
             project=args.place.project,
             region=args.place.region,
             name=name,
-            description="Fetch, transform, validate, and only then push the KPIs out.",
+            description="Catch up, fetch, transform, validate, and only then push the KPIs out.",
             service_account=args.workload.email,
             source_contents=SOURCE.read_text(),
             user_env_vars=dict(args.environment),

@@ -154,6 +154,8 @@ class Platform(pulumi.ComponentResource):
             "daily",
             DailyPipelineArgs(
                 place=place,
+                network=network,
+                capture=self.capture,
                 code=code,
                 secrets=secrets,
                 warehouse=warehouse,
