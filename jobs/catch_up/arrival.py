@@ -4,7 +4,7 @@ from datetime import datetime
 
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
-from source import WRITER
+from heartbeat import WRITER
 
 from omnipipe.contracts.tables import PUBLIC_HEARTBEAT
 from omnipipe.runtime import warehouse

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import datastream_api
-import source
+import heartbeat
 from arrival import newest_beat
 from google.cloud import bigquery
 
@@ -41,7 +41,7 @@ def catch_up(client: bigquery.Client, run: Run, step: audit.Step) -> None:
     # A backfill brings the heartbeat too, and says nothing then of what the log still holds.
     if filling := _wait_until(lambda: not datastream_api.backfilling(stream), deadline):
         raise Behind(_behind(client, within_s, slot, None, datastream_api.backfilling(stream) if filling else []))
-    beat = source.beat(run.run_id)
+    beat = heartbeat.beat(run.run_id)
     if _wait_until(lambda: _has_arrived(client, beat), deadline):
         raise Behind(_behind(client, within_s, slot, beat, datastream_api.backfilling(stream)))
     if filling := datastream_api.backfilling(stream):
@@ -82,7 +82,7 @@ def _behind(client: bigquery.Client, within_s: float, slot: str, beat: datetime 
                 f"the heartbeat of {beat:%Y-%m-%d %H:%M:%S} UTC has not arrived; the newest that has is "
                 f"{(beat - newest).total_seconds():,.0f} s older"
             )
-    found.append(source.lag_in_words(slot))
+    found.append(heartbeat.lag_in_words(slot))
     return (
         f"raw is not up to date after {within_s:.0f} s: {'; '.join(found)}. Nothing was transformed or sent. See the "
         "stream's errors and docs/runbooks/replication.md#a-run-waits-for-capture, then start the run again"

@@ -4,7 +4,7 @@ table: prod.fct_trip                  # dataset.table
 filter: trip_date >= {run_date} - 30  # optional: the rows that the checks read; {run_date} is the run's day
 checks:
   - id: fct_trip_fare_range           # unique in the project
-    kind: range                       # what is checked, see kinds.py; each kind has options of its own
+    kind: range                       # what is checked, see kinds.py, comparison.py; each kind has its options
     column: fare
     min: 0
     dimension: validity               # completeness, uniqueness, validity, consistency, timeliness, volume
@@ -175,6 +175,8 @@ def _problems(entry: dict[str, Any], kinds: Mapping[str, Options]) -> list[str]:
             problems.append(str(error))
     if "values" in entry and not (isinstance(entry["values"], list) and entry["values"]):
         problems.append("values: give a list")
+    if entry["kind"] == "captured" and not _TABLE.fullmatch(str(entry.get("source"))):
+        problems.append(f"source is {entry.get('source')!r}: write schema.table of Postgres")
     if "references" in entry and not re.fullmatch(rf"{_TABLE.pattern}\.{_NAME.pattern}", str(entry["references"])):
         problems.append(f"references is {entry['references']!r}: write dataset.table.column")
     return problems

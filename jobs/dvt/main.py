@@ -3,6 +3,9 @@
 The run's id and day come as ``RUN_ID`` and ``RUN_DATE``. The checks are declared in ``checks/*.yml``; their results
 go to ``ops.validation_results``. The exit code is 1 when a check of severity error did not pass. With several tasks,
 each takes its share of the tables.
+
+What is captured is compared with its source: libpq's PGHOST, PGPORT, PGDATABASE and PGUSER lead there, by a login that
+may read and no more; comparison.py says which other variables it takes.
 """
 
 import logging
@@ -12,8 +15,7 @@ from pathlib import Path
 
 from declarations import load
 from google.cloud import bigquery
-from kinds import KINDS
-from validation import Validation
+from validation import OPTIONS, Validation
 
 from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
 from omnipipe.runtime import audit, warehouse
@@ -42,7 +44,7 @@ def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationRes
 
     Raises BadChecks for declarations that cannot be used.
     """
-    tables = load(CHECKS, {name: kind.options for name, kind in KINDS.items()})
+    tables = load(CHECKS, OPTIONS)
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
     validation = Validation(client, run.run_id, run.run_date)
     rows, results = 0, []
