@@ -22,6 +22,8 @@ from omnipipe.contracts.schema import Sensitivity
 
 # How long a run waits for what was committed before it, and validate for what it compares with, in seconds.
 CAPTURED_WITHIN_S = 900
+# How long the stream may take from reading a change to writing it, before validate calls a difference one.
+WRITTEN_WITHIN_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,8 @@ class DailyPipeline(pulumi.ComponentResource):
         )
         heartbeat, reader = args.capture.heartbeat, args.capture.reader
         of_source = {"SLOT": SLOT, "CAPTURED_WITHIN_S": str(CAPTURED_WITHIN_S)}
+        of_stream = {"STREAM": args.capture.stream_id}
+        of_writing = {"WRITTEN_WITHIN_S": str(WRITTEN_WITHIN_S)}
 
         def job(
             job: str,
@@ -173,16 +177,10 @@ class DailyPipeline(pulumi.ComponentResource):
             )
 
         # It has waited as long as it may.
-        capture = job(
-            "capture",
-            "catch_up",
-            of_source | {"STREAM": args.capture.stream_id},
-            max_retries=0,
-            login=heartbeat,
-        )
+        capture = job("capture", "catch_up", of_source | of_stream, max_retries=0, login=heartbeat)
         dbt = job("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]}, max_retries=1)
         # A check that failed fails again; what passes by itself, its clients try again.
-        validate = job("validate", "dvt", of_source, max_retries=0, login=reader)
+        validate = job("validate", "dvt", of_source | of_writing, max_retries=0, login=reader)
         reverse_sync = FunctionService(
             "reverse-sync",
             FunctionServiceArgs(

@@ -17,12 +17,10 @@ from captured import Raw, State, columns_of
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from ranges import WIDTHS, bounds, differing, in_parts
-from source import Snapshot, snapshot
+from source import Snapshot, Source
 
 # What was committed shortly before the snapshot may not be in it: a commit gets its time before others see it.
 _UNSURE_MS = 10_000
-# How long Datastream may take from reading to writing. By default BigQuery has a row within seconds.
-_WRITTEN_WITHIN_S = 120.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 # So many keys are enough to be wrong: then it is no single row any more.
 _MOST_KEYS = 1_000
@@ -77,13 +75,14 @@ class _Differences:
         return f"{least}{'; '.join(said)}"
 
 
-def compare(client: bigquery.Client, table: str, raw_table: str) -> Finding:
+def compare(client: bigquery.Client, source_database: Source, table: str, raw_table: str) -> Finding:
     """Compare a table of the source with its raw table, in every row and every column.
 
-    Environment: SLOT, the slot that the stream reads, and CAPTURED_WITHIN_S, the longest wait for it in seconds.
-    Raises SourceUnreadable, and google.api_core's errors.
+    Environment: SLOT, the slot that the stream reads; CAPTURED_WITHIN_S, the longest wait for it in seconds; and
+    WRITTEN_WITHIN_S, how long it may take from reading to writing. Raises SourceUnreadable, and google.api_core's
+    errors.
     """
-    with snapshot() as source:
+    with source_database.snapshot() as source:
         columns, key = source.columns(table)
         try:
             there = columns_of(client, raw_table)
@@ -131,19 +130,16 @@ class _Comparison:
 
         Without a difference nothing is waited for.
         """
-        began = time.monotonic()
-        deadline = began + float(os.environ["CAPTURED_WITHIN_S"])
-        read_since, pause_s = None, _FIRST_PAUSE_S
+        deadline = time.monotonic() + float(os.environ["CAPTURED_WITHIN_S"])
+        written_within_s, slot, pause_s = float(os.environ["WRITTEN_WITHIN_S"]), os.environ["SLOT"], _FIRST_PAUSE_S
         rows = sum(found.rows for found in self._source.sums(*self._asked, WIDTHS[0], None).values())
         while True:
-            now = time.monotonic()
-            if read_since is None and self._source.is_read_by(os.environ["SLOT"]):
-                read_since = now
-            # Read before it is looked at: what arrives in between is seen, or waited for.
-            is_over = now >= deadline or (read_since is not None and now - read_since >= _WRITTEN_WITHIN_S)
+            # Asked before raw is looked at: what arrives in between is seen.
+            read_for_s = self._source.read_for_s(slot)
+            is_over = time.monotonic() >= deadline or (read_for_s is not None and read_for_s >= written_within_s)
             wrong = self._wrong()
             if not wrong or is_over:
-                return rows, wrong, not wrong or read_since is not None
+                return rows, wrong, not wrong or read_for_s is not None
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from declarations import load
 from google.cloud import bigquery
+from source import Source
 from validation import OPTIONS, Validation
 
 from omnipipe.contracts.tables import VALIDATION_RESULTS, ValidationResult
@@ -46,12 +47,13 @@ def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationRes
     """
     tables = load(CHECKS, OPTIONS)
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
-    validation = Validation(client, run.run_id, run.run_date)
     rows, results = 0, []
-    for table in tables[index::count]:
-        read, found = validation.run(table)
-        rows += read
-        results += found
+    with Source() as source:
+        validation = Validation(client, source, run.run_id, run.run_date)
+        for table in tables[index::count]:
+            read, found = validation.run(table)
+            rows += read
+            results += found
     warehouse.insert(client, VALIDATION_RESULTS, results)
     for result in results:
         if result.status != "passed":

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -42,6 +42,7 @@ class Snapshot:
             "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, pg_current_wal_lsn()::text"
         ).fetchall()
         self._known: dict[Any, dict[int, Sum]] = {}
+        self._read_at: float | None = None
 
     def columns(self, table: str) -> tuple[list[Column], str]:
         """The columns of a table, and its key. Raises SourceUnreadable for a table without a key of whole numbers."""
@@ -88,30 +89,52 @@ class Snapshot:
         )
         return {row[0]: row[1:] for row in self._connection.execute(query, [list(keys)])}
 
-    def is_read_by(self, slot: str) -> bool:
-        """Whether the stream has read all that the snapshot shows: slots are as they are now."""
-        found = self._connection.execute(
-            "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s",
-            [self._lsn, slot],
-        ).fetchone()
-        return bool(found and found[0])
+    def read_for_s(self, slot: str) -> float | None:
+        """For how long the stream is known to have read all that the snapshot shows; None when it has not.
+
+        Postgres shows slots as they are now, also to a snapshot.
+        """
+        if self._read_at is None:
+            found = self._connection.execute(
+                "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s",
+                [self._lsn, slot],
+            ).fetchone()
+            self._read_at = time.monotonic() if found and found[0] else None
+        return None if self._read_at is None else time.monotonic() - self._read_at
 
 
-@contextmanager
-def snapshot() -> Iterator[Snapshot]:
-    """A snapshot of the database that libpq's variables name, by a login that may read and no more.
+class Source:
+    """The database that libpq's variables name, by a login that may read and no more: one snapshot for all checks."""
 
-    Raises SourceUnreadable when there is no connection, or Postgres refuses a statement.
-    """
-    try:
-        with _connect() as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield Snapshot(connection)
-    except psycopg.Error as error:
-        raise SourceUnreadable(
-            f"{' '.join(str(error).split())}. The job migrate lets this job's IAM user {os.environ.get('PGUSER')} read"
-        ) from error
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._snapshot: Snapshot | None = None
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The snapshot, taken when it is first asked for.
+
+        Raises SourceUnreadable when there is no connection, or Postgres refuses a statement.
+        """
+        try:
+            if self._snapshot is None:
+                connection = self._open.enter_context(_connect())
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.read_only = True
+                self._snapshot = Snapshot(connection)
+            yield self._snapshot
+        except psycopg.Error as error:
+            self._snapshot = None  # the next check begins with another one
+            raise SourceUnreadable(
+                f"{' '.join(str(error).split())}. The job migrate lets this job's IAM user "
+                f"{os.environ.get('PGUSER')} read"
+            ) from error
 
 
 def _connect() -> psycopg.Connection:

@@ -10,7 +10,7 @@ from declarations import Check, CheckedTable, Options
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from kinds import KINDS, Measure, Verdict, literal
-from source import SourceUnreadable
+from source import Source, SourceUnreadable
 
 from omnipipe.contracts.tables import ValidationResult
 
@@ -24,8 +24,8 @@ OPTIONS = {name: kind.options for name, kind in KINDS.items()} | {CAPTURED: Opti
 class Validation:
     """The checks of one run."""
 
-    def __init__(self, client: bigquery.Client, run_id: str, run_date: date) -> None:
-        self._client, self._run_id, self._run_date = client, run_id, run_date
+    def __init__(self, client: bigquery.Client, source: Source, run_id: str, run_date: date) -> None:
+        self._client, self._source, self._run_id, self._run_date = client, source, run_id, run_date
 
     def run(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
         """Check a table: how many rows were read, and a result for each check."""
@@ -64,7 +64,7 @@ class Validation:
 
     def _compared(self, table: CheckedTable, check: Check) -> tuple[int, ValidationResult]:
         try:
-            found = comparison.compare(self._client, check.options["source"], table.name)
+            found = comparison.compare(self._client, self._source, check.options["source"], table.name)
         except SourceUnreadable as error:
             return 0, self._broken(table, check, f"{check.options['source']}: {error}")
         except GoogleAPICallError as error:
