@@ -7,7 +7,6 @@ from google.cloud import bigquery
 from heartbeat import WRITER
 
 from omnipipe.contracts.tables import PUBLIC_HEARTBEAT
-from omnipipe.runtime import warehouse
 
 # One row a run, and BigQuery counts 10 MB at least: a partition filter would save nothing for decades.
 _NEWEST = f"SELECT MAX(beat_at) AS newest FROM {PUBLIC_HEARTBEAT.id} WHERE writer = @writer"  # noqa: S608 - a constant of contracts
@@ -15,8 +14,9 @@ _NEWEST = f"SELECT MAX(beat_at) AS newest FROM {PUBLIC_HEARTBEAT.id} WHERE write
 
 def newest_beat(client: bigquery.Client) -> datetime | None:
     """The time of the newest heartbeat in raw; None when none has arrived, or the stream has not made its table."""
+    config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("writer", "STRING", WRITER)])
     try:
-        (row,) = warehouse.query(client, _NEWEST, bigquery.ScalarQueryParameter("writer", "STRING", WRITER))
+        (row,) = client.query(_NEWEST, job_config=config).result()
     except NotFound:
         return None
     return row["newest"]

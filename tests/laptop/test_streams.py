@@ -43,7 +43,7 @@ def objects(cloud: Cloud) -> str:
     stream = Resource(STREAM, "stream", inputs, {}, NAME)
     cloud.registry.put(stream)
     folder = state_dir(cloud, stream)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     told = {
         "stream": inputs,
         "source_profile": {"postgresqlProfile": {"hostname": "h", "username": "u", "database": "d"}},
