@@ -72,7 +72,7 @@ def environment(step: str) -> dict[str, Any]:
     if step in FUNCTIONS:
         return pipeline().named(f"{step}-function").inputs["serviceConfig"]["environmentVariables"]
     (container,) = pipeline().named(f"{step}-job").inputs["template"]["template"]["containers"]
-    return {entry["name"]: entry["value"] for entry in container["envs"]}
+    return {entry["name"]: entry["value"] for entry in container["envs"] if "value" in entry}
 
 
 def source_of_step(name: str) -> dict[str, Any]:
@@ -195,7 +195,9 @@ def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
         each for each in program.of("secretmanager.SecretIamMember") if each.inputs["secretId"] == "webhook-secret"
     )
     assert access.inputs["member"] == "serviceAccount:reverse-sync-function@shop-prod.iam.gserviceaccount.com"
-    assert "generated" not in str([r.inputs for r in program.resources if r.kind != "secretmanager.SecretVersion"])
+    # The stream's connection is given the password of its user.
+    told = ("secretmanager.SecretVersion", "datastream.ConnectionProfile")
+    assert "generated" not in str([r.inputs for r in program.resources if r.kind not in told])
 
 
 def test_the_workflow_alone_calls_the_steps_and_names_the_day_to_the_jobs() -> None:
