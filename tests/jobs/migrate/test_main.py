@@ -134,7 +134,6 @@ def test_updated_at_is_kept_by_the_database_also_for_moved_trips(database: Datab
         f"INSERT INTO customers VALUES (1, 'A B', 'a@example.com', NULL, 'Berlin', false, {old}, {old});"
         f"INSERT INTO trips VALUES (1, 1, 'Berlin', 'bike', 'requested', {old}, NULL, NULL, NULL, NULL, {old})",
         APP,
-        HEART,
     )
     database.rows("UPDATE customers SET customer_id = 7", APP)
     assert database.rows("SELECT customer_id, updated_at > now() - interval '1 minute' FROM trips") == [(7, True)]
