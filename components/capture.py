@@ -19,12 +19,22 @@ from components.workload import Workload, WorkloadArgs
 CAPTURED = (
     SourceTable("public", "customers", key=("customer_id",)),
     SourceTable("public", "trips", key=("trip_id",)),
+    # The platform's own (jobs/migrate/platform.sql): by its row a run knows how far raw is.
+    SourceTable("public", "heartbeat", key=("writer",)),
 )
 DATABASE = "mobility"
 APP_USER = "mobility_app"
 REPLICATION_USER = "datastream"
 PUBLICATION = "omnipipe"
 SLOT = "omnipipe"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A workload that logs in to the database, and the name that it does so by."""
+
+    workload: Workload
+    user: pulumi.Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +59,12 @@ class Capture(pulumi.ComponentResource):
     Both do their work again for another instance of the database.
 
     Grants the migrate job a login as an administrator of the database, and the passwords of the users that it makes:
-    the application's and Datastream's.
+    the application's and Datastream's. Two steps of the day log in too, and are made here, because migrate tells their
+    users what they may do: ``heartbeat`` may write ``public.heartbeat`` and look at the stream
+    (``roles/datastream.viewer``), ``reader`` may read what is captured.
 
-    Exposes ``database``; ``services``, whose errors are to be watched; ``workloads``, who is here.
+    Exposes ``database``; ``connection_of``, with which variables a login connects to it; ``stream_id``; ``heartbeat``
+    and ``reader``; ``services``, whose errors are to be watched; ``workloads``, who is here.
 
     Example::
 
@@ -105,6 +118,19 @@ class Capture(pulumi.ComponentResource):
             child,
         )
         migrator_login = database.let_in(migrator, administrator=True)
+        heartbeat = Workload(
+            f"{name}-heart",
+            WorkloadArgs(place=place, physical_name="capture-job", purpose="Job capture"),
+            child,
+        )
+        heartbeat.grant_project("roles/datastream.viewer")
+        self.heartbeat = Login(heartbeat, database.let_in(heartbeat))
+        reader = Workload(
+            f"{name}-reader",
+            WorkloadArgs(place=place, physical_name="validate-job", purpose="Job validate"),
+            child,
+        )
+        self.reader = Login(reader, database.let_in(reader))
         app_password = args.secrets.password("oltp-mobility-app")
         replication_password = args.secrets.password("oltp-datastream")
         migrate = ContainerJob(
@@ -114,12 +140,11 @@ class Capture(pulumi.ComponentResource):
                 physical_name="migrate",
                 code=args.code,
                 folder=ROOT / "jobs" / "migrate",
-                environment={
-                    "PGHOST": database.host,
-                    "PGPORT": str(database.port),
-                    "PGDATABASE": database.database,
-                    "PGUSER": migrator_login,
+                environment=self.connection_of(Login(migrator, migrator_login))
+                | {
                     "APP_USER": APP_USER,
+                    "HEARTBEAT_USER": self.heartbeat.user,
+                    "READING_USER": self.reader.user,
                     "REPLICATION_USER": REPLICATION_USER,
                     "PUBLICATION": PUBLICATION,
                     "SLOT": SLOT,
@@ -134,7 +159,7 @@ class Capture(pulumi.ComponentResource):
             ),
             child,
         )
-        CdcStream(
+        stream = CdcStream(
             f"{name}-cdc",
             CdcStreamArgs(
                 place=place,
@@ -154,10 +179,20 @@ class Capture(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[migrate.job]),
         )
-        self.workloads = (migrator,)
+        self.stream_id = stream.stream_id
+        self.workloads = (migrator, heartbeat, reader)
         self.services = (
             Service("job", "migrate"),
             Service("stream", "cdc"),
             Service("database", "oltp", database.log_id),
         )
         self.register_outputs({"database": database.connection})
+
+    def connection_of(self, login: Login) -> dict[str, pulumi.Input[str]]:
+        """libpq's variables of a login, whose password is an access token of its workload's own."""
+        return {
+            "PGHOST": self.database.host,
+            "PGPORT": str(self.database.port),
+            "PGDATABASE": self.database.database,
+            "PGUSER": login.user,
+        }

@@ -1,14 +1,17 @@
 """The steps of a day, who each of them is, and the workflow that runs them in order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
+from components.capture import SLOT, Capture, Login
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
 from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.monitoring_alerts import Service
+from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
@@ -18,6 +21,10 @@ from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
 
 WORKFLOW = "daily"  # to Google, with its schedule
+# How long a run waits for what was committed before it, and validate for what it compares with, in seconds.
+CAPTURED_WITHIN_S = 900
+# How long the stream may take from reading a change to writing it, before validate calls a difference one.
+WRITTEN_WITHIN_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,8 @@ class DailyPipelineArgs:
     """What a ``DailyPipeline`` needs: the components that it stands on, and the settings of its steps."""
 
     place: Place
+    network: Network
+    capture: Capture
     code: CodeStore
     secrets: Secrets
     warehouse: Warehouse
@@ -39,13 +48,14 @@ class DailyPipelineArgs:
 
 
 class DailyPipeline(pulumi.ComponentResource):
-    """weather -> dbt -> validate -> reverse sync, each with an identity of its own, and the workflow over them.
+    """capture -> weather -> dbt -> validate -> reverse sync, each with its own identity, and the workflow over them.
 
     Grants each step what it reads and writes, table by table where the platform declares the table:
 
+    - capture waits until the stream has brought its heartbeat, which it writes in the database, to ``raw``;
     - weather writes ``raw.weather``;
     - dbt reads ``raw`` and writes ``staging``, ``prod``, ``analysis`` and, alone, ``vault``;
-    - validate reads what it checks: ``staging``, with ``raw.weather`` beneath one of its views, ``prod``, ``analysis``;
+    - validate reads what it checks: ``raw``, which it compares with the database, ``staging``, ``prod``, ``analysis``;
     - reverse sync reads ``analysis`` and writes its state, its deliveries, and dead letters.
 
     All write their own row of ``ops.step_runs``; the workflow writes ``ops.pipeline_runs``, and
@@ -56,8 +66,10 @@ class DailyPipeline(pulumi.ComponentResource):
 
     Example::
 
+        from components.capture import Capture, CaptureArgs
         from components.code_store import CodeStore, CodeStoreArgs
         from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+        from components.network import Network
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place
         from components.quota_provider import quota_provider
@@ -69,13 +81,32 @@ class DailyPipeline(pulumi.ComponentResource):
         tables = WarehouseArgs(
             place=place, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES
         )
+        network = Network("network", place)
+        secrets = Secrets("secrets", SecretsArgs(place=place))
+        code = CodeStore("code", CodeStoreArgs(place=place))
+        warehouse = Warehouse("warehouse", tables)
+        capture = Capture(
+            "capture",
+            CaptureArgs(
+                place=place,
+                network=network,
+                secrets=secrets,
+                code=code,
+                warehouse=warehouse,
+                tier="db-f1-micro",
+                availability="ZONAL",
+                protect=True,
+            ),
+        )
         DailyPipeline(
             "daily",
             DailyPipelineArgs(
                 place=place,
-                code=CodeStore("code", CodeStoreArgs(place=place)),
-                secrets=Secrets("secrets", SecretsArgs(place=place)),
-                warehouse=Warehouse("warehouse", tables),
+                network=network,
+                capture=capture,
+                code=code,
+                secrets=secrets,
+                warehouse=warehouse,
                 pii=PiiPolicy(
                     "pii",
                     PiiPolicyArgs(
@@ -122,29 +153,46 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
-        dbt, validate = (
-            ContainerJob(
+        heartbeat, reader = args.capture.heartbeat, args.capture.reader
+        of_source = {"SLOT": SLOT, "CAPTURED_WITHIN_S": str(CAPTURED_WITHIN_S)}
+        of_stream = {"STREAM": args.capture.stream_id}
+        of_writing = {"WRITTEN_WITHIN_S": str(WRITTEN_WITHIN_S)}
+
+        def job(
+            job: str,
+            folder: str,
+            environment: Mapping[str, pulumi.Input[str]],
+            login: Login | None = None,
+        ) -> ContainerJob:
+            return ContainerJob(
                 f"{name}-{job}",
                 ContainerJobArgs(
                     place=place,
                     physical_name=job,
                     code=args.code,
                     folder=ROOT / "jobs" / folder,
-                    environment=here | {"GOOGLE_CLOUD_PROJECT": place.project} | environment,
+                    environment={
+                        **here,
+                        "GOOGLE_CLOUD_PROJECT": place.project,
+                        **environment,
+                        **(args.capture.connection_of(login) if login else {}),
+                    },
+                    workload=login.workload if login else None,
+                    network=args.network if login else None,
                     runners=(daily,),
                     overrides=True,  # of the run's id and day
                     timeout_s=3600,
-                    # A model or a check that failed fails again. What passes by itself, a lost answer or a service that
-                    # is busy, the clients have asked again about before; a run can be repeated at any time.
+                    # What failed fails again: a model, a check, a wait that has ended. What passes by itself, a lost
+                    # answer or a service that is busy, the clients have asked again about before; a run can be repeated
+                    # at any time.
                     max_retries=0,
                 ),
                 child,
             )
-            for job, folder, environment in (
-                ("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]}),
-                ("validate", "dvt", {}),
-            )
-        )
+
+        capture = job("capture", "catch_up", of_source | of_stream, heartbeat)
+        dbt = job("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]})
+        validate = job("validate", "dvt", of_source | of_writing, reader)
         reverse_sync = FunctionService(
             f"{name}-reverse-sync",
             FunctionServiceArgs(
@@ -166,11 +214,12 @@ class DailyPipeline(pulumi.ComponentResource):
         )
         allow = args.warehouse.allow
         allow(daily, write=["ops.pipeline_runs", "ops.pipeline_leases"])
+        allow(capture.workload, read=["raw"], write=["ops.step_runs"])
         allow(weather.workload, write=["raw.weather", "ops.step_runs"])
         allow(dbt.workload, read=["raw"], write=["staging", "prod", "analysis", "vault", "ops.step_runs"])
         allow(
             validate.workload,
-            read=["raw.weather", "staging", "prod", "analysis"],
+            read=["raw", "staging", "prod", "analysis"],
             write=["ops.validation_results", "ops.step_runs"],
         )
         allow(
@@ -190,6 +239,7 @@ class DailyPipeline(pulumi.ComponentResource):
                 workload=daily,
                 environment=here
                 | {
+                    "CAPTURE_JOB": capture.job_id,
                     "WEATHER_FUNCTION_URL": weather.uri,
                     "DBT_JOB": dbt.job_id,
                     "VALIDATE_JOB": validate.job_id,
@@ -201,9 +251,11 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
-        steps = (weather.workload, dbt.workload, validate.workload, reverse_sync.workload)
+        # Those of capture and validate are the capture's own.
+        steps = (weather.workload, dbt.workload, reverse_sync.workload)
         self.workloads = (daily, *steps, *self.workflow.workloads)
         self.services = (
+            Service("job", "capture"),
             Service("function", "weather"),
             Service("job", "dbt"),
             Service("job", "validate"),

@@ -63,6 +63,7 @@ class DailyWorkflow(pulumi.ComponentResource):
                 workload=Workload("runner", runner),
                 environment={
                     "BIGQUERY_LOCATION": "EU",
+                    "CAPTURE_JOB": f"{job}capture",
                     "WEATHER_FUNCTION_URL": "https://weather.example.com",
                     "DBT_JOB": f"{job}dbt",
                     "VALIDATE_JOB": f"{job}validate",
@@ -85,7 +86,7 @@ class DailyWorkflow(pulumi.ComponentResource):
             project=args.place.project,
             region=args.place.region,
             name=physical,
-            description="Fetch, transform, validate, and only then push the KPIs out.",
+            description="Catch up, fetch, transform, validate, and only then push the KPIs out.",
             service_account=args.workload.email,
             source_contents=SOURCE.read_text(),
             user_env_vars=dict(args.environment),

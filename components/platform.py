@@ -187,6 +187,8 @@ class Platform(pulumi.ComponentResource):
             f"{name}-daily",
             DailyPipelineArgs(
                 place=place,
+                network=network,
+                capture=self.capture,
                 code=code,
                 secrets=secrets,
                 warehouse=warehouse,

@@ -16,6 +16,7 @@ _ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 PROJECT_ROLES = {
     "roles/bigquery.jobUser": "jobs belong to a project",
     "roles/cloudsql.instanceUser": "Cloud SQL takes no grant on one instance",
+    "roles/datastream.viewer": "Datastream takes no grant on one stream",
     "roles/logging.logWriter": "log entries belong to a project",
     "roles/run.viewer": "the operation of a job that runs belongs to the project",
     "roles/storage.objectViewer": "Google makes the bucket of function sources itself: by the name's beginning only",

@@ -3,6 +3,9 @@
 The run's id and day come as ``RUN_ID`` and ``RUN_DATE``. The checks are declared in ``checks/*.yml``; their results
 go to ``ops.validation_results``. The exit code is 1 when a check of severity error did not pass. With several tasks,
 each takes its share of the tables.
+
+What is captured is compared with its source: libpq's PGHOST, PGPORT, PGDATABASE and PGUSER lead there, by a login that
+may read and no more; comparison.py says which other variables it takes.
 """
 
 import logging
@@ -11,6 +14,7 @@ import sys
 from pathlib import Path
 
 from google.cloud import bigquery
+from source import Source
 from validation import Validation
 
 from omnipipe.contracts.checks import BadChecks, load
@@ -46,12 +50,13 @@ def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationRes
     except BadChecks as error:
         raise ChecksFailed(str(error)) from None
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
-    validation = Validation(client, run.run_id, run.run_date)
     rows, results = 0, []
-    for table in tables[index::count]:
-        read, found = validation.run(table)
-        rows += read
-        results += found
+    with Source() as source:
+        validation = Validation(client, source, run.run_id, run.run_date)
+        for table in tables[index::count]:
+            read, found = validation.run(table)
+            rows += read
+            results += found
     warehouse.insert(client, VALIDATION_RESULTS, results)
     for result in results:
         if result.status != "passed":

@@ -1,37 +1,54 @@
-"""Carry out the checks of a table in one query, and judge what it found."""
+"""Carry out the checks of a table: those of BigQuery alone in one query, those of the source each by itself."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
+import comparison
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from kinds import KINDS, Measure, Verdict, literal
+from source import Source, SourceUnreadable
 
 from omnipipe.contracts.checks import Check, CheckedTable
 from omnipipe.contracts.tables import ValidationResult
 
 _log = logging.getLogger(__name__)
 
+# Raw beside the table of the source that it is captured from.
+CAPTURED = "captured"
+
 
 class Validation:
     """The checks of one run."""
 
-    def __init__(self, client: bigquery.Client, run_id: str, run_date: date) -> None:
-        self._client, self._run_id, self._run_date = client, run_id, run_date
+    def __init__(self, client: bigquery.Client, source: Source, run_id: str, run_date: date) -> None:
+        self._client, self._source, self._run_id, self._run_date = client, source, run_id, run_date
 
     def run(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
-        """Check a table: how many rows were read, and a result for each check.
+        """Check a table: how many rows were read, and a result for each check."""
+        compared = [check for check in table.checks if check.kind == CAPTURED]
+        measured = tuple(check for check in table.checks if check.kind != CAPTURED)
+        rows, results = self._measured(dataclasses.replace(table, checks=measured)) if measured else (0, [])
+        for check in compared:
+            found, result = self._compared(table, check)
+            rows += found
+            results.append(result)
+        return rows, results
 
-        When the query as a whole fails, each check is tried alone, so that one bad check hides no other.
-        """
+    def _measured(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
+        """When the query as a whole fails, each check is tried alone, so that one bad check hides no other."""
         try:
             return self._scan(table)
         except GoogleAPICallError as error:
             if len(table.checks) == 1:
-                return 0, [self._broken(table, table.checks[0], error)]
+                check = table.checks[0]
+                measure = KINDS[check.kind].measure(table, check, "j0")
+                said = f"{error.message}; the query: {self._dated(query(table, [measure]))}"
+                return 0, [self._broken(table, check, said)]
             _log.warning("the checks of %s cannot run together, trying each alone: %s", table.name, error.message)
-            outcomes = [self.run(table.only(check)) for check in table.checks]
+            outcomes = [self._measured(table.only(check)) for check in table.checks]
             return max(rows for rows, _ in outcomes), [result for _, results in outcomes for result in results]
 
     def _scan(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
@@ -44,35 +61,41 @@ class Validation:
             results.append(self._result(table, check, measure, value, verdict))
         return row["total"], results
 
+    def _compared(self, table: CheckedTable, check: Check) -> tuple[int, ValidationResult]:
+        try:
+            found = comparison.compare(self._client, self._source, check.options["source"], table.name)
+        except SourceUnreadable as error:
+            return 0, self._broken(table, check, f"{check.options['source']}: {error}")
+        except GoogleAPICallError as error:
+            return 0, self._broken(table, check, error.message or str(error))
+        status = "failed" if found.wrong else "passed"
+        return found.rows, self._made(
+            table, check, status, found.wrong, "the same rows as the source", found.words
+        )
+
     def _result(
         self, table: CheckedTable, check: Check, measure: Measure, value: float | None, verdict: Verdict
     ) -> ValidationResult:
         shown = "" if verdict.passed else f"; see: {self._dated(measure.rows)}"
-        return ValidationResult(
-            run_id=self._run_id,
-            check_id=check.id,
-            table_id=table.name,
-            dimension=check.dimension,
-            severity=check.severity,
-            status="passed" if verdict.passed else "failed",
-            observed=value,
-            threshold=verdict.expected,
-            message=f"{verdict.found}{shown}",
-            checked_at=datetime.now(UTC),
-        )
+        status = "passed" if verdict.passed else "failed"
+        return self._made(table, check, status, value, verdict.expected, f"{verdict.found}{shown}")
 
-    def _broken(self, table: CheckedTable, check: Check, error: GoogleAPICallError) -> ValidationResult:
-        measure = KINDS[check.kind].measure(table, check, "j0")
+    def _broken(self, table: CheckedTable, check: Check, said: str) -> ValidationResult:
+        return self._made(table, check, "error", None, "a query that runs", f"the check could not run: {said}")
+
+    def _made(
+        self, table: CheckedTable, check: Check, status: str, observed: float | None, expected: str, message: str
+    ) -> ValidationResult:
         return ValidationResult(
             run_id=self._run_id,
             check_id=check.id,
             table_id=table.name,
             dimension=check.dimension,
             severity=check.severity,
-            status="error",
-            observed=None,
-            threshold="a query that runs",
-            message=f"the check could not run: {error.message}; the query: {self._dated(query(table, [measure]))}",
+            status=status,
+            observed=observed,
+            threshold=expected,
+            message=message,
             checked_at=datetime.now(UTC),
         )
 

@@ -1,12 +1,13 @@
 """Cloud Run job: bring the operational Postgres to the state that the platform needs.
 
-Applies schema.sql, makes the logins of the application and of the replication user, lets them do their work and no
-more, makes the publication and the slot that change data capture reads, and drops those of ours that nothing reads any
-more. It may be run at any time, and again after it was killed anywhere: logins, tables, grants and the publication are
-one transaction, and the slots come after it.
+Applies schema.sql and platform.sql, makes the logins of the application and of the replication user, lets them do their
+work and no more, makes the publication and the slot that change data capture reads, and drops those of ours that
+nothing reads any more. It may be run at any time, and again after it was killed anywhere: logins, tables, grants and
+the publication are one transaction, and the slots come after it.
 
 It connects to PGHOST, PGPORT, PGDATABASE (libpq's variables) as the IAM user PGUSER. The others are APP_USER,
-APP_PASSWORD, REPLICATION_USER, REPLICATION_PASSWORD, PUBLICATION and SLOT. The exit code is the result.
+APP_PASSWORD, REPLICATION_USER, REPLICATION_PASSWORD, PUBLICATION and SLOT, and two IAM users who are there already:
+HEARTBEAT_USER writes the heartbeat, READING_USER reads what is captured. The exit code is the result.
 """
 
 import logging
@@ -22,7 +23,8 @@ from slots import drop_orphan_publications, drop_orphan_slots, ensure_slot
 
 from omnipipe.runtime import log
 
-SCHEMA_FILE = Path(__file__).resolve().parent / "schema.sql"
+SCHEMA_FILES = [Path(__file__).resolve().parent / name for name in ("schema.sql", "platform.sql")]
+HEARTBEAT = "heartbeat"
 # Any number, the same for every migrate of a database: two at once would trip over each other.
 _LOCK_ID = 7205759403792794
 
@@ -53,6 +55,7 @@ def migrate() -> None:
     app_user, replication_user = environment("APP_USER"), environment("REPLICATION_USER")
     app_password, replication_password = environment("APP_PASSWORD"), environment("REPLICATION_PASSWORD")
     publication, slot = environment("PUBLICATION"), environment("SLOT")
+    heartbeat_user, reading_user = environment("HEARTBEAT_USER"), environment("READING_USER")
     with connect_as_iam_user() as admin:
         _require_logical_decoding(admin)
         admin.execute("SELECT pg_advisory_lock(%s)", [_LOCK_ID])  # until this connection ends
@@ -63,9 +66,10 @@ def migrate() -> None:
             _ensure_login(admin, app_user, app_password)
             _ensure_login(admin, replication_user, replication_password, "REPLICATION")
             become_owner(admin)
-            admin.execute(SCHEMA_FILE.read_bytes())
+            for file in SCHEMA_FILES:
+                admin.execute(file.read_bytes())
             tables = _tables(admin)
-            _grant(admin, app_user, replication_user)
+            _grant(admin, app_user, replication_user, heartbeat_user, reading_user)
             _ensure_publication(admin, publication, tables)
         _log.info("schema, grants and the publication of %s are in place", ", ".join(tables))
         # Datastream reads the slot as the replication user, so that user makes it: a wrong grant shows here.
@@ -100,17 +104,25 @@ def _tables(owner: psycopg.Connection) -> list[str]:
     return [name for name, _ in found]
 
 
-def _grant(owner: psycopg.Connection, app_user: str, replication_user: str) -> None:
-    """Let the application read and write rows, and the replication user read them.
+def _grant(
+    owner: psycopg.Connection, app_user: str, replication_user: str, heartbeat_user: str, reading_user: str
+) -> None:
+    """Let the application read and write its rows, two users read all of them, and one write the heartbeat.
 
-    UPDATE on a sequence is for setval, after a load with given keys.
+    UPDATE on a sequence is for setval, after a load with given keys. An upsert reads the key.
     """
+    heartbeat: LiteralString = f"public.{HEARTBEAT}"
     statements: list[tuple[LiteralString, str]] = [
-        ("GRANT USAGE ON SCHEMA public TO {}", app_user),
-        ("GRANT USAGE ON SCHEMA public TO {}", replication_user),
+        *(
+            ("GRANT USAGE ON SCHEMA public TO {}", user)
+            for user in (app_user, replication_user, heartbeat_user, reading_user)
+        ),
         ("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}", app_user),
+        (f"REVOKE ALL ON {heartbeat} FROM {{}}", app_user),
         ("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {}", app_user),
         ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}", replication_user),
+        (f"GRANT SELECT, INSERT, UPDATE ON {heartbeat} TO {{}}", heartbeat_user),
+        ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}", reading_user),
     ]
     for statement, user in statements:
         owner.execute(sql.SQL(statement).format(sql.Identifier(user)))

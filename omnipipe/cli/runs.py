@@ -14,7 +14,7 @@ from omnipipe.cli.records import table
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
-STEPS = ("init", "weather", "dbt", "validate", "reverse_sync", "finish")
+STEPS = ("init", "capture", "weather", "dbt", "validate", "reverse_sync", "finish")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -33,7 +33,7 @@ def run(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the day: weather, dbt, validation, and only then the KPIs go out.
+    """Run the day: capture, weather, dbt, validation, and only then the KPIs go out.
 
     With --full-refresh, tables are made anew from all that there is: MODEL's and those that are made from it, or all.
     What only a table knows stays: salts, and KPI rows that once were published.
@@ -133,8 +133,7 @@ def daily_run(
     from omnipipe.laptop import access
 
     began = time.monotonic()
-    with progress("Waiting until every change is in BigQuery", quiet=quiet) as line:
-        access.wait_for_streams(cloud)
+    with progress("init", quiet=quiet) as line:
 
         def on_step(step: str, said: str) -> None:
             if step in STEPS:

@@ -149,6 +149,7 @@ _COLUMNS = Form(
     "write a list of columns' names",
 )
 _REFERENCE = Form(lambda value: _matches(_COLUMN_OF_TABLE, value), "write dataset.table.column")
+_SOURCE_TABLE = Form(lambda value: _matches(_TABLE, value), "write schema.table of Postgres")
 _LITERAL = Form(_is_literal, "write a number, a date or a text")
 _LITERALS = Form(
     lambda value: isinstance(value, list) and bool(value) and all(_is_literal(entry) for entry in value),
@@ -160,7 +161,7 @@ _TEXT = Form(_is_text, "write it as text, in quotes if it looks like anything el
 _THRESHOLD = Form(_is_threshold, "write a whole number, or a share such as 0.5%")
 
 _TOLERANT = {"threshold": _THRESHOLD}
-# What jobs/dvt/kinds.py measures, by kind.
+# What jobs/dvt measures, by kind: kinds.py, and comparison.py what is captured.
 OPTIONS = {
     "not_null": Options({"column": _COLUMN}, _TOLERANT),
     "accepted_values": Options({"column": _COLUMN, "values": _LITERALS}, _TOLERANT),
@@ -171,6 +172,7 @@ OPTIONS = {
     "relationship": Options({"column": _COLUMN, "references": _REFERENCE}, _TOLERANT),
     "row_count": Options({"min": _COUNT}, {"max": _COUNT}),
     "freshness": Options({"column": _COLUMN, "max_age_hours": _NUMBER}),
+    "captured": Options({"source": _SOURCE_TABLE}),
     "source_match": Options({"source": _TEXT}, {"value": _TEXT} | _TOLERANT),
 }
 

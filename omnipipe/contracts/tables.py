@@ -64,6 +64,16 @@ class Trip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """The row of ``public.heartbeat`` that the run writes which is going on, as Datastream writes it."""
+
+    writer: str | None = column("Primary key: who writes it.")
+    run_id: str | None = column("The run that wrote it.")
+    beat_at: datetime | None = column("When, by the source's clock.")
+    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeatherHour:
     """One hour of weather in one city that had passed, as one fetch saw it."""
 
@@ -126,7 +136,7 @@ class StepRun:
     """One attempt at one step of a run, written by the step itself when it ends."""
 
     run_id: str = column("The run that it belongs to.")
-    step: str = column("weather, dbt, validate or reverse_sync.")
+    step: str = column("capture, weather, dbt, validate or reverse_sync.")
     status: str = column("succeeded or failed.")
     rows: int | None = column("Rows that the step wrote, checked or sent.")
     started_at: datetime = column("When the attempt began.")
@@ -199,11 +209,14 @@ class DeadLetter:
     recorded_at: datetime = column("When it was recorded.")
 
 
-# Datastream makes these two itself; the declaration is for dbt's sources, PII and the tests.
+# Datastream makes these itself; the declaration is for dbt's sources, PII and the tests.
 PUBLIC_CUSTOMERS = Table(
     "raw", "public_customers", Customer, "public.customers, every change", cluster_by=("customer_id",)
 )
 PUBLIC_TRIPS = Table("raw", "public_trips", Trip, "public.trips, every change", cluster_by=("trip_id",))
+PUBLIC_HEARTBEAT = Table(
+    "raw", "public_heartbeat", Heartbeat, "public.heartbeat, every change", cluster_by=("writer",)
+)
 
 WEATHER = Table(
     "raw", "weather", WeatherHour, "A row a city, hour and fetch.", partition_by="hour", cluster_by=("city",)
@@ -236,7 +249,7 @@ DEAD_LETTERS = Table(
     "ops", "dead_letters", DeadLetter, "What was given up.", partition_by="recorded_at", cluster_by=("origin",)
 )
 
-DATASTREAM_TABLES = (PUBLIC_CUSTOMERS, PUBLIC_TRIPS)
+DATASTREAM_TABLES = (PUBLIC_CUSTOMERS, PUBLIC_TRIPS, PUBLIC_HEARTBEAT)
 # The tables that the Pulumi program declares: Datastream makes its own, dbt makes its models.
 DECLARED_TABLES = (
     WEATHER,

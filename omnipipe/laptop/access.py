@@ -16,11 +16,10 @@ from psycopg.conninfo import make_conninfo
 
 from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.datastream.status import StillBehind, wait_caught_up
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
 from omnipipe.laptop.iam.tokens import OWNER
-from omnipipe.laptop.services import datastream, secretmanager
+from omnipipe.laptop.services import secretmanager
 from omnipipe.laptop.services.run import JOB
 from omnipipe.laptop.services.workflows import WORKFLOW
 
@@ -136,24 +135,6 @@ def log_position(cloud: Cloud) -> str:
             return connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()[0][0]
     except psycopg.OperationalError as error:
         raise LaptopError("the database does not answer: `omnipipe up` brings it back") from error
-
-
-def wait_for_streams(cloud: Cloud, timeout_s: float = 300) -> None:
-    """Wait until every change that is committed now is in BigQuery.
-
-    Raises LaptopError when a stream fails, does not get there in time, or waits for a process that is gone.
-    """
-    position = log_position(cloud)
-    deadline = time.monotonic() + timeout_s
-    for stream in cloud.registry.of_type(datastream.STREAM):
-        while True:
-            try:
-                wait_caught_up(datastream.state_dir(cloud, stream), position, timeout_s=1)
-                break
-            except StillBehind:
-                require_whole(cloud)
-                if time.monotonic() > deadline:
-                    raise
 
 
 class Interrupted(KeyboardInterrupt):

@@ -141,6 +141,7 @@ class Cloud:
             **clean_environment([packages / "bin"]),
             "HOME": str(self.home.path("scratch")),
             "BIGQUERY_EMULATOR_HOST": self.bigquery_url,
+            "DATASTREAM_EMULATOR_HOST": self.google,
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
         }

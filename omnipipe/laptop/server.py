@@ -1,4 +1,4 @@
-"""The process that answers for Google's services but BigQuery: metadata, Cloud Run, Workflows, Secret Manager, Storage.
+"""The process that answers for Google's services but BigQuery: metadata, Cloud Run, Workflows and others.
 
 Run as ``python -m omnipipe.laptop.server HOME STACK``.
 """
@@ -15,7 +15,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from omnipipe.laptop import executions, jobs, jobs_v1, metadata, objects, scheduler, secret_versions
+from omnipipe.laptop import executions, jobs, jobs_v1, metadata, objects, scheduler, secret_versions, streams
 from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.iam import control, functions
@@ -38,6 +38,7 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     app.register_blueprint(jobs_v1.blueprint(running, cloud))
     app.register_blueprint(objects.blueprint(cloud, gate))
     app.register_blueprint(secret_versions.blueprint(cloud))
+    app.register_blueprint(streams.blueprint(cloud))
     app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))
 
     @app.url_value_preprocessor

@@ -4,8 +4,6 @@ import logging
 import os
 from collections.abc import Callable
 
-from google.cloud import bigquery
-
 from omnipipe.runtime import audit, log, warehouse
 from omnipipe.runtime.run import Run
 
@@ -14,7 +12,7 @@ class StepFailed(Exception):
     """The step did not succeed, for a reason that the text names; anything else that is raised is a defect."""
 
 
-def run_step(step: str, work: Callable[[bigquery.Client, Run, audit.Step], None]) -> int:
+def run_step(step: str, work: Callable[[warehouse.Client, Run, audit.Step], None]) -> int:
     """Do ``work`` as the step ``step`` of the run that RUN_ID and RUN_DATE name, and return the job's exit code.
 
     ``work`` sets the rows and the message of the step that it is given. Its failure is recorded and logged, with its

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from components import packaging
+from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.daily_workflow import SOURCE
+from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
@@ -22,18 +24,32 @@ from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
 FUNCTIONS = {"weather": "weather", "reverse-sync": "reverse_sync"}  # and their folders
-JOBS = {"dbt": "dbt", "validate": "dvt"}
+JOBS = {"capture": "catch_up", "dbt": "dbt", "validate": "dvt"}
 
 
 @cache
 def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
     def program() -> None:
         tables = WarehouseArgs(place=PLACE, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES)
+        network, code = Network("network", PLACE), CodeStore("code", CodeStoreArgs(place=PLACE))
+        secrets, warehouse = Secrets("secrets", SecretsArgs(place=PLACE)), Warehouse("warehouse", tables)
+        capture = CaptureArgs(
+            place=PLACE,
+            network=network,
+            secrets=secrets,
+            code=code,
+            warehouse=warehouse,
+            tier="db-f1-micro",
+            availability="ZONAL",
+            protect=True,
+        )
         args = DailyPipelineArgs(
             place=PLACE,
-            code=CodeStore("code", CodeStoreArgs(place=PLACE)),
-            secrets=Secrets("secrets", SecretsArgs(place=PLACE)),
-            warehouse=Warehouse("warehouse", tables),
+            network=network,
+            capture=Capture("capture", capture),
+            code=code,
+            secrets=secrets,
+            warehouse=warehouse,
             pii=PiiPolicy(
                 "pii",
                 PiiPolicyArgs(
@@ -62,7 +78,7 @@ def environment(step: str) -> dict[str, Any]:
     if step in FUNCTIONS:
         return pipeline().named(f"daily-{step}-function").inputs["serviceConfig"]["environmentVariables"]
     (container,) = pipeline().named(f"daily-{step}-job").inputs["template"]["template"]["containers"]
-    return {entry["name"]: entry["value"] for entry in container["envs"]}
+    return {entry["name"]: entry["value"] for entry in container["envs"] if "value" in entry}
 
 
 def source_of_step(name: str) -> dict[str, Any]:
@@ -76,6 +92,7 @@ def test_the_workflow_gets_every_address_that_its_source_asks_for() -> None:
 
     assert given == {
         "BIGQUERY_LOCATION": "EU",
+        "CAPTURE_JOB": "id/daily-capture-job",
         "WEATHER_FUNCTION_URL": "https://weather.example.run.app",
         "DBT_JOB": "id/daily-dbt-job",
         "VALIDATE_JOB": "id/daily-validate-job",
@@ -113,7 +130,23 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
         "GOOGLE_CLOUD_PROJECT": "shop-prod",
         "PII_POLICY_TAG_HIGH": "id/pii-high",
     }
-    assert environment("validate") == {"BIGQUERY_LOCATION": "EU", "GOOGLE_CLOUD_PROJECT": "shop-prod"}
+    database = {
+        "BIGQUERY_LOCATION": "EU",
+        "GOOGLE_CLOUD_PROJECT": "shop-prod",
+        "PGHOST": environment("migrate")["PGHOST"],
+        "PGPORT": "5432",
+        "PGDATABASE": "mobility",
+        "SLOT": "omnipipe",
+        "CAPTURED_WITHIN_S": "900",
+    }
+    assert environment("capture") == database | {
+        "PGUSER": "capture-job@shop-prod.iam",
+        "STREAM": "id/cdc-stream",
+    }
+    assert environment("validate") == database | {
+        "PGUSER": "validate-job@shop-prod.iam",
+        "WRITTEN_WITHIN_S": "120",
+    }
 
     asked = {
         name
@@ -122,6 +155,20 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
         for name in re.findall(r"env_var\('(\w+)'\)", file.read_text())
     }
     assert asked <= set(environment("dbt"))
+
+
+def test_what_fails_in_the_same_way_again_is_not_tried_again() -> None:
+    jobs = {
+        name: pipeline().named(f"daily-{name}-job").inputs["template"]["template"]["maxRetries"] for name in JOBS
+    }
+    assert jobs == {"capture": 0, "dbt": 0, "validate": 0}
+
+
+def test_the_jobs_that_ask_the_database_are_in_its_network() -> None:
+    inside = {
+        name: "vpcAccess" in pipeline().named(f"daily-{name}-job").inputs["template"]["template"] for name in JOBS
+    }
+    assert inside == {"capture": True, "dbt": False, "validate": True}
 
 
 @pytest.mark.parametrize("private", [False, True])
@@ -154,9 +201,13 @@ def test_the_signing_key_is_read_by_reverse_sync_alone() -> None:
     assert service["secretEnvironmentVariables"] == [
         {"key": "WEBHOOK_SECRET", "projectId": "shop-prod", "secret": "webhook-secret", "version": "1"}
     ]
-    (access,) = program.of("secretmanager.SecretIamMember")
+    (access,) = (
+        each for each in program.of("secretmanager.SecretIamMember") if each.inputs["secretId"] == "webhook-secret"
+    )
     assert access.inputs["member"] == "serviceAccount:reverse-sync-function@shop-prod.iam.gserviceaccount.com"
-    assert "generated" not in str([r.inputs for r in program.resources if r.kind != "secretmanager.SecretVersion"])
+    # The stream's connection is given the password of its user.
+    told = ("secretmanager.SecretVersion", "datastream.ConnectionProfile")
+    assert "generated" not in str([r.inputs for r in program.resources if r.kind not in told])
 
 
 def test_the_workflow_alone_calls_the_steps_and_names_the_day_to_the_jobs() -> None:
@@ -180,7 +231,7 @@ def grants(step: str) -> dict[str, set[str]]:
     return found
 
 
-STEPS = ("weather-function", "dbt-job", "validate-job", "reverse-sync-function")
+STEPS = ("capture-job", "weather-function", "dbt-job", "validate-job", "reverse-sync-function")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -240,6 +291,7 @@ def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown()
     told = preview.named("daily-run-workflow").inputs["userEnvVars"]
     assert {name for name, value in told.items() if value == UNKNOWN} == told.keys() - {"BIGQUERY_LOCATION"}
     assert preview.named("daily-run-workflow").property_dependencies["userEnvVars"] == {
+        "daily-capture-job",
         "daily-weather-function",
         "daily-dbt-job",
         "daily-validate-job",

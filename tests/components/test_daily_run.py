@@ -92,6 +92,8 @@ class Steps:
         def run(job: str) -> Response:
             self.calls.append(job)
             assert request.get_json()["overrides"]["containerOverrides"]
+            if job == self.failing:
+                return jsonify(name=f"{PLACE}/operations/1", done=True, error={"code": 10, "message": "it failed"})
             return jsonify(name=f"{PLACE}/operations/1", done=True, response={"name": "e-2"})
 
         return app
@@ -118,6 +120,7 @@ class Day:
             execution_id=run_id,
             env={
                 "BIGQUERY_LOCATION": "EU",
+                "CAPTURE_JOB": f"{PLACE}/jobs/capture",
                 "WEATHER_FUNCTION_URL": f"{function}/weather",
                 "DBT_JOB": f"{PLACE}/jobs/dbt",
                 "VALIDATE_JOB": f"{PLACE}/jobs/validate",
@@ -165,7 +168,7 @@ def day(client: bigquery.Client, bigquery_address: str) -> Iterator[Day]:
         yield Day(client, address, steps)
 
 
-ALL = ["weather", "dbt", "validate", "reverse_sync"]
+ALL = ["capture", "weather", "dbt", "validate", "reverse_sync"]
 
 
 def test_a_run_takes_the_lease_and_gives_it_back(day: Day) -> None:
@@ -183,6 +186,16 @@ def test_a_run_takes_the_lease_and_gives_it_back(day: Day) -> None:
     assert day.holders() == [None]
     assert day.run("two")["run_id"] == "two"
     assert day.runs() == {"one": ("succeeded", None), "two": ("succeeded", None)}
+
+
+def test_nothing_begins_before_raw_is_up_to_date(day: Day) -> None:
+    day.steps.failing = "capture"
+
+    failure = day.run("one")
+
+    assert failure["step"] == "capture"
+    assert day.steps.calls == ["capture"]
+    assert day.runs()["one"][0] == "failed"
 
 
 def test_a_second_run_is_refused_with_the_name_of_the_first_and_does_nothing(day: Day) -> None:

@@ -40,4 +40,4 @@ def test_two_checkouts_ask_for_the_same_to_the_byte(tmp_path: Path) -> None:
     assert {key: value for key, value in first.items() if value != second[key]} == {}
     assert first.keys() == second.keys()
     assert str(tmp_path) not in json.dumps([first, second])
-    assert sum("docker-build" in key for key in first) == 4
+    assert sum("docker-build" in key for key in first) == 5

@@ -67,7 +67,7 @@ def test_what_google_calls_them_does_not_depend_on_the_platforms_name() -> None:
         datasets = [made.inputs for made in program.of("bigquery.Dataset") if made.inputs["project"] == project]
         assert sorted(inputs["datasetId"] for inputs in datasets) == sorted(DATASETS)
         jobs = [made.inputs["name"] for made in program.of("cloudrunv2.Job") if made.inputs["project"] == project]
-        assert sorted(jobs) == ["dbt", "migrate", "probe", "validate"]
+        assert sorted(jobs) == ["capture", "dbt", "migrate", "probe", "validate"]
 
 
 def test_the_longest_name_of_a_platform_leaves_room_for_all_that_begins_with_it() -> None:

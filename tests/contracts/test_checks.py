@@ -143,7 +143,7 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 
 GOOD = {
     **{"column": "c", "columns": ["c"], "values": [1], "min": 1, "max": 2, "regex": "a", "holds": "a"},
-    **{"references": "a.b.c", "max_age_hours": 1, "source": "SELECT 1", "value": "1", "threshold": 1},
+    **{"references": "a.b.c", "max_age_hours": 1, "source": "public.trips", "value": "1", "threshold": 1},
 }
 
 

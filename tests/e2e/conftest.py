@@ -19,7 +19,9 @@ import requests
 
 from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.datastream.status import wait_caught_up
 from omnipipe.laptop.home import PROJECT_ROOT, Home
+from omnipipe.laptop.services.datastream import STREAM, state_dir
 from tests.ports import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
@@ -77,7 +79,10 @@ class Laptop:
 
     def wait_for_streams(self) -> None:
         """Wait until every change that is committed now is in BigQuery."""
-        access.wait_for_streams(self.cloud)
+        cloud = self.cloud
+        position = access.log_position(cloud)
+        for stream in cloud.registry.of_type(STREAM):
+            wait_caught_up(state_dir(cloud, stream), position, timeout_s=60)
 
     def address(self, service: str) -> str:
         """Address of a service, by the name of its process."""

@@ -22,7 +22,7 @@ from tests.e2e.conftest import COMMAND, Laptop
 pytestmark = pytest.mark.e2e
 
 TRIPS = 3000
-STEPS = ["weather", "dbt", "validate", "reverse_sync"]
+STEPS = ["capture", "weather", "dbt", "validate", "reverse_sync"]
 # Salts are drawn at random and kept: other clouds have others, two runs of one have the same.
 TABLES = {
     "staging.stg_customers": "customer_id",

@@ -40,6 +40,7 @@ NOT_NEEDED = {
 STEPS_OF_THE_WORKFLOW = {
     "run.invoker on function weather": "weather",
     "run.invoker on function reverse-sync": "reverse_sync",
+    "run.jobsExecutorWithOverrides on job capture": "capture",
     "run.jobsExecutorWithOverrides on job dbt": "dbt",
     "run.jobsExecutorWithOverrides on job validate": "validate",
 }
@@ -124,6 +125,7 @@ class Day:
 
 
 STEPS: dict[str, Callable[[Day], str | None]] = {
+    "capture-job": lambda day: day.job("capture"),
     "weather-function": lambda day: day.function("weather"),
     "dbt-job": lambda day: day.job("dbt"),
     "validate-job": lambda day: day.job("validate"),

@@ -173,9 +173,7 @@ class Worker:
         return bool(self._batch_rows) and age_s >= (_QUIET_S if quiet else _BUSY_S)
 
     def _flush(self, stream: ChangeStream) -> None:
-        for table in self._tables.values():
-            table.flush()
-        self._batch_rows = self._batch_bytes = 0
+        self._write()
         # Of a transaction that is half read, nothing is confirmed: it comes again as a whole.
         if self._received_lsn > self._confirmed_lsn:
             self._confirmed_lsn = self._received_lsn
@@ -183,6 +181,17 @@ class Worker:
             self._status.confirmed_lsn = format_lsn(self._confirmed_lsn)
         self._status.error = None
         self._report("RUNNING")
+
+    def _write(self) -> None:
+        """Write the batch, the table with the oldest change first.
+
+        So whoever sees the only change of a table in a batch, such as a heartbeat, sees what other tables had before
+        it. Google's Datastream does not promise as much.
+        """
+        waiting = [table for table in self._tables.values() if table.pending]
+        for table in sorted(waiting, key=lambda table: table.pending[0].position):
+            table.flush()
+        self._batch_rows = self._batch_bytes = 0
 
     def _take(self, data: bytes) -> None:
         message = pgoutput.decode(data)
@@ -208,9 +217,7 @@ class Worker:
         name = TableName(message.schema, message.table)
         if not self._config.wants(name):
             return None
-        for table in self._tables.values():
-            table.flush()
-        self._batch_rows = self._batch_bytes = 0
+        self._write()
         is_new = name not in self._tables  # added to the publication since the start
         table = self._table(name)
         kept = [

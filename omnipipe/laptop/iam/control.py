@@ -1,4 +1,4 @@
-"""Before Cloud Run's jobs, Workflows and Secret Manager: each route of the control services needs a permission."""
+"""Before the control services, Cloud Run's jobs to Datastream: each of their routes needs a permission."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _SECRET = _PROJECT + "/secrets/{secret}"
 # https://cloud.google.com/run/docs/reference/iam/permissions
 # https://cloud.google.com/workflows/docs/access-control
 # https://cloud.google.com/secret-manager/docs/access-control
+# https://cloud.google.com/datastream/docs/access-control
 REQUESTS: dict[str, Need] = {
     "run.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
     "run.job": Need("run.jobs.get", _JOB),
@@ -41,6 +42,7 @@ REQUESTS: dict[str, Need] = {
     "run_v1.execution": Need("run.executions.get", _PROJECT),
     "executions.cancel": Need("workflows.executions.cancel", _PROJECT),
     "executions.callback": Need("workflows.callbacks.send", _PROJECT),
+    "datastream.objects": Need("datastream.objects.list", _PROJECT),
     "secrets.access": Need("secretmanager.versions.access", _SECRET + "/versions/{version}"),
     "secrets.add_version": Need("secretmanager.versions.add", _SECRET),
 }

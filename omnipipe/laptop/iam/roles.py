@@ -65,6 +65,7 @@ _READ_TAGGED = frozenset({"datacatalog.categories.fineGrainedGet"})
 _READ_MASKED = frozenset({"bigquery.dataPolicies.maskedGet"})
 # Roles for deploying, watching, encrypting and being somebody else: on the laptop the person at the keyboard deploys.
 _NO_REQUEST_HERE = frozenset[str]()
+_LOOK_AT_STREAMS = frozenset({"datastream.objects.list"})
 _READ_TAXONOMIES = frozenset({"datacatalog.taxonomies.get"})
 
 ROLES: dict[str, frozenset[str]] = {
@@ -107,7 +108,7 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/datacatalog.categoryAdmin": _READ_TAXONOMIES,
     "roles/datacatalog.categoryFineGrainedReader": _READ_TAGGED,
     "roles/datacatalog.viewer": _READ_TAXONOMIES,
-    "roles/datastream.admin": _NO_REQUEST_HERE,
+    "roles/datastream.admin": _LOOK_AT_STREAMS,
     "roles/datastream.serviceAgent": frozenset(
         {
             "bigquery.datasets.create",
@@ -128,6 +129,7 @@ ROLES: dict[str, frozenset[str]] = {
         }
     )
     | _WRITE_OBJECTS,
+    "roles/datastream.viewer": _LOOK_AT_STREAMS,
     "roles/iam.roleViewer": _NO_REQUEST_HERE,
     "roles/iam.securityAdmin": _NO_REQUEST_HERE,
     "roles/iam.serviceAccountAdmin": _NO_REQUEST_HERE,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROFILE = "gcp:datastream/connectionProfile:ConnectionProfile"
 STREAM = "gcp:datastream/stream:Stream"
+CONFIG_FILE = "config.json"  # what a stream's worker is told, in the folder of its state
 _FIRST_WORDS_S = 5
 
 
@@ -78,7 +79,7 @@ class Stream(Kind):
             "token_key": str(cloud.identity.token_key),
             "state_dir": str(state_dir(cloud, resource)),
         }
-        file = state_dir(cloud, resource) / "config.json"
+        file = state_dir(cloud, resource) / CONFIG_FILE
         write_json(file, config, mode=0o600)
         spec = Spec(
             process,

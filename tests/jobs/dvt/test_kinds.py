@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from kinds import KINDS, literal  # pyright: ignore[reportMissingImports] - conftest.py says where
+from validation import CAPTURED  # pyright: ignore[reportMissingImports] - conftest.py says where
 
 from omnipipe.contracts.checks import OPTIONS, BadChecks, Check, CheckedTable, load
 from tests.contracts.oddities import ODDITIES
@@ -134,7 +135,7 @@ def test_a_kind_without_what_it_needs_is_refused(tmp_path, declared: str) -> Non
 
 
 def test_the_kinds_that_can_be_declared_are_those_that_can_be_measured() -> None:
-    assert KINDS.keys() == OPTIONS.keys()
+    assert {*KINDS, CAPTURED} == OPTIONS.keys()
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -27,6 +27,7 @@ PASSWORDS = {APP: "app's", REPLICATION: "replication's"}
 PUBLICATION = "omnipipe"
 OWNER = "omnipipe_owner"
 MIGRATOR = "migrate-job@omnipipe-test.iam"
+HEART, READER = "capture-job@omnipipe-test.iam", "validate-job@omnipipe-test.iam"
 
 
 def image(folder: Path) -> Image:
@@ -82,6 +83,8 @@ class Database:
         name = f"mobility_{uuid4().hex[:8]}"
         server.ensure_database(name)
         server.ensure_iam_user(MIGRATOR, ["cloudsqlsuperuser"])
+        for user in (HEART, READER):
+            server.ensure_iam_user(user, [])
         return cls(server, name, f"omnipipe_{name}", Identities(server, folder))
 
     def dsn(self, user: str) -> str:
@@ -116,6 +119,8 @@ class Database:
             "REPLICATION_PASSWORD": PASSWORDS[REPLICATION],
             "PUBLICATION": PUBLICATION,
             "SLOT": self.slot,
+            "HEARTBEAT_USER": HEART,
+            "READING_USER": READER,
         } | changes
 
     def start_migrate(self, image: Image, **changes: str) -> subprocess.Popen[str]:

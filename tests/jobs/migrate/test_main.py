@@ -9,15 +9,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from omnipipe.laptop.images import Image
 from omnipipe.laptop.postgres import Postgres
 from tests.jobs.migrate.database import (
     APP,
+    HEART,
     MIGRATOR,
     OWNER,
     PASSWORDS,
     PUBLICATION,
+    READER,
     REPLICATION,
     Database,
     Identities,
@@ -39,7 +42,7 @@ def state(database: Database) -> dict[str, list[tuple]]:
         "grants": database.rows(
             "SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants"
             " WHERE table_schema = 'public' AND grantee = ANY(%s) ORDER BY 1, 2, 3",
-            parameters=([APP, REPLICATION],),
+            parameters=([APP, REPLICATION, HEART, READER],),
         ),
         "role": database.rows(
             "SELECT rolcanlogin, rolreplication, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = %s",
@@ -52,12 +55,14 @@ def test_an_empty_database_is_brought_to_its_state_and_stays_so(database: Databa
     code, output = database.migrate(image)
     assert code == 0, output
     reached = state(database)
-    assert reached["published"] == [(PUBLICATION, "public", "customers"), (PUBLICATION, "public", "trips")]
+    assert reached["published"] == [(PUBLICATION, "public", table) for table in CAPTURED]
     assert reached["slots"] == [(database.slot, "pgoutput")]
     assert reached["role"] == [(True, True, False, False)]
     assert reached["grants"] == [
-        *((REPLICATION, table, "SELECT") for table in ("customers", "trips")),
+        *((HEART, "heartbeat", right) for right in ("INSERT", "SELECT", "UPDATE")),
+        *((REPLICATION, table, "SELECT") for table in CAPTURED),
         *((APP, table, right) for table in ("customers", "trips") for right in RIGHTS),
+        *((READER, table, "SELECT") for table in CAPTURED),
     ]
     assert ("trips", "fare", "numeric") in reached["tables"]
     code, output = database.migrate(image)
@@ -65,6 +70,7 @@ def test_an_empty_database_is_brought_to_its_state_and_stays_so(database: Databa
     assert state(database) == reached
 
 
+CAPTURED = ("customers", "heartbeat", "trips")
 RIGHTS = ("DELETE", "INSERT", "SELECT", "UPDATE")
 
 
@@ -93,6 +99,31 @@ def test_the_users_can_do_their_work_and_no_more(database: Database, image: Imag
         database.rows("DELETE FROM customers", REPLICATION)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         database.rows("TRUNCATE customers CASCADE", APP)
+
+
+def test_two_steps_of_the_day_log_in_one_writes_the_heartbeat_and_one_reads(
+    database: Database, image: Image
+) -> None:
+    database.migrate(image)
+
+    def as_user(user: str, statement: str) -> None:
+        with psycopg.connect(database.dsn("cloudsqladmin"), autocommit=True) as connection:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(user)))
+            connection.execute(statement.encode())
+
+    beat = "INSERT INTO heartbeat VALUES ('a', 'r', now()) ON CONFLICT (writer) DO UPDATE SET run_id = excluded.run_id"
+    as_user(HEART, beat)
+    as_user(HEART, beat)
+    as_user(READER, "SELECT * FROM heartbeat, customers, trips")
+    for user, statement in (
+        (HEART, "SELECT * FROM customers"),
+        (HEART, "DELETE FROM heartbeat"),
+        (READER, beat),
+        (READER, "UPDATE trips SET fare = 0"),
+        (APP, beat),
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_user(user, statement)
 
 
 def test_updated_at_is_kept_by_the_database_also_for_moved_trips(database: Database, image: Image) -> None:
@@ -127,7 +158,7 @@ def test_a_schema_that_grows_is_taken_along(database: Database, image: Image, tm
     finally:
         schema.write_text(original)
     reached = state(database)
-    assert [row[2] for row in reached["published"]] == ["customers", "trips", "vehicles"]
+    assert [row[2] for row in reached["published"]] == ["customers", "heartbeat", "trips", "vehicles"]
     assert ("trips", "surge", "numeric") in reached["tables"]
     assert database.rows("SELECT COUNT(*) FROM vehicles", REPLICATION) == [(0,)]
     assert database.rows("SELECT COUNT(*) FROM customers") == [(1,)]

@@ -101,6 +101,22 @@ def test_no_position_within_a_transaction_is_confirmed(
     assert pipeline.changes("public_t", "id") == [("INSERT", number) for number in range(1, 6)]
 
 
+@pytest.mark.parametrize(("earlier", "later"), [("a", "b"), ("b", "a")])
+def test_of_a_batch_the_table_with_the_oldest_change_is_written_first(
+    pipeline: Pipeline, earlier: str, later: str
+) -> None:
+    pipeline.publish("a, b", "CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)")
+    pipeline.stream.pop("backfillAll")
+    pipeline.stream["backfillNone"] = {}
+    pipeline.execute(f"INSERT INTO {earlier} VALUES (1)", f"INSERT INTO {later} VALUES (1)")
+
+    run_until_killed(pipeline, killed_after_load(1))
+
+    # Whoever sees the later one, as a run sees its heartbeat, has the earlier one.
+    counts = [pipeline.rows(f"SELECT COUNT(*) FROM {{public_{table}}}") for table in (earlier, later)]
+    assert counts == [[(1,)], [(0,)]]
+
+
 def test_a_transaction_that_ran_when_a_backfill_began_is_replicated_and_one_that_it_shows_is_not(
     pipeline: Pipeline,
 ) -> None:
