@@ -11,11 +11,10 @@ from declarations import (  # pyright: ignore[reportMissingImports] - conftest.p
     Threshold,
     load,
 )
-from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
+from validation import OPTIONS  # pyright: ignore[reportMissingImports] - conftest.py says where
 
 from tests.dbt.warehouse import ROOT
 
-OPTIONS = {name: kind.options for name, kind in KINDS.items()}
 VOLUME = "  - {id: rows, kind: row_count, min: 1, dimension: volume, severity: error}\n"
 
 
@@ -37,6 +36,10 @@ def test_the_projects_checks_can_be_loaded() -> None:
     ("content", "expected"),
     [
         ("table: a.b\nchecks: [", "a.yml: this is not YAML"),
+        (
+            "table: a.b\nchecks:\n  - {id: x, kind: captured, source: t, dimension: consistency, severity: error}",
+            "source is 't': write schema.table of Postgres",
+        ),
         ("[]", "a.yml: give `table: dataset.table` and a list under `checks:`"),
         (f"table: b\nchecks:\n{VOLUME}", "a.yml: table is 'b': write dataset.table"),
         (f"table: a.b\nfilters: x\nchecks:\n{VOLUME}", "a.yml: unknown key 'filters': remove it"),
