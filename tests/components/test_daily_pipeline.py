@@ -77,7 +77,8 @@ def environment(step: str) -> dict[str, Any]:
     """The variables of a step that are no secrets."""
     if step in FUNCTIONS:
         return pipeline().named(f"daily-{step}-function").inputs["serviceConfig"]["environmentVariables"]
-    (container,) = pipeline().named(f"daily-{step}-job").inputs["template"]["template"]["containers"]
+    component = "capture" if step == "migrate" else "daily"
+    (container,) = pipeline().named(f"{component}-{step}-job").inputs["template"]["template"]["containers"]
     return {entry["name"]: entry["value"] for entry in container["envs"] if "value" in entry}
 
 
@@ -141,7 +142,7 @@ def test_each_step_is_told_what_its_code_asks_for() -> None:
     }
     assert environment("capture") == database | {
         "PGUSER": "capture-job@shop-prod.iam",
-        "STREAM": "id/cdc-stream",
+        "STREAM": "id/capture-cdc-stream",
     }
     assert environment("validate") == database | {
         "PGUSER": "validate-job@shop-prod.iam",

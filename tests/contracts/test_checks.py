@@ -37,6 +37,10 @@ def test_the_projects_checks_can_be_loaded() -> None:
             "a.yml: this cannot be read as YAML: ValueError: month must be in 1..12",
         ),
         ("", "a.yml: give `table: dataset.table` and a list under `checks:`"),
+        (
+            "table: a.b\nchecks:\n  - {id: x, kind: captured, source: t, dimension: consistency, severity: error}",
+            "source is 't': write schema.table of Postgres",
+        ),
         ("[]", "a.yml: give `table: dataset.table` and a list under `checks:`"),
         (f"table: b\nchecks:\n{VOLUME}", "a.yml: table is 'b': write dataset.table"),
         (f"table: a.b\nfilters: x\nchecks:\n{VOLUME}", "a.yml: unknown key 'filters': remove it"),

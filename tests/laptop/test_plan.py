@@ -32,7 +32,9 @@ def test_a_preview_comes_before_the_first_up_too_and_makes_nothing(
     monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "home"))
     changes = lifecycle.preview("dev")
     assert {change.what for change in changes} == {"create"}
-    assert "workflows.Workflow daily-workflow" in [f"{change.kind} {change.name}" for change in changes]
+    assert "workflows.Workflow omnipipe-daily-run-workflow" in [
+        f"{change.kind} {change.name}" for change in changes
+    ]
     assert not list(tmp_path.iterdir())
 
 

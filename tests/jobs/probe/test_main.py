@@ -20,6 +20,7 @@ from omnipipe.contracts.tables import (
     DEAD_LETTERS,
     KPIS,
     PIPELINE_RUNS,
+    PUBLIC_HEARTBEAT,
     REVERSE_SYNC_DELIVERIES,
     REVERSE_SYNC_STATE,
     VALIDATION_RESULTS,
@@ -179,11 +180,15 @@ def test_without_the_table_of_kpis_nothing_waits(measure: Any, client: bigquery.
     assert measure()["undelivered_rows", "webhook"] == 0
 
 
-def test_the_age_of_each_raw_table(measure: Any, client: bigquery.Client) -> None:
-    client.delete_table("raw.public_trips", not_found_ok=True)
-    client.query_and_wait("CREATE TABLE raw.public_trips (trip_id INT64)")
+def test_the_age_of_each_raw_table_but_the_heartbeat_s(measure: Any, client: bigquery.Client) -> None:
+    tables = ("raw.public_trips", PUBLIC_HEARTBEAT.id)
+    for table in tables:
+        client.delete_table(table, not_found_ok=True)
+        client.query_and_wait(f"CREATE TABLE {table} (id INT64)")
     lines = measure(datetime.now(UTC) + timedelta(hours=5))
-    client.delete_table("raw.public_trips")
+    for table in tables:
+        client.delete_table(table)
+    assert ("captured_age_hours", PUBLIC_HEARTBEAT.id) not in lines
     assert lines["captured_age_hours", "raw.public_trips"] == pytest.approx(5, abs=0.05)
     assert lines["weather_age_hours", WEATHER.id] == pytest.approx(5, abs=0.05)
 

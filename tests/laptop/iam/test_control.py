@@ -1,4 +1,4 @@
-"""Before Cloud Run's jobs, Workflows and Secret Manager: each request with its permission and without."""
+"""Before the control services: each request with its permission and without."""
 
 import time
 from typing import Any
@@ -45,6 +45,7 @@ REQUESTS: list[tuple[str, str, Any, str, str]] = [
     ("GET", f"{V1}/executions/dbt-1", None, "run.executions.get", f"projects/{PROJECT}"),
     ("GET", f"/v1/{SECRET}/versions/1:access", None, "secretmanager.versions.access", f"{SECRET}/versions/1"),
     ("POST", f"/v1/{SECRET}:addVersion", {}, "secretmanager.versions.add", SECRET),
+    ("GET", f"/v1/{PLACE}/streams/cdc/objects", None, "datastream.objects.list", f"projects/{PROJECT}"),
     # the project by its number, as Google takes it too
     ("POST", f"/v1/projects/{PROJECT_NUMBER}/secrets/s:addVersion", {}, "secretmanager.versions.add", SECRET),
 ]
