@@ -11,9 +11,11 @@ may read and no more; comparison.py says which other variables it takes.
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from google.cloud import bigquery
+from scope import Scope
 from source import Source
 from validation import Validation
 
@@ -51,8 +53,10 @@ def validate(client: bigquery.Client, run: Run) -> tuple[int, list[ValidationRes
         raise ChecksFailed(str(error)) from None
     index, count = int(os.environ.get("CLOUD_RUN_TASK_INDEX", 0)), int(os.environ.get("CLOUD_RUN_TASK_COUNT", 1))
     rows, results = 0, []
+    scope = Scope.of(client, run.run_id, datetime.now(UTC))
+    _log.info("reading %s", f"what changed since {scope.since}" if scope.since else "everything")
     with Source() as source:
-        validation = Validation(client, source, run.run_id, run.run_date)
+        validation = Validation(client, source, run.run_id, run.run_date, scope)
         for table in tables[index::count]:
             read, found = validation.run(table)
             rows += read

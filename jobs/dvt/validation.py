@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 import comparison
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
-from kinds import KINDS, Measure, Verdict, literal
+from kinds import KINDS, Measure, Verdict
+from scope import Scope, render
 from source import Source, SourceUnreadable
 
 from omnipipe.contracts.checks import Check, CheckedTable
@@ -23,11 +24,18 @@ CAPTURED = "captured"
 class Validation:
     """The checks of one run."""
 
-    def __init__(self, client: bigquery.Client, source: Source, run_id: str, run_date: date) -> None:
+    def __init__(self, client: bigquery.Client, source: Source, run_id: str, run_date: date, scope: Scope) -> None:
         self._client, self._source, self._run_id, self._run_date = client, source, run_id, run_date
+        self._scope = scope
+        self._days: dict[str, frozenset[date] | None] = {}  # of each table, what is read
 
     def run(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
         """Check a table: how many rows were read, and a result for each check."""
+        try:
+            self._days[table.name] = self._scope.days(self._client, table, self._run_date)
+        except GoogleAPICallError as error:
+            said = f"changed_days, which says what to read, cannot run: {error.message}"
+            return 0, [self._broken(table, check, said) for check in table.checks]
         compared = [check for check in table.checks if check.kind == CAPTURED]
         measured = tuple(check for check in table.checks if check.kind != CAPTURED)
         rows, results = self._measured(dataclasses.replace(table, checks=measured)) if measured else (0, [])
@@ -45,7 +53,7 @@ class Validation:
             if len(table.checks) == 1:
                 check = table.checks[0]
                 measure = KINDS[check.kind].measure(table, check, "j0")
-                said = f"{error.message}; the query: {self._dated(query(table, [measure]))}"
+                said = f"{error.message}; the query: {self._render(table, query(table, [measure]))}"
                 return 0, [self._broken(table, check, said)]
             _log.warning("the checks of %s cannot run together, trying each alone: %s", table.name, error.message)
             outcomes = [self._measured(table.only(check)) for check in table.checks]
@@ -53,7 +61,7 @@ class Validation:
 
     def _scan(self, table: CheckedTable) -> tuple[int, list[ValidationResult]]:
         measures = [KINDS[c.kind].measure(table, c, f"j{number}") for number, c in enumerate(table.checks)]
-        (row,) = self._client.query(self._dated(query(table, measures))).result()
+        (row,) = self._client.query(self._render(table, query(table, measures))).result()
         results = []
         for number, (check, measure) in enumerate(zip(table.checks, measures, strict=True)):
             value, base = (None if row[name] is None else float(row[name]) for name in _names(number))
@@ -76,7 +84,7 @@ class Validation:
     def _result(
         self, table: CheckedTable, check: Check, measure: Measure, value: float | None, verdict: Verdict
     ) -> ValidationResult:
-        shown = "" if verdict.passed else f"; see: {self._dated(measure.rows)}"
+        shown = "" if verdict.passed else f"; see: {self._render(table, measure.rows)}"
         status = "passed" if verdict.passed else "failed"
         return self._made(table, check, status, value, verdict.expected, f"{verdict.found}{shown}")
 
@@ -97,10 +105,11 @@ class Validation:
             threshold=expected,
             message=message,
             checked_at=datetime.now(UTC),
+            scope=str(self._scope),
         )
 
-    def _dated(self, sql: str) -> str:
-        return sql.replace("{run_date}", literal(self._run_date))
+    def _render(self, table: CheckedTable, sql: str) -> str:
+        return render(sql, self._run_date, self._days[table.name])
 
 
 def query(table: CheckedTable, measures: Iterable[Measure]) -> str:

@@ -1,7 +1,9 @@
 """The checks as declared in ``jobs/dvt/checks/*.yml``, one file a table; whatever is wrong in them is told at once.
 
 table: prod.fct_trip                  # dataset.table
-filter: trip_date >= {run_date} - 30  # optional: the rows that the checks read; {run_date} is the run's day
+filter: "{days trip_date}"            # optional: the rows that the checks read; {run_date} is the run's day
+changed_days: SELECT …                # optional: a query of the days that changed after {since}; {days COLUMN} are
+                                      # these and the last 30, once a week all; see jobs/dvt/scope.py
 checks:
   - id: fct_trip_fare_range           # unique in the project
     kind: range                       # what is checked; each kind has options of its own, see OPTIONS
@@ -80,11 +82,16 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """A table with its checks; ``filter`` is a condition in SQL on the rows that they read, or ``TRUE``."""
+    """A table with its checks; ``filter`` is a condition in SQL on the rows that they read, or ``TRUE``.
+
+    ``changed_days`` is a query of the days of which rows changed after ``{since}``; without it, there is no
+    ``{days COLUMN}`` in the filter and in the checks.
+    """
 
     name: str
     filter: str
     checks: tuple[Check, ...]
+    changed_days: str | None = None
 
     def only(self, check: Check) -> "CheckedTable":
         """The same table with one check."""
@@ -218,7 +225,7 @@ def _table(path: Path, places: dict[str, str]) -> tuple[CheckedTable | None, lis
         content, lines = _read(path)
     except BadChecks as error:
         return None, [str(error)]
-    unknown = [key for key in content if key not in ("table", "filter", "checks")]
+    unknown = [key for key in content if key not in ("table", "filter", "changed_days", "checks")]
     problems = [f"{path.name}: unknown key {key!r}: remove it" for key in unknown]
     name: Any = content.get("table")
     condition: Any = content.get("filter", "TRUE")
@@ -226,6 +233,11 @@ def _table(path: Path, places: dict[str, str]) -> tuple[CheckedTable | None, lis
         return None, [*problems, f"{path.name}: table is {name!r}: write dataset.table"]
     if not _is_text(condition):
         problems.append(f"{path.name}: filter is {condition!r}: {_TEXT.words}")
+    changed_days: Any = content.get("changed_days")
+    if changed_days is not None and not (_is_text(changed_days) and "{since}" in changed_days):
+        problems.append(f"{path.name}: changed_days is {changed_days!r}: write a query with {{since}} in it")
+    if changed_days is None and "{days " in f"{condition} {content['checks']}":
+        problems.append(f"{path.name}: {{days …}} is used: add changed_days, the query of the days that changed")
     checks = []
     for position, (entry, line) in enumerate(zip(content["checks"], lines, strict=True), start=1):
         id_: Any = entry.get("id") if isinstance(entry, dict) else None
@@ -244,7 +256,7 @@ def _table(path: Path, places: dict[str, str]) -> tuple[CheckedTable | None, lis
         problems.append(
             f"{path.name}: no check of kind row_count: add one, because every other check passes on an empty table"
         )
-    return CheckedTable(name, condition, tuple(checks)), problems
+    return CheckedTable(name, condition, tuple(checks), changed_days), problems
 
 
 def _read(path: Path) -> tuple[dict[Any, Any], list[int]]:

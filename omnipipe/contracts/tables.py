@@ -159,6 +159,9 @@ class ValidationResult:
     threshold: str = column("What was expected of it.")
     message: str | None = column("What was found, in words, and the query that shows the failed rows.")
     checked_at: datetime = column("When the check ran.")
+    scope: str | None = column(
+        "What the run read: everything, or changed; null for runs of before this was there."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

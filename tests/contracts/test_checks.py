@@ -42,6 +42,14 @@ def test_the_projects_checks_can_be_loaded() -> None:
             "source is 't': write schema.table of Postgres",
         ),
         ("[]", "a.yml: give `table: dataset.table` and a list under `checks:`"),
+        (
+            f"table: a.b\nfilter: '{{days day}}'\nchecks:\n{VOLUME}",
+            "a.yml: {days …} is used: add changed_days, the query of the days that changed",
+        ),
+        (
+            f"table: a.b\nchanged_days: SELECT day FROM a.c\nchecks:\n{VOLUME}",
+            "a.yml: changed_days is 'SELECT day FROM a.c': write a query with {since} in it",
+        ),
         (f"table: b\nchecks:\n{VOLUME}", "a.yml: table is 'b': write dataset.table"),
         (f"table: a.b\nfilters: x\nchecks:\n{VOLUME}", "a.yml: unknown key 'filters': remove it"),
         ("table: a.b\nchecks: [oops]", "a.yml:2: check number 1: write it as"),

@@ -1,9 +1,10 @@
 """The project's own checks, on tables that dbt has built: all pass, and each kind of damage fails the right ones."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from kinds import KINDS  # pyright: ignore[reportMissingImports] - conftest.py says where
+from scope import Scope, render  # pyright: ignore[reportMissingImports] - conftest.py says where
 from source import Source  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
@@ -27,9 +28,9 @@ def built(running_warehouse: Warehouse, dbt: Dbt) -> Warehouse:
     return running_warehouse
 
 
-def failed(warehouse: Warehouse) -> set[str]:
-    """The checks that do not pass."""
-    validation = Validation(warehouse.client, Source(), "run", date(2026, 3, 3))
+def failed(warehouse: Warehouse, since: datetime | None = None, run_date: date = date(2026, 3, 3)) -> set[str]:
+    """The checks that do not pass, of everything or of what changed."""
+    validation = Validation(warehouse.client, Source(), "run", run_date, Scope(since))
     results = [result for table in TABLES for result in validation.run(table)[1]]
     assert not [result.message for result in results if result.status == "error"]
     return {result.check_id for result in results if result.status == "failed"}
@@ -76,8 +77,26 @@ def test_damage_is_found(built: Warehouse, damage: str, expected: set[str]) -> N
         built.client.query(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM vault.kept").result()
 
 
+def test_damage_of_an_old_day_is_found_when_a_row_of_it_changed_and_by_the_run_that_reads_everything(
+    built: Warehouse,
+) -> None:
+    """The trips are of the 2nd of March, and this run is months later."""
+    late, damage = date(2026, 9, 1), "UPDATE prod.fct_trip SET fare = -1 WHERE trip_id = 1"
+    before, after = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+    built.client.query("CREATE OR REPLACE TABLE vault.kept AS SELECT * FROM prod.fct_trip").result()
+    built.client.query(damage).result()
+    try:
+        assert "fct_trip_fare" in failed(built, since=before, run_date=late)
+        assert "fct_trip_fare" not in failed(built, since=after, run_date=late)
+        assert "fct_trip_fare" in failed(built, run_date=late)
+        assert "fct_trip_fare" in failed(built, since=after, run_date=date(2026, 3, 3)), "a recent day is read"
+    finally:
+        built.client.query("CREATE OR REPLACE TABLE prod.fct_trip AS SELECT * FROM vault.kept").result()
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_queries_are_bigquery_sql(table) -> None:
     measures = [KINDS[check.kind].measure(table, check, f"j{number}") for number, check in enumerate(table.checks)]
     for sql in (query(table, measures), *(measure.rows for measure in measures)):
-        assert problem(sql.replace("{run_date}", "DATE '2026-03-03'")) is None, sql
+        for days in (None, frozenset({date(2026, 3, 1)})):
+            assert problem(render(sql, date(2026, 3, 3), days)) is None, sql

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from google.cloud import bigquery
+from scope import Scope  # pyright: ignore[reportMissingImports] - conftest.py says where
 from source import Source  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation  # pyright: ignore[reportMissingImports] - conftest.py says where
 
@@ -48,7 +49,7 @@ def declared(folder: Path, *checks: str, table: str = "prod.checked", rows: str 
 
 
 def results(warehouse: Warehouse, table: CheckedTable) -> list[ValidationResult]:
-    _, found = Validation(warehouse.client, Source(), "run", date(2026, 3, 3)).run(table)
+    _, found = Validation(warehouse.client, Source(), "run", date(2026, 3, 3), Scope(None)).run(table)
     return found[1:]
 
 
@@ -142,7 +143,7 @@ def test_all_checks_of_a_table_are_one_query(filled: Warehouse, tmp_path: Path) 
         "kind: source_match, source: SELECT COUNT(*) FROM prod.names",
         "kind: freshness, column: day, max_age_hours: 1",
     )
-    rows, found = Validation(counting, Source(), "run", date(2026, 3, 3)).run(table)  # type: ignore[arg-type]  # counts and passes on
+    rows, found = Validation(counting, Source(), "run", date(2026, 3, 3), Scope(None)).run(table)  # type: ignore[arg-type]  # counts and passes on
     assert counting.queries == 1
     assert rows == 4
     assert [result.observed for result in found] == [4, 1, 1, 1, 1, 24]

@@ -39,6 +39,7 @@ def check(run_id: str, check_id: str, severity: str, status: str, hours: float) 
         threshold="0",
         message=None,
         checked_at=hours_ago(hours),
+        scope="changed",
     )
 
 
