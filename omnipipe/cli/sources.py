@@ -73,8 +73,12 @@ def go_on(seconds: float, rate: float, *, quiet: bool = False) -> dict[str, int]
 
 
 def in_words(counts: dict[str, int]) -> str:
-    """Counts by kind of change, as a sentence's part."""
-    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    """Counts by kind of change, such as ``trips_deleted``, as a sentence's part."""
+    parts = []
+    for kind, count in counts.items():
+        rows, _, change = kind.partition("_")
+        parts.append(f"{count:,} {rows.removesuffix('s') if count == 1 else rows} {change.replace('_', ' ')}")
+    return ", ".join(parts)
 
 
 @contextmanager
