@@ -62,17 +62,14 @@ class _Differences:
         """The differences, each kind with some keys."""
         said = []
         if self.missing:
-            said.append(f"{len(self.missing)} keys are missing in raw ({_some(self.missing)})")
+            said.append(f"missing in raw: {_some(self.missing)}")
         if self.left_over:
-            said.append(
-                f"{len(self.left_over)} keys of no row of the source are left over ({_some(self.left_over)})"
-            )
+            said.append(f"in raw, and no row of the source: {_some(self.left_over)}")
         if self.different:
             columns = sorted({name for names in self.different.values() for name in names})
             named = f" in {', '.join(columns)}" if columns else ""
-            said.append(f"{len(self.different)} keys differ{named} ({_some(list(self.different))})")
-        least = "at least " if len(self) >= _MOST_KEYS else ""
-        return f"{least}{'; '.join(said)}"
+            said.append(f"different{named}: {_some(list(self.different))}")
+        return "; ".join(said) + (", at least" if len(self) >= _MOST_KEYS else "")
 
 
 def compare(client: bigquery.Client, source_database: Source, table: str, raw_table: str) -> Finding:
@@ -172,5 +169,5 @@ class _Comparison:
 
 
 def _some(keys: list[int]) -> str:
-    shown = ", ".join(map(str, sorted(keys)[:_EXAMPLES]))
-    return f"{shown}, …" if len(keys) > _EXAMPLES else shown
+    shown = ", ".join(map(str, sorted(keys)[:_EXAMPLES])) + (", …" if len(keys) > _EXAMPLES else "")
+    return f"{len(keys):,} {'key' if len(keys) == 1 else 'keys'} ({shown})"

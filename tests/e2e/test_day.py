@@ -168,8 +168,11 @@ def test_a_weather_api_that_fails_stops_the_run(laptop: Laptop, fault: dict[str,
         requests.delete(f"{api}/_faults", timeout=5)
 
     assert result["status"] == "failed"
-    assert [(step["step"], step["status"]) for step in result["steps"]] == [("weather", "failed")]
-    assert said in result["steps"][0]["message"]
+    assert [(step["step"], step["status"]) for step in result["steps"]] == [
+        ("capture", "succeeded"),
+        ("weather", "failed"),
+    ]
+    assert said in result["steps"][1]["message"]
     assert laptop.received() == received
     ((status, error),) = laptop.rows(
         f"SELECT status, error FROM ops.pipeline_runs WHERE run_id = '{result['run_id']}'"
@@ -187,8 +190,9 @@ def test_a_weather_api_that_is_not_there_stops_the_run(laptop: Laptop) -> None:
     run.start()
     run.join(120)
     assert failed[0]["status"] == "failed"
-    assert "weather" in failed[0]["steps"][0]["step"]
-    assert "answer" in failed[0]["steps"][0]["message"] or "timed out" in failed[0]["steps"][0]["message"]
+    last = failed[0]["steps"][-1]
+    assert last["step"] == "weather"
+    assert "answer" in last["message"] or "timed out" in last["message"]
 
     laptop.processes()["weather-api"].resume()
     assert laptop.processes()["weather-api"].pid == pid

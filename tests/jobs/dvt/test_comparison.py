@@ -86,16 +86,23 @@ def test_every_type_is_the_same_on_both_sides(pipeline: Pipeline) -> None:
     assert "in 19 columns" in found.words
 
 
-@pytest.mark.parametrize(
-    "column",
-    ["small", "exact", "wide", "loose", "yes", "words", "code", "short", "mood", "day", "moment", "local"],
-)
-def test_a_difference_in_any_of_these_types_is_seen(pipeline: Pipeline, column: str) -> None:
-    pipeline.publish("kinds", KINDS)
+COMPARED = ("small", "exact", "wide", "loose", "yes", "words", "code", "short", "mood", "day", "moment", "local")
+
+
+def test_a_difference_in_any_of_these_types_is_seen(pipeline: Pipeline) -> None:
+    """A row a type, so that no difference hides behind another one's."""
+    columns = f"{', '.join(COMPARED)}, approximate, number, clock, bytes, document, many"
+    copies = [
+        f"INSERT INTO kinds (id, {columns}) SELECT {n}, {columns} FROM kinds WHERE id = 0" for n in range(1, 13)
+    ]
+    pipeline.publish("kinds", KINDS, *copies)
     pipeline.start()
     pipeline.catch_up()
-    pipeline.rows(f"UPDATE {{public_kinds}} SET {column} = NULL WHERE id = 0")
-    assert f"1 keys differ in {column} (0)" in compare(pipeline, "kinds").words
+    for number, column in enumerate(COMPARED, start=1):
+        pipeline.rows(f"UPDATE {{public_kinds}} SET {column} = NULL WHERE id = {number}")
+    found = compare(pipeline, "kinds")
+    assert found.wrong == len(COMPARED)
+    assert f"different in {', '.join(sorted(COMPARED))}: 12 keys (1, 2, 3, 4, 5, …)" in found.words
 
 
 def test_tables_without_rows_are_the_same(pipeline: Pipeline) -> None:
@@ -115,20 +122,20 @@ def test_rows_that_were_captured_changed_and_deleted_are_the_same(captured: Pipe
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        ("DELETE FROM {public_t} WHERE id = 1401", "1 keys are missing in raw (1401)"),
-        ("DELETE FROM {public_t} WHERE id IN (1401, 200005)", "2 keys are missing in raw (1401, 200005)"),
-        ("UPDATE {public_t} SET amount = 3 WHERE id = 1401", "1 keys differ in amount (1401)"),
-        ("UPDATE {public_t} SET name = 'x', amount = NULL WHERE id = 8", "1 keys differ in amount, name (8)"),
+        ("DELETE FROM {public_t} WHERE id = 1401", "missing in raw: 1 key (1401)"),
+        ("DELETE FROM {public_t} WHERE id IN (1401, 200005)", "missing in raw: 2 keys (1401, 200005)"),
+        ("UPDATE {public_t} SET amount = 3 WHERE id = 1401", "different in amount: 1 key (1401)"),
+        ("UPDATE {public_t} SET name = 'x', amount = NULL WHERE id = 8", "different in amount, name: 1 key (8)"),
         # The newest version is lost, and the one before it is there.
         (
             "DELETE FROM {public_t} WHERE id = 8 AND datastream_metadata.change_type = 'UPDATE-INSERT'",
-            "1 keys differ in amount (8)",
+            "different in amount: 1 key (8)",
         ),
         (
             "UPDATE {public_t} SET id = 1402 WHERE id = 1401",
-            "1 keys are missing in raw (1401); 1 keys of no row of the source are left over (1402)",
+            "missing in raw: 1 key (1401); in raw, and no row of the source: 1 key (1402)",
         ),
-        ("UPDATE {public_t} SET amount = 3 WHERE TRUE", "at least 1000 keys differ in amount"),
+        ("UPDATE {public_t} SET amount = 3 WHERE TRUE", ", …), at least"),
     ],
 )
 def test_what_raw_lost_or_changed_is_named(captured: Pipeline, damage: str, expected: str) -> None:
@@ -151,7 +158,7 @@ def test_rows_that_were_deleted_while_no_slot_kept_the_log_are_left_over_until_a
     captured.start()
     captured.wait_logged("following the slot", times=2)
     captured.catch_up()
-    assert "2 keys of no row of the source are left over (8, 15)" in compare(captured).words
+    assert "in raw, and no row of the source: 2 keys (8, 15)" in compare(captured).words
 
     captured.stop()
     (captured.state_dir / "backfills.json").unlink()
@@ -205,7 +212,7 @@ def test_a_stream_that_stands_still_is_told(captured: Pipeline, monkeypatch: pyt
     captured.stop()
     captured.execute("UPDATE t SET amount = 0 WHERE id = 8")
     found = compare(captured)
-    assert "1 keys differ in amount (8)" in found.words
+    assert "different in amount: 1 key (8)" in found.words
     assert "the stream has not read all that the source holds" in found.words
 
 
@@ -218,7 +225,7 @@ def test_traffic_gives_no_false_alarm(pipeline: Pipeline, monkeypatch: pytest.Mo
     load.load(dsn, generator.Plan(trips=5_000, end=datetime.now(UTC).date()))
     pipeline.start()
     pipeline.catch_up()
-    done = threading.Thread(target=traffic.run, args=(dsn, 40.0, 150.0))
+    done = threading.Thread(target=traffic.run, args=(dsn, 20.0, 150.0))
     done.start()
     repetitions = 0
     while done.is_alive():
@@ -227,4 +234,4 @@ def test_traffic_gives_no_false_alarm(pipeline: Pipeline, monkeypatch: pytest.Mo
             assert found.wrong == 0, found.words
             repetitions += 1
     done.join()
-    assert repetitions >= 10
+    assert repetitions >= 6
