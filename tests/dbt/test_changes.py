@@ -1,5 +1,6 @@
 """What happens at the source reaches the tables, by increments as by a full refresh."""
 
+import dataclasses
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -217,6 +218,13 @@ def test_weather_that_comes_later_is_counted(warehouse: Warehouse, runs: Runs) -
     deliver(warehouse, weather("Berlin", 2, 12, 3.0))
     runs.succeed()
     assert warehouse.rows(figures) == [(1, 1, 0)]
+
+
+def test_a_mean_that_rounds_to_zero_from_below_is_zero(warehouse: Warehouse, runs: Runs) -> None:
+    hour = dataclasses.replace(weather("Berlin", 2, 12, 0.0), temperature_c=-0.004)
+    deliver(warehouse, change(customer(1), "INSERT", 10), change(trip(1), "INSERT", 10), hour)
+    runs.succeed()
+    assert warehouse.rows("SELECT CAST(mean_temperature_c AS STRING) FROM analysis.kpis") in ([("0",)], [("0.0",)])
 
 
 def test_a_second_run_changes_nothing(warehouse: Warehouse, runs: Runs) -> None:

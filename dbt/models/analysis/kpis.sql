@@ -60,7 +60,8 @@ weather as (
   group by city, day
 ),
 
--- The types are pinned to those of the contract. Means are rounded: the last digits of a sum of floats depend on its order, and would change the hash.
+-- The types are pinned to those of the contract. Means are rounded: the last digits of a sum of floats depend on its
+-- order, and would change the hash. Plus zero: what rounds to zero from below would be minus zero.
 figures as (
   select
     city_days.city,
@@ -71,7 +72,7 @@ figures as (
     round(cast(trips.mean_distance_km as float64), 3) as mean_distance_km,
     round(trips.cancellation_rate, 6) as cancellation_rate,
     cast(weather.wet_hours as int64) as wet_hours,
-    round(cast(weather.mean_temperature_c as float64), 2) as mean_temperature_c,
+    round(cast(weather.mean_temperature_c as float64), 2) + 0 as mean_temperature_c,
     cast(ifnull(trips.trips_wet, 0) as int64) as trips_wet,
     cast(ifnull(trips.trips_dry, 0) as int64) as trips_dry
   from city_days
