@@ -17,8 +17,8 @@ TRAFFIC_SECONDS = 5.0
 TRAFFIC_RATE = 60.0
 
 _KPIS = """
-SELECT city, day, trips, riders, revenue, ROUND(mean_distance_km, 2) AS mean_km,
-    ROUND(cancellation_rate, 3) AS cancelled, wet_hours, ROUND(mean_temperature_c, 1) AS mean_c, trips_wet, trips_dry
+SELECT city, day, trips, riders, revenue, mean_distance_km AS mean_km, cancellation_rate AS cancelled, wet_hours,
+    mean_temperature_c AS mean_c, trips_wet, trips_dry
 FROM analysis.kpis
 WHERE day IN (SELECT DISTINCT day FROM analysis.kpis ORDER BY day DESC LIMIT 2)
 ORDER BY day, city
@@ -53,8 +53,9 @@ def demo(
     with lifecycle.ending_everything_on_interrupt(cloud):
         _show_a_day(cloud, trips)
     console.print(f"\nAll of it took {time.monotonic() - began:.0f} s. What to do next:")
+    width = max(len(called(command)) for command, _ in NEXT) + 2
     for command, purpose in NEXT:
-        console.print(f"  [bold]{escape(called(command)):<52}[/]{purpose}", soft_wrap=True)
+        console.print(f"  [bold]{escape(called(command)):<{width}}[/]{purpose}", soft_wrap=True)
 
 
 def _show_a_day(cloud: "Cloud", trips: int) -> None:
@@ -96,7 +97,7 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    return f"{value:,.2f}" if isinstance(value, float | Decimal) else value
+    return f"{value:z,.2f}" if isinstance(value, float | Decimal) else value  # z: -0.001 is 0.00, not -0.00
 
 
 def _heading(number: int, text: str) -> None:

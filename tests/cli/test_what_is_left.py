@@ -1,6 +1,8 @@
 """What a command leaves behind: its exit code for a script, how much it prints, and the files of a stack."""
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,9 @@ def test_logs_shows_the_last_so_many(cloud: Cloud, count: str, shown: list[str])
 @pytest.mark.parametrize("purge", [False, True])
 def test_down_ends_what_runs_and_keeps_the_data_unless_it_is_to_be_purged(cloud: Cloud, purge: bool) -> None:
     cloud.processes.ensure(Spec("sleeper", ["sleep", "60"], clean_environment()))
+    pid = cloud.processes.running()["sleeper"].pid
+    # Its parent is this process, which has to take its end, as init does for a user's.
+    threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
     sockets = cloud.sockets  # made when it is asked for
     options = ["--purge"] if purge else []
 
