@@ -1,17 +1,13 @@
 """The operational database: where the heartbeat is written, and how far its log was read."""
 
-import time
 from datetime import UTC, datetime
 
 import psycopg
-from google.auth.exceptions import GoogleAuthError
 
 from omnipipe.runtime import cloud_sql
 from omnipipe.runtime.job import StepFailed
 
 WRITER = "capture"
-_CONNECT_TIMEOUT_S = 10
-_ATTEMPTS = 4  # with 1, 2 and 4 s between them: a failover of the instance is over by then, or takes a person
 
 # The clock of the statement, not of the transaction: what was committed before it is what the row stands for.
 _BEAT = """
@@ -28,45 +24,27 @@ _LAG = """
 def beat(run_id: str) -> datetime:
     """Write the heartbeat of a run; returns its time. Raises StepFailed when the database does not take it."""
     try:
-        with _connect() as connection:
-            row = connection.execute(_BEAT, [WRITER, run_id]).fetchone()
+        with cloud_sql.connect(autocommit=True) as connection:
+            ((at,),) = connection.execute(_BEAT, [WRITER, run_id]).fetchall()
+    except cloud_sql.NoToken as error:
+        raise StepFailed(str(error)) from error
     except psycopg.Error as error:
         raise StepFailed(
             f"the heartbeat could not be written: {' '.join(str(error).split())}. The job migrate makes its table, "
             "and lets this job's IAM user write it"
         ) from error
-    assert row  # noqa: S101 - RETURNING gives the row that was written
-    return row[0].astimezone(UTC)
+    return at.astimezone(UTC)
 
 
 def lag_in_words(slot: str) -> str:
     """How much of the log the stream's slot has not confirmed; what keeps that from being known is said instead."""
     try:
-        with _connect() as connection:
+        with cloud_sql.connect(autocommit=True) as connection:
             found = connection.execute(_LAG, [slot]).fetchone()
-    except (psycopg.Error, StepFailed) as error:
+    except (psycopg.Error, cloud_sql.NoToken) as error:
         return f"how far the slot {slot} is could not be read: {' '.join(str(error).split())}"
     if found is None:
         return f"there is no slot {slot}, so nothing is captured: the job migrate makes it"
     active, bytes_behind = found
     reader = "" if active else ", and nobody reads it"
     return f"{bytes_behind or 0:,.0f} bytes of the log are not confirmed by the slot {slot}{reader}"
-
-
-def _connect() -> psycopg.Connection:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return psycopg.connect(
-                "",
-                password=cloud_sql.login_token(),
-                sslmode="require",  # libpq ignores it on a Unix socket
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                autocommit=True,
-            )
-        except psycopg.OperationalError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(2**attempt)
-        except GoogleAuthError as error:
-            raise StepFailed(f"Google gives no access token to log in with: {error}") from error
-    raise AssertionError("the loop returns or raises")

@@ -8,14 +8,10 @@ from typing import Any
 
 import psycopg
 from canonical import Column, postgres_checksum, postgres_hash
-from google.auth.exceptions import GoogleAuthError
 from psycopg import sql
 from ranges import Bounds, Sum, Sums
 
 from omnipipe.runtime import cloud_sql
-
-_CONNECT_TIMEOUT_S = 10
-_ATTEMPTS = 4  # with 1, 2 and 4 s between them
 
 _COLUMNS = """
     SELECT attname, CASE WHEN base.typtype = 'e' THEN 'enum' ELSE base.typname END,
@@ -124,35 +120,19 @@ class Source:
         """
         try:
             if self._snapshot is None:
-                connection = self._open.enter_context(_connect())
+                connection = self._open.enter_context(cloud_sql.connect())
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
                 self._snapshot = Snapshot(connection)
             yield self._snapshot
+        except cloud_sql.NoToken as error:
+            raise SourceUnreadable(str(error)) from error
         except psycopg.Error as error:
             self._snapshot = None  # the next check begins with another one
             raise SourceUnreadable(
                 f"{' '.join(str(error).split())}. The job migrate lets this job's IAM user "
                 f"{os.environ.get('PGUSER')} read"
             ) from error
-
-
-def _connect() -> psycopg.Connection:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return psycopg.connect(
-                "",
-                password=cloud_sql.login_token(),
-                sslmode="require",  # libpq ignores it on a Unix socket
-                connect_timeout=_CONNECT_TIMEOUT_S,
-            )
-        except psycopg.OperationalError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(2**attempt)
-        except GoogleAuthError as error:
-            raise SourceUnreadable(f"Google gives no access token to log in with: {error}") from error
-    raise AssertionError("the loop returns or raises")
 
 
 def _among(key: str, within: Bounds | None) -> sql.Composable:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import LiteralString
 
 import psycopg
-from google.auth.exceptions import GoogleAuthError
 
 from omnipipe.runtime import cloud_sql
 
@@ -97,8 +96,8 @@ def _connect(user: str, password: Callable[[], str]) -> psycopg.Connection:
 def _access_token() -> str:
     try:
         return cloud_sql.login_token()
-    except GoogleAuthError as error:
-        raise MigrationFailed(f"Google gives no access token to log in with: {error}") from error
+    except cloud_sql.NoToken as error:
+        raise MigrationFailed(str(error)) from error
 
 
 def _refusal(user: str, error: psycopg.OperationalError) -> str:

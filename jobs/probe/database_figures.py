@@ -29,8 +29,8 @@ class AheadOfTheLog(RuntimeError):
 def measure() -> Iterator[Figure]:
     """Measure every logical slot of the database, also one that no stream names any more.
 
-    Connects by libpq's variables as an IAM user, whose password is an access token. Raises psycopg.Error, google.auth's
-    errors, and AheadOfTheLog after all figures: such a slot has no lag, and its reader is there.
+    Connects by libpq's variables as an IAM user, whose password is an access token. Raises psycopg.Error,
+    cloud_sql.NoToken, and AheadOfTheLog after all figures: such a slot has no lag, and its reader is there.
     """
     with psycopg.connect(
         "", password=cloud_sql.login_token(), sslmode="require", connect_timeout=_CONNECT_TIMEOUT_S

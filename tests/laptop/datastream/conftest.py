@@ -18,8 +18,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from omnipipe.contracts.tables import DEAD_LETTERS
-from omnipipe.laptop.datastream import status
 from tests.laptop.conftest import PROJECT, Emulator, RunningPostgres
+from tests.laptop.datastream.catching_up import wait_caught_up
 
 _NUMBERS = itertools.count()
 SCHEMA_SQL = Path(__file__).resolve().parents[3] / "seed" / "schema.sql"
@@ -141,7 +141,7 @@ class Pipeline:
         assert row
         assert self.process
         assert self.process.poll() is None, self.log.read_text()
-        status.wait_caught_up(self.state_dir, row[0], timeout_s)
+        wait_caught_up(self.state_dir, row[0], timeout_s)
 
     def rows(self, query: str) -> list[tuple]:
         """Rows of BigQuery; a table is named ``{t.NAME}``."""

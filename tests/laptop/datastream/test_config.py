@@ -10,6 +10,7 @@ import pytest
 from omnipipe.laptop.datastream import status
 from omnipipe.laptop.datastream.config import Config, Layout, TableName, read
 from omnipipe.laptop.errors import LaptopError
+from tests.laptop.datastream.catching_up import wait_caught_up
 
 RAW: dict[str, Any] = {
     "stream": {
@@ -108,12 +109,12 @@ def test_positions_of_the_log():
 
 def test_waiting_says_how_far_the_stream_is_and_why(tmp_path: Path):
     with pytest.raises(LaptopError, match="not come to 0/9 within 0 s: it has not started"):
-        status.wait_caught_up(tmp_path, "0/9", 0)
+        wait_caught_up(tmp_path, "0/9", 0)
     known = status.Status("RETRYING", "0/8", error="BigQuery is not available")
     known.write(tmp_path)
     with pytest.raises(LaptopError, match=r"it is RETRYING at 0/8 \(BigQuery is not available\)"):
-        status.wait_caught_up(tmp_path, "0/9", 0)
-    status.wait_caught_up(tmp_path, "0/8", 0)
+        wait_caught_up(tmp_path, "0/9", 0)
+    wait_caught_up(tmp_path, "0/8", 0)
     status.Status("FAILED", error="no slot").write(tmp_path)
     with pytest.raises(LaptopError, match="the stream has failed: no slot"):
-        status.wait_caught_up(tmp_path, "0/8", 5)
+        wait_caught_up(tmp_path, "0/8", 5)
