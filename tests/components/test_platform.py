@@ -1,5 +1,6 @@
 """What the program asks for, in each stack."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -159,5 +160,6 @@ def test_checks_that_are_wrong_end_the_program_before_anything_is_made(
 
     first, *others = str(refused.value).splitlines()
     assert first == "the checks in jobs/dvt/checks do not fit:"
-    assert "kpis.yml:8: check kpis_revenue: column is 'the revenue': write a column's name" in others[2]
+    assert any("check kpis_revenue: column is 'the revenue': write a column's name" in line for line in others)
+    assert all(re.match(r"kpis\.yml:\d+: check kpis_", line) for line in others)
     assert len(others) == 3

@@ -174,8 +174,8 @@ def test_checks_that_are_declared_wrong(copy: Copy) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: the checks in jobs/dvt/checks do not fit:",
-        "fct_trip.yml:5: check fct_trip_key_unique: kind unique needs column or columns: add one",
-        "fct_trip.yml:5: check fct_trip_key_unique: kind unique has no option colunm: remove it",
+        "fct_trip.yml:6: check fct_trip_key_unique: kind unique needs column or columns: add one",
+        "fct_trip.yml:6: check fct_trip_key_unique: kind unique has no option colunm: remove it",
     ]
 
 
