@@ -10,6 +10,8 @@ because the emulator has no setting for it:
 - It leaves a table's ``lastModifiedTime`` at when the table was made. Here each write moves it.
 - It cannot make a BIGNUMERIC column. Here one holds 20 digits before the point and 18 after it.
 - Its gRPC server, of the Storage API, is not started: no client here speaks it, and no gate stands before it.
+- It has sqlglot make a generator of DuckDB's SQL for each statement, and a compiled one parses seventeen templates
+  when it is made, for longer than it then writes. Here one is used again.
 - It installs the ``spatial`` extension over the network into HOME. Here it loads the packaged one in place.
 - It writes to the table and to its catalog in separate transactions. After a kill between the two a table could be
   neither made nor dropped; here each start drops what its client never got an answer for.
@@ -39,10 +41,10 @@ import re
 import sys
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -117,6 +119,25 @@ def _forget_unanswered(database: Path) -> None:
                 " WHERE project_id || '__' || dataset_id = ? AND table_id = ?",
                 [schema, table],
             )
+
+
+def _keep_generators() -> None:
+    """Have sqlglot use its generators again, in this process."""
+    from sqlglot.dialects.dialect import Dialect
+
+    idle: defaultdict[str, list[Any]] = defaultdict(list)
+
+    def generate(self: Dialect, expression: Any, copy: bool = True, **options: Any) -> str:
+        kept = idle[repr((type(self), self.settings, options))]
+        try:
+            generator = kept.pop()
+        except IndexError:  # all are busy, in other threads or further out in this statement
+            generator = self.generator(**options)
+        sql = generator.generate(expression, copy=copy)
+        kept.append(generator)  # not one that raised: it stopped half way
+        return sql
+
+    Dialect.generate = generate
 
 
 async def _drop_old_results() -> None:
@@ -287,6 +308,7 @@ async def _serve(data_dir: Path, rest_port: int, project: str, identity: Identit
         enable_format_extensions=False,  # would be fetched over the network
         tracing_enabled=False,
     )
+    _keep_generators()
     _forget_unanswered(Path(settings.duckdb_path()))
     trimming = asyncio.create_task(_drop_old_results())
     try:

@@ -17,7 +17,7 @@ import hashlib
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -44,6 +44,13 @@ _OF_BIGQUERY = frozenset(
     min_by range_sessionize search st_regionstats text_analyze tf_idf vector_search
     """.split()  # noqa: SIM905 - as above
 )
+# Kinds of nodes, and the part of each that is a name.
+_NAMED = {
+    "ASTFunctionDeclarationProto": "name",
+    "ASTFunctionCallProto": "function",
+    "ASTSimpleTypeProto": "type_name",
+    "ASTSimpleColumnSchemaProto": "type_name",
+}
 _PLACE = re.compile(r" \[at (\d+:\d+)\]$")
 
 
@@ -98,16 +105,16 @@ class Language:
             return _PLACE.sub(r" at [\1]", str(error))
         except Trap as error:
             return f"the statement is too deeply nested to be read: {str(error).splitlines()[0]}"
-        made = {each.name.lower() for each in _names(tree, "ASTFunctionDeclarationProto", "name")}
-        for called in _names(tree, "ASTFunctionCallProto", "function"):
+        names = _names(tree)
+        made = {each.name.lower() for each in names["ASTFunctionDeclarationProto"]}
+        for called in names["ASTFunctionCallProto"]:
             name = called.name.lower().removeprefix("safe.")
             # What has a dot is a function of a dataset, of a service (ML.PREDICT), or of a group that is not asked for.
             if "." not in name and name not in self._functions | made:
                 return f"Function not found: {called.name} at [{_place(sql, called.start)}]"
-        for kind in ("ASTSimpleTypeProto", "ASTSimpleColumnSchemaProto"):
-            for used in _names(tree, kind, "type_name"):
-                if "." not in used.name and used.name.upper() not in TYPES:
-                    return f"Type not found: {used.name} at [{_place(sql, used.start)}]"
+        for used in (*names["ASTSimpleTypeProto"], *names["ASTSimpleColumnSchemaProto"]):
+            if "." not in used.name and used.name.upper() not in TYPES:
+                return f"Type not found: {used.name} at [{_place(sql, used.start)}]"
         return None
 
     def _call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
@@ -192,21 +199,23 @@ def _bytes(memory: Any, start: int, size: int) -> bytes:
     return ctypes.string_at(_base(memory) + start, size)
 
 
-def _names(tree: Message, kind: str, part: str) -> Iterator[_Name]:
-    """The dotted names that all nodes of a kind have as one of their parts."""
-    for node in _nodes(tree):
-        if node.DESCRIPTOR.name == kind and node.HasField(part):
+def _names(tree: Message) -> defaultdict[str, list[_Name]]:
+    """By kind of node, the dotted names that a statement's tree holds in the parts listed in ``_NAMED``."""
+    found: defaultdict[str, list[_Name]] = defaultdict(list)
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        kind = node.DESCRIPTOR.name
+        part = _NAMED.get(kind)
+        if part and node.HasField(part):
             path = getattr(node, part)
-            yield _Name(".".join(each.id_string for each in path.names), _start(path))
-
-
-def _nodes(tree: Message) -> Iterator[Any]:
-    yield tree
-    for field, value in tree.ListFields():
-        if field.message_type is None:
-            continue
-        for each in value if field.is_repeated else (value,):
-            yield from _nodes(each)
+            found[kind].append(_Name(".".join(each.id_string for each in path.names), _start(path)))
+        below: list[Any] = []
+        for field, value in node.ListFields():
+            if field.message_type is not None:
+                below.extend(value if field.is_repeated else (value,))
+        waiting.extend(reversed(below))  # in the order of the text, so that the first mistake is told
+    return found
 
 
 def _start(node: Any) -> int:
