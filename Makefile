@@ -31,7 +31,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(wildcard functions/*/requ
 	@echo "3/4 the packages of each function and job"
 	@$(BIN)/python -m omnipipe.laptop.environments
 	@echo "4/4 the parser of BigQuery's SQL, compiled for this machine"
-	@$(BIN)/python -m omnipipe.laptop.googlesql
+	@$(BIN)/python -m omnipipe.laptop.services.bigquery.googlesql
 	@touch $@
 
 lock: ## Resolve the dependencies again and write the lock files

@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.services.artifacts.images import Image, build
 from tests.dbt.warehouse import ROOT, Warehouse, running
 
 CITIES = "['Berlin', 'Hamburg', 'Munich', 'Cologne', 'Vienna', 'Zurich', 'Amsterdam', 'Copenhagen']"

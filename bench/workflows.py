@@ -7,7 +7,7 @@ Prints one line a workload: steps/s of the best of five runs. The target is 50,0
 
 import time
 
-from omnipipe.laptop.workflows import Environment, parse
+from omnipipe.laptop.services.workflows.interpreter import Environment, parse
 
 LOOP = """
 - loop:

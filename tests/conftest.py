@@ -22,7 +22,12 @@ SERVING = {
     *("laptop", "copy"),
 }
 # By which the command line of a server is known: PostgreSQL, BigQuery, a function, the laptop cloud's own.
-SERVERS = ("omnipipe.laptop.postgres", "omnipipe.laptop.bigquery", "functions-framework", "omnipipe.laptop.server")
+SERVERS = (
+    "omnipipe.laptop.services.sql.postgres",
+    "omnipipe.laptop.services.bigquery.emulator",
+    "functions-framework",
+    "omnipipe.laptop.server",
+)
 _running: list[pytest.Item] = []
 
 

@@ -13,7 +13,7 @@ SETTINGS = "[pytest]\naddopts = -p no:bqemulator --strict-markers\nmarkers =\n  
 TESTS = """
 import subprocess, sys
 import pytest
-from omnipipe.laptop.bigquery import argv
+from omnipipe.laptop.services.bigquery.emulator import argv
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
@@ -67,7 +67,7 @@ def outcomes(folder: Path, marks: str, *options: str) -> tuple[set[str], str]:
 def test_the_quick_tier_has_those_that_start_none_and_one_that_does_fails(folder: Path) -> None:
     ended, said = outcomes(folder, QUICK)
     assert ended == {"PASSED another_process", "FAILED in_its_own_lines"}
-    assert "starts omnipipe.laptop.bigquery: mark it with @pytest.mark.servers" in said
+    assert "starts omnipipe.laptop.services.bigquery.emulator: mark it with @pytest.mark.servers" in said
 
 
 def test_who_says_so_may_start_one(folder: Path) -> None:

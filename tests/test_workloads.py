@@ -14,7 +14,7 @@ from dockerfile_parse import DockerfileParser
 
 from components.packaging import ROOT, package_function
 from omnipipe.laptop.environments import environment
-from omnipipe.laptop.images import build
+from omnipipe.laptop.services.artifacts.images import build
 
 FUNCTIONS = {"weather": "weather", "reverse_sync": "reverse_sync"}  # folder -> entry point
 JOBS = ("migrate", "catch_up", "dbt", "dvt", "probe")

@@ -113,14 +113,14 @@ def _last(files: list[Path], count: int, after: datetime, run: str | None) -> li
 
 
 def _backwards(file: Path, after: datetime) -> Iterator[_Line]:
-    from omnipipe.laptop.monitoring.entries import Source
+    from omnipipe.laptop.services.monitoring.entries import Source
 
     return (_Line(file.stem, entry) for entry in Source(file, {}).entries(after))
 
 
 def _written(files: list[Path], ends: dict[Path, int]) -> list[_Line]:
     """What was written behind the ends, which are moved; a line without its end is left for the next time."""
-    from omnipipe.laptop.monitoring.entries import Source
+    from omnipipe.laptop.services.monitoring.entries import Source
 
     found = []
     for file in files:

@@ -11,7 +11,7 @@ from omnipipe.cli.records import as_json, exact, print_csv, table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
-    from omnipipe.laptop.queries import Rows
+    from omnipipe.laptop.services.bigquery.queries import Rows
 
 DEFAULT_ROWS = 100
 _HISTORY = "sql-history"
@@ -35,8 +35,9 @@ def sql(
 
     What is printed is exact: nothing is rounded, folded or cut.
     """
-    from omnipipe.laptop import access, queries
+    from omnipipe.laptop import access
     from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop.services.bigquery import queries
 
     if json_ and csv:
         raise LaptopError("--json and --csv are two forms of the same: choose one")
@@ -73,8 +74,8 @@ def _prompt(cloud: "Cloud", limit: int | None) -> None:
     """Take statements, each up to its semicolon, until the end of input; the arrows bring back earlier ones."""
     import readline
 
-    from omnipipe.laptop import queries
     from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop.services.bigquery import queries
 
     history = cloud.home.root / _HISTORY
     if history.exists():
@@ -112,7 +113,8 @@ def tables(
     json_: Json = False,
 ) -> None:
     """List the tables and views of BigQuery, with their rows and when they last changed."""
-    from omnipipe.laptop import access, queries
+    from omnipipe.laptop import access
+    from omnipipe.laptop.services.bigquery import queries
 
     found = queries.tables(access.current_cloud(), pattern)
     if json_:
@@ -136,7 +138,8 @@ def describe(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="dataset.table")], json_: Json = False
 ) -> None:
     """Show what is known of a table: columns, policy tags, rows, last change, and who may read it."""
-    from omnipipe.laptop import access, queries
+    from omnipipe.laptop import access
+    from omnipipe.laptop.services.bigquery import queries
 
     found = queries.describe(access.current_cloud(), name)
     if json_:

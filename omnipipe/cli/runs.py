@@ -83,7 +83,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
 
     from omnipipe.cli.status import show_alerts
     from omnipipe.laptop import access
-    from omnipipe.laptop.monitoring import alerts
+    from omnipipe.laptop.services.monitoring import alerts
 
     cloud = access.running_cloud()
     with progress("Measuring", quiet=as_json):

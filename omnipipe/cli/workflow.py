@@ -40,14 +40,14 @@ def run(
     import uuid
     from types import FrameType
 
+    from omnipipe.laptop.emulators import configured_endpoints
     from omnipipe.laptop.lookups import PROJECT_NUMBER
-    from omnipipe.laptop.workflows import (
+    from omnipipe.laptop.services.workflows.interpreter import (
         Environment,
         Listener,
         WorkflowCancelled,
         WorkflowError,
         WorkflowRefused,
-        configured_endpoints,
         parse,
     )
 

@@ -19,9 +19,9 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
 from omnipipe.laptop.iam.tokens import OWNER
-from omnipipe.laptop.services import secretmanager
-from omnipipe.laptop.services.run import JOB
-from omnipipe.laptop.services.workflows import WORKFLOW
+from omnipipe.laptop.services.run.resources import JOB
+from omnipipe.laptop.services.secretmanager import resources as secretmanager
+from omnipipe.laptop.services.workflows.resources import WORKFLOW
 
 if TYPE_CHECKING:
     from google.cloud import bigquery

@@ -12,12 +12,12 @@ from typing import Any
 
 import requests
 
-from omnipipe.laptop.bigquery import Identity
+from omnipipe.laptop.emulators import configured_endpoints
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home, write_json
+from omnipipe.laptop.iam.gate import Identity
 from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
-from omnipipe.laptop.postgres import socket_dir_for
 from omnipipe.laptop.processes import Processes, Spec, clean_environment
 from omnipipe.laptop.registry import Registry
 
@@ -89,11 +89,6 @@ class Cloud:
         return {"Authorization": f"Bearer {self.tokens.owner()}"}
 
     @property
-    def sockets(self) -> Path:
-        """The folder of this home's Unix sockets."""
-        return socket_dir_for(self.home.directory).parent
-
-    @property
     def google(self) -> str:
         """Address of the process that answers for Google's control services."""
         return f"http://{HOST}:{self.ports.of(GOOGLE)}"
@@ -116,9 +111,6 @@ class Cloud:
 
     def endpoints(self) -> dict[str, str]:
         """Google's hosts, and who answers for each here."""
-        # Imported here: the interpreter is needed by the process that runs workflows only.
-        from omnipipe.laptop.workflows.environment import configured_endpoints
-
         return {
             # Pub/Sub is not among them: an emulator that the user runs, where there is one
             **configured_endpoints(os.environ),

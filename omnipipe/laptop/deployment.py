@@ -5,9 +5,9 @@ from typing import Any
 
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.errors import LaptopError, LosesData
+from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services import KINDS
-from omnipipe.laptop.services.base import Kind
 
 
 def passes_by(type_: str) -> bool:

@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,25 @@ class Home:
     def log_file(self, service: str) -> Path:
         """Where the output of a service goes."""
         return self.path("logs") / f"{service}.log"
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of this stack's Unix sockets: short, the same at each start, one for each user and home.
+
+        It is below /tmp and not below ``TMPDIR``, which may be long, and may differ between two commands.
+
+        Raises LaptopError when the place belongs to somebody else.
+        """
+        name = f"omnipipe-{os.getuid()}-{sha256(os.fsencode(self.directory.resolve())).hexdigest()[:10]}"
+        folder = Path("/tmp") / name  # noqa: S108 - it is checked to be ours, below
+        mode = 0o711 if os.getuid() == 0 else 0o700  # root's PostgreSQL runs as `nobody`, who has to pass
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=mode)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise LaptopError(f"{folder} is not a folder of yours, but the sockets belong there: remove it")
+        folder.chmod(mode)
+        return folder
 
     def prepare(self) -> None:
         """Make the folder, and check that it can be written and has room.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop import outside_world
-from omnipipe.laptop.bigquery import argv as bigquery_argv
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
@@ -22,8 +21,11 @@ from omnipipe.laptop.ports import DEFAULT_BASE, configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services import datastream, functions, sql
-from omnipipe.laptop.services.run import JOB
+from omnipipe.laptop.services.bigquery.emulator import argv as bigquery_argv
+from omnipipe.laptop.services.datastream import resources as datastream
+from omnipipe.laptop.services.functions import resources as functions
+from omnipipe.laptop.services.run.resources import JOB
+from omnipipe.laptop.services.sql import resources as sql
 
 if TYPE_CHECKING:
     from omnipipe.laptop.plan import Change
@@ -158,7 +160,7 @@ def down(*, purge: bool = False) -> list[str]:
         names = sorted(cloud.processes.running())
         cloud.processes.stop()
         if purge:
-            shutil.rmtree(cloud.sockets, ignore_errors=True)
+            shutil.rmtree(cloud.home.sockets, ignore_errors=True)
             shutil.rmtree(home.directory)
             (home.root / "current").unlink(missing_ok=True)
     return names

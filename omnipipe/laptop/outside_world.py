@@ -13,7 +13,7 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_text
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.processes import Spec, clean_environment
-from omnipipe.laptop.services import secretmanager
+from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

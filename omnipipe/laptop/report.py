@@ -9,17 +9,21 @@ from typing import Any
 
 import psutil
 
-from omnipipe.laptop import access, lifecycle, outside_world, queries
+from omnipipe.laptop import access, lifecycle, outside_world
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
-from omnipipe.laptop.datastream import status as progress
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.monitoring import alerts
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.ports import HOST
-from omnipipe.laptop.postgres import psql_path
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services import KINDS, datastream, functions, sql
+from omnipipe.laptop.services.bigquery import queries
+from omnipipe.laptop.services.datastream import resources as datastream
+from omnipipe.laptop.services.datastream import status as progress
+from omnipipe.laptop.services.functions import resources as functions
+from omnipipe.laptop.services.monitoring import alerts
+from omnipipe.laptop.services.sql import resources as sql
+from omnipipe.laptop.services.sql.postgres import psql_path
 
 
 def status() -> dict[str, Any]:

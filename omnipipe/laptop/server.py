@@ -15,14 +15,20 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from omnipipe.laptop import executions, jobs, jobs_v1, metadata, objects, scheduler, secret_versions, streams
 from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.home import Home
-from omnipipe.laptop.iam import control, functions
+from omnipipe.laptop.iam import control, metadata
 from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
-from omnipipe.laptop.services.sql import login_with_token
+from omnipipe.laptop.services.datastream import api as streams
+from omnipipe.laptop.services.functions import front_door as functions
+from omnipipe.laptop.services.run import jobs, jobs_v1
+from omnipipe.laptop.services.scheduler import clock as scheduler
+from omnipipe.laptop.services.secretmanager import versions as secret_versions
+from omnipipe.laptop.services.sql.resources import login_with_token
+from omnipipe.laptop.services.storage import objects
+from omnipipe.laptop.services.workflows import executions
 
 
 def application(cloud: Cloud, running: jobs.Jobs) -> Flask:

@@ -11,11 +11,12 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.home import Home, make_current
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services import datastream, sql
-from omnipipe.laptop.services.run import JOB
+from omnipipe.laptop.services.datastream import resources as datastream
+from omnipipe.laptop.services.run.resources import JOB
+from omnipipe.laptop.services.sql import resources as sql
 from tests.cli.test_command import run
 from tests.laptop.conftest import PROJECT
-from tests.laptop.monitoring.watched import monitoring
+from tests.laptop.services.monitoring.watched import monitoring
 from tests.ports import free_ports
 
 

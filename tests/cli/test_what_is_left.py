@@ -71,7 +71,7 @@ def test_down_ends_what_runs_and_keeps_the_data_unless_it_is_to_be_purged(cloud:
     pid = cloud.processes.running()["sleeper"].pid
     # Its parent is this process, which has to take its end, as init does for a user's.
     threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
-    sockets = cloud.sockets  # made when it is asked for
+    sockets = cloud.home.sockets  # made when it is asked for
     options = ["--purge"] if purge else []
 
     done = run("down", "--json", *options, OMNIPIPE_HOME=str(cloud.home.root))

@@ -17,7 +17,7 @@ from google.cloud import bigquery
 
 from components.daily_workflow import SOURCE
 from omnipipe.contracts.tables import PIPELINE_LEASES, PIPELINE_RUNS, PipelineLease, PipelineRun
-from omnipipe.laptop.workflows import Environment, WorkflowError, parse
+from omnipipe.laptop.services.workflows.interpreter import Environment, WorkflowError, parse
 from omnipipe.runtime import warehouse
 from tests.functions.conftest import serving
 from tests.runtime import emulator

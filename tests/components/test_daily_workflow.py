@@ -12,7 +12,7 @@ from flask import Flask, request
 from components.daily_workflow import SOURCE, DailyWorkflow, DailyWorkflowArgs
 from components.place import Place
 from components.workload import Workload, WorkloadArgs
-from omnipipe.laptop.workflows import Environment, WorkflowError, parse
+from omnipipe.laptop.services.workflows.interpreter import Environment, WorkflowError, parse
 from tests.components.mocks import UNKNOWN, Recorder, record
 from tests.functions.conftest import serving
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnipipe.laptop.iam import bindings, roles
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.laptop.services import KINDS
 from tests.components import golden
 from tests.components.mocks import Recorder, record
 

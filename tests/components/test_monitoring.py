@@ -13,7 +13,7 @@ from components.monitoring_alerts import FIGURES, SERVICE_KINDS, SILENCE, Servic
 from components.place import Place
 from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.mocks import Registration, record
-from tests.laptop.monitoring.watched import RUNBOOKS, SERVICES, monitoring
+from tests.laptop.services.monitoring.watched import RUNBOOKS, SERVICES, monitoring
 
 MADE = monitoring()
 POLICIES = MADE.of("monitoring.AlertPolicy")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omnipipe.laptop.googlesql import problem
+from omnipipe.laptop.services.bigquery.googlesql import problem
 from tests.dbt.warehouse import Dbt, Warehouse, change, customer, deliver, trip, weather
 
 

@@ -20,8 +20,8 @@ import requests
 from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import PROJECT_ROOT, Home
-from omnipipe.laptop.services.datastream import STREAM, state_dir
-from tests.laptop.datastream.catching_up import wait_caught_up
+from omnipipe.laptop.services.datastream.resources import STREAM, state_dir
+from tests.laptop.services.datastream.catching_up import wait_caught_up
 from tests.ports import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import requests
 
-from omnipipe.laptop import access, scheduler
+from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.laptop.services.functions import FUNCTION, address
-from omnipipe.laptop.services.run import JOB
-from omnipipe.laptop.services.scheduler import SCHEDULE
+from omnipipe.laptop.services.functions.resources import FUNCTION, address
+from omnipipe.laptop.services.run.resources import JOB
+from omnipipe.laptop.services.scheduler import clock as scheduler
+from omnipipe.laptop.services.scheduler.resources import SCHEDULE
 from tests.components import test_bindings as bindings
 from tests.e2e.conftest import Laptop
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from omnipipe.laptop.services.functions import address
-from omnipipe.laptop.services.workflows import WORKFLOW
+from omnipipe.laptop.services.functions.resources import address
+from omnipipe.laptop.services.workflows.resources import WORKFLOW
 from tests.e2e.conftest import Laptop
 
 pytestmark = pytest.mark.e2e

@@ -168,7 +168,7 @@ def test_a_stream_that_is_dead_is_told_by_up_with_what_to_do(copy: Copy) -> None
     copy.ok("seed", "--trips", "100")
     copy.kill("datastream-cdc")
     instance = copy.cloud.registry.of_type("gcp:sql/databaseInstance:DatabaseInstance")[0]
-    from omnipipe.laptop.services import sql
+    from omnipipe.laptop.services.sql import resources as sql
 
     with sql._server(copy.cloud, instance)._admin() as admin:  # the slot is gone, as when its log was lost
         admin.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")

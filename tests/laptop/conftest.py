@@ -15,12 +15,13 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from werkzeug.serving import make_server
 
-from omnipipe.laptop import bigquery as emulator
-from omnipipe.laptop import jobs, server
+from omnipipe.laptop import server
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.home import Home
-from omnipipe.laptop.postgres import STOP_SIGNAL, Postgres
 from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.bigquery import emulator
+from omnipipe.laptop.services.run import jobs
+from omnipipe.laptop.services.sql.postgres import STOP_SIGNAL, Postgres
 from tests.ports import free_ports
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
@@ -125,7 +126,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     assert made.ports.of(GOOGLE) + 1 == made.ports.of(BIGQUERY)
     yield made
     made.processes.stop(grace_s=5)
-    shutil.rmtree(made.sockets, ignore_errors=True)
+    shutil.rmtree(made.home.sockets, ignore_errors=True)
 
 
 def owners_client(cloud: Cloud) -> FlaskClient:

@@ -11,10 +11,10 @@ from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.iam.bindings import ACCOUNT
+from omnipipe.laptop.kind import Recorded
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services import KINDS
-from omnipipe.laptop.services.base import Recorded
 
 BUCKET = "gcp:storage/bucket:Bucket"
 SECRET = "gcp:secretmanager/secret:Secret"

@@ -65,3 +65,19 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> Non
     assert file.read_text() == "new"
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_folder_of_sockets_is_stable_private_and_short(tmp_path: Path) -> None:
+    one, other = Home(tmp_path, "dev"), Home(tmp_path, "prod")
+    folder = one.sockets
+    try:
+        assert folder == one.sockets != other.sockets
+        assert len(str(folder)) < 40
+        assert folder.stat().st_mode & 0o077 == (0o011 if os.getuid() == 0 else 0)
+        folder.rmdir()
+        folder.symlink_to(tmp_path)
+        with pytest.raises(LaptopError, match="not a folder of yours"):
+            _ = one.sockets
+    finally:
+        folder.unlink()
+        other.sockets.rmdir()

@@ -12,7 +12,7 @@ from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LosesData
 from omnipipe.laptop.plan import Change, Difference, Plan
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.sql import INSTANCE
+from omnipipe.laptop.services.sql.resources import INSTANCE
 
 BUCKET = "gcp:storage/bucket:Bucket"
 DATABASE = "gcp:sql/database:Database"

@@ -11,7 +11,7 @@ from google.cloud import bigquery
 
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
-from omnipipe.laptop import bigquery as laptop
+from omnipipe.laptop.services.bigquery import emulator as laptop
 from omnipipe.runtime import warehouse
 from tests.ports import free_ports
 

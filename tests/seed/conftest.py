@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from omnipipe.laptop.images import Image
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.migrate.conftest import image as image
 from tests.jobs.migrate.database import Database
 from tests.laptop.conftest import postgres as postgres

@@ -11,7 +11,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.sql.postgres import Postgres
 from seed import generator, load
 from seed.generator import Plan
 from tests.jobs.migrate.database import APP, Database

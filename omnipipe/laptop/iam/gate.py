@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omnipipe.laptop.iam.bindings import Bindings
@@ -40,6 +42,14 @@ class Refused(Exception):
         if reasons:
             error["errors"] = [{"message": self.message, "domain": "global", "reason": self.reason}]
         return {"error": error}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a gate in another process reads: the registry's file, with the grants, and the file of the tokens' key."""
+
+    registry: Path
+    token_key: Path
 
 
 class Gate:

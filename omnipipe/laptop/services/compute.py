@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omnipipe.laptop.services.base import Kind, Recorded
+from omnipipe.laptop.kind import Kind, Recorded
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -23,7 +23,7 @@ class Address(Kind):
     effect = "the path of a folder of Unix sockets"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        path = str(cloud.sockets / resource.name)
+        path = str(cloud.home.sockets / resource.name)
         resource.id = f"projects/{cloud.project}/regions/{cloud.region}/addresses/{resource.name}"
         resource.outputs = {**resource.inputs, "name": resource.name, "address": path, "selfLink": path}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from omnipipe.laptop.kind import Kind, Recorded
 from omnipipe.laptop.lookups import PROJECT_NUMBER
-from omnipipe.laptop.services.base import Kind, Recorded
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.iam import bindings
-from omnipipe.laptop.services.base import Kind, Recorded
+from omnipipe.laptop.kind import Kind, Recorded
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

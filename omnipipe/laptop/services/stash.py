@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from omnipipe.laptop.services.base import Kind
+from omnipipe.laptop.kind import Kind
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud

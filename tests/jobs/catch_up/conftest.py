@@ -15,8 +15,8 @@ from omnipipe.runtime import cloud_sql
 from tests.laptop.conftest import PROJECT, serving
 from tests.laptop.conftest import emulated as emulated  # the same servers as the laptop's own tests
 from tests.laptop.conftest import postgres as postgres
-from tests.laptop.datastream.conftest import Pipeline
-from tests.laptop.datastream.conftest import pipeline as pipeline
+from tests.laptop.services.datastream.conftest import Pipeline
+from tests.laptop.services.datastream.conftest import pipeline as pipeline
 
 FOLDER = PROJECT_ROOT / "jobs" / "catch_up"
 STREAM = f"projects/{PROJECT}/locations/europe-west1/streams/cdc"

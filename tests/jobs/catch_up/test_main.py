@@ -11,7 +11,7 @@ from omnipipe.runtime.audit import Step
 from omnipipe.runtime.job import StepFailed
 from omnipipe.runtime.run import Run
 from tests.jobs.catch_up.conftest import Datastream
-from tests.laptop.datastream.conftest import Pipeline
+from tests.laptop.services.datastream.conftest import Pipeline
 
 RUN = Run("run-1", date(2026, 3, 3))
 TRIPS = "SELECT COUNT(*) FROM raw.public_trips"

@@ -8,7 +8,7 @@ import pytest
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, dbt_for, job_python, running
 from tests.laptop.conftest import emulated as emulated  # the same servers as the laptop's own tests
 from tests.laptop.conftest import postgres as postgres
-from tests.laptop.datastream.conftest import pipeline as pipeline
+from tests.laptop.services.datastream.conftest import pipeline as pipeline
 
 sys.path.insert(0, str(ROOT / "jobs" / "dvt"))
 

@@ -13,7 +13,7 @@ from source import Source, SourceUnreadable  # pyright: ignore[reportMissingImpo
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.runtime import cloud_sql
 from seed import generator, load, traffic
-from tests.laptop.datastream.conftest import Pipeline
+from tests.laptop.services.datastream.conftest import Pipeline
 
 KINDS = """
 CREATE TYPE mood AS ENUM ('glad', 'sad');

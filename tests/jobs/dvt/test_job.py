@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omnipipe.laptop.images import Image, build
+from omnipipe.laptop.services.artifacts.images import Image, build
 from tests.dbt.warehouse import ROOT, Warehouse
 
 CHECKS = {

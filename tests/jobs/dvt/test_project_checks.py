@@ -9,7 +9,7 @@ from source import Source  # pyright: ignore[reportMissingImports] - conftest.py
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
 from omnipipe.contracts.checks import load
-from omnipipe.laptop.googlesql import problem
+from omnipipe.laptop.services.bigquery.googlesql import problem
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip, weather
 
 # Those of raw need its source: test_comparison.py and the tests of the whole laptop have one.

@@ -14,13 +14,13 @@ from flask import Flask
 from psycopg.conninfo import make_conninfo
 from werkzeug.serving import make_server
 
-from omnipipe.laptop import metadata
 from omnipipe.laptop.home import PROJECT_ROOT
+from omnipipe.laptop.iam import metadata
 from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.iam.tokens import Tokens
-from omnipipe.laptop.images import Image, build
-from omnipipe.laptop.postgres import Postgres
 from omnipipe.laptop.registry import Registry, Resource
+from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.sql.postgres import Postgres
 
 APP, REPLICATION = "mobility_app", "datastream"
 PASSWORDS = {APP: "app's", REPLICATION: "replication's"}

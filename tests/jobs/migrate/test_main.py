@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from omnipipe.laptop.images import Image
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.migrate.database import (
     APP,
     HEART,

@@ -12,8 +12,8 @@ from google.auth.credentials import AnonymousCredentials
 from psycopg import sql
 
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.images import Image, build
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.probe.rows import PIPELINE
 from tests.laptop.conftest import cloud as cloud
 from tests.laptop.conftest import postgres as postgres  # the same server as the laptop's own tests

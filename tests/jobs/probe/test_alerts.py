@@ -20,11 +20,11 @@ from omnipipe.contracts.tables import (
     DeadLetter,
 )
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.monitoring import alerts
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.monitoring import alerts
+from omnipipe.laptop.services.sql.postgres import Postgres
 from omnipipe.runtime import log, warehouse
 from tests.jobs.probe.rows import NOW, check, delivery, hours_ago, run, tried_until
-from tests.laptop.monitoring.watched import firing, state, watch
+from tests.laptop.services.monitoring.watched import firing, state, watch
 
 # What a test cannot bring about in full size, it brings about in small.
 SMALL = {

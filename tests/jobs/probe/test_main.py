@@ -28,8 +28,8 @@ from omnipipe.contracts.tables import (
     DeadLetter,
     PipelineRun,
 )
-from omnipipe.laptop.images import Image
-from omnipipe.laptop.postgres import Postgres
+from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.sql.postgres import Postgres
 from omnipipe.runtime import log, warehouse
 from tests.jobs.probe.rows import NOW, PIPELINE, check, delivery, hours_ago, run, tried_until
 from tests.jobs.unencrypted import server_without_tls

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from omnipipe.laptop import jobs, server
+from omnipipe.laptop import server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam import control
 from omnipipe.laptop.iam.bindings import CUSTOM_ROLE
@@ -16,6 +16,7 @@ from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.run import jobs
 from tests.laptop.conftest import PROJECT, grant
 
 WHO = f"daily@{PROJECT}.iam.gserviceaccount.com"

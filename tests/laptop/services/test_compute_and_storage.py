@@ -8,7 +8,7 @@ import pytest
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.services.storage import object_path
+from omnipipe.laptop.services.storage.resources import object_path
 
 
 def connect(cloud: Cloud, target: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Artifact Registry, and the images that a program builds."""

@@ -1,0 +1,1 @@
+"""Cloud Functions: the resource, and the front door, which lets in whom the program named."""

@@ -1,0 +1,1 @@
+"""Cloud Scheduler: the resource, and the clock that reads it."""

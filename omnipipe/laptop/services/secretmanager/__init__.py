@@ -1,0 +1,1 @@
+"""Secret Manager: its resources, and the API of versions."""

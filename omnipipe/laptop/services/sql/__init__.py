@@ -1,0 +1,1 @@
+"""Cloud SQL: its resources, the PostgreSQL that runs, and its roles."""

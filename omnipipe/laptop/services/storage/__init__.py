@@ -1,0 +1,1 @@
+"""Cloud Storage: its resources, and the API of objects."""
