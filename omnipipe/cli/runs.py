@@ -82,13 +82,13 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     from dataclasses import asdict
 
     from omnipipe.cli.status import show_alerts
-    from omnipipe.laptop import access
+    from omnipipe.laptop import access, logs
     from omnipipe.laptop.services.monitoring import alerts
 
     cloud = access.running_cloud()
     with progress("Measuring", quiet=as_json):
         failure = access.run_probe(cloud)
-    found = [asdict(alert) for alert in alerts.evaluate(cloud)]
+    found = [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))]
     if as_json:
         print_json(found)
     else:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.registry import Resource
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log: the process or job that writes it, and the monitored resource that Cloud Logging names in its entries.
+
+    Types and labels: https://cloud.google.com/logging/docs/api/v2/resource-list
+    """
+
+    writer: str
+    type: str
+    labels: dict[str, str]
 
 
 class Kind:
@@ -31,9 +44,17 @@ class Kind:
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         """Take it down: the program no longer registers it, or it was replaced by one with another id."""
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        """Where it is, for ``omnipipe status``."""
+    def process(self, resource: Resource) -> str | None:
+        """The name of the process that runs as long as the resource is there; None for none."""
+        return None
+
+    def address(self, resource: Resource) -> str:
+        """Where its process is reached, for ``omnipipe status``; empty for nowhere."""
         return ""
+
+    def log(self, cloud: Cloud, resource: Resource) -> Log | None:
+        """The log that it writes, which metrics and alerts read; None for none."""
+        return None
 
     def without_effect(self, resource: Resource) -> str:
         """Which of its settings has no effect here, and why, for ``omnipipe status``; empty for none."""

@@ -17,15 +17,12 @@ from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.ports import DEFAULT_BASE, configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery.emulator import argv as bigquery_argv
-from omnipipe.laptop.services.datastream import resources as datastream
-from omnipipe.laptop.services.functions import resources as functions
-from omnipipe.laptop.services.run.resources import JOB
-from omnipipe.laptop.services.sql import resources as sql
 
 if TYPE_CHECKING:
     from omnipipe.laptop.plan import Change
@@ -189,15 +186,8 @@ def missing_processes(cloud: Cloud) -> list[str]:
 
 def expected_processes(cloud: Cloud) -> list[str]:
     """The processes of a cloud that is up."""
-    registry = cloud.registry
-    return [
-        GOOGLE,
-        BIGQUERY,
-        *outside_world.simulators(cloud),
-        *(sql.process_name(instance) for instance in registry.of_type(sql.INSTANCE)),
-        *(datastream.process_name(stream) for stream in registry.of_type(datastream.STREAM)),
-        *(function.inputs["name"] for function in registry.of_type(functions.FUNCTION)),
-    ]
+    of_resources = (KINDS[resource.type].process(resource) for resource in cloud.registry)
+    return [GOOGLE, BIGQUERY, *outside_world.simulators(cloud), *filter(None, of_resources)]
 
 
 def _refuse_another_stack(home: Home) -> None:
@@ -214,7 +204,8 @@ def _start_own_processes(cloud: Cloud) -> None:
     """Start what stands for Google itself: BigQuery, and the control services. Who needs one waits for it."""
     if not is_whole(cloud):
         # An execution that lost a service under it, and tasks that lost their server, must not go on beside the next.
-        cloud.processes.stop([GOOGLE, *(job.inputs["name"] for job in cloud.registry.of_type(JOB))])
+        tasks = set(cloud.processes.running()) - set(expected_processes(cloud))
+        cloud.processes.stop([GOOGLE, *tasks])
     data = cloud.home.path("bigquery")
     argv = bigquery_argv(data, cloud.ports.of(BIGQUERY), cloud.project, cloud.identity)
     cloud.start(Spec(BIGQUERY, argv, clean_environment()), port_name=BIGQUERY)

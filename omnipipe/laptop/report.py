@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from omnipipe.laptop import access, lifecycle, outside_world
+from omnipipe.laptop import access, lifecycle, logs, outside_world
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
@@ -20,9 +20,7 @@ from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import queries
 from omnipipe.laptop.services.datastream import resources as datastream
 from omnipipe.laptop.services.datastream import status as progress
-from omnipipe.laptop.services.functions import resources as functions
 from omnipipe.laptop.services.monitoring import alerts
-from omnipipe.laptop.services.sql import resources as sql
 from omnipipe.laptop.services.sql.postgres import psql_path
 
 
@@ -50,7 +48,7 @@ def status() -> dict[str, Any]:
         ],
         "outside_world": _outside_world(cloud),
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
-        "alerts": [asdict(alert) for alert in alerts.evaluate(cloud)],
+        "alerts": [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))],
         "last_run": _last_run(cloud),
         "psql": _psql(cloud),
     }
@@ -98,6 +96,13 @@ def memory_bytes(process: psutil.Process) -> int:
 
 def _processes(cloud: Cloud) -> list[dict[str, Any]]:
     running = cloud.processes.running()
+    addresses = {
+        process: kind.address(resource)
+        for resource in cloud.registry
+        if (process := (kind := KINDS[resource.type]).process(resource))
+    }
+    for name in (BIGQUERY, GOOGLE, *outside_world.simulators(cloud)):
+        addresses[name] = f"http://{HOST}:{cloud.ports.of(name)}"
     rows = []
     for name in lifecycle.expected_processes(cloud):
         process = running.get(name)
@@ -107,20 +112,10 @@ def _processes(cloud: Cloud) -> list[dict[str, Any]]:
                 "state": "running" if process else "stopped",
                 "pid": process.pid if process else None,
                 "megabytes": memory_bytes(process) // 1_000_000 if process else None,
-                "address": _address(cloud, name),
+                "address": addresses[name],
             }
         )
     return rows
-
-
-def _address(cloud: Cloud, name: str) -> str:
-    for instance in cloud.registry.of_type(sql.INSTANCE):
-        if name == sql.process_name(instance):
-            return instance.outputs["pscServiceAttachmentLink"]
-    if name in (function.inputs["name"] for function in cloud.registry.of_type(functions.FUNCTION)):
-        return functions.address(cloud, name)
-    listening = (BIGQUERY, GOOGLE, *outside_world.simulators(cloud))
-    return f"http://{HOST}:{cloud.ports.of(name)}" if name in listening else ""
 
 
 def _stream(cloud: Cloud, stream: Any) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
             values["project"] = cloud.project
 
     @app.get("/healthz")
+    @control.asks_itself
     def healthz() -> str:
         return "ok"
 

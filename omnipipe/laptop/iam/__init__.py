@@ -1,6 +1,6 @@
 """Identity, enforced: who asks (``tokens``), what the program granted (``bindings``), and what a request needs.
 
-- ``roles``: role -> permissions. ``control`` and BigQuery's ``gate.routes``: request -> permissions. All with their sources.
+- ``roles``: role -> permissions. Request -> permissions stands beside each route. All with their sources.
 - ``gate``: the question that every service asks before it answers, and Google's words when the answer is no.
 - ``control`` stands before Cloud Run jobs and Workflows, ``functions`` before functions, ``bigquery`` before BigQuery.
 """

@@ -1,16 +1,21 @@
-"""Before the control services, Cloud Run's jobs to Datastream: each of their routes needs a permission."""
+"""Before the control services, Cloud Run's jobs to Datastream: each of their routes says which permission it needs."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, g, jsonify, request
 
 from omnipipe.laptop.iam.gate import Gate, Refused
 
 log = logging.getLogger("iam")
+PROJECT = "projects/{project}"
+_NEED = "need"
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -22,47 +27,40 @@ class Need:
     with_overrides: str | None = None
 
 
-_PROJECT = "projects/{project}"
-_JOB = _PROJECT + "/locations/{location}/jobs/{job}"
-_SECRET = _PROJECT + "/secrets/{secret}"
-# Flask's endpoint -> what it needs. Workflows takes no grant on a single workflow.
-# https://cloud.google.com/run/docs/reference/iam/permissions
-# https://cloud.google.com/workflows/docs/access-control
-# https://cloud.google.com/secret-manager/docs/access-control
-# https://cloud.google.com/datastream/docs/access-control
-REQUESTS: dict[str, Need] = {
-    "run.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
-    "run.job": Need("run.jobs.get", _JOB),
-    "run.operation": Need("run.operations.get", _PROJECT),
-    "executions.start": Need("workflows.executions.create", _PROJECT),
-    "executions.get": Need("workflows.executions.get", _PROJECT),
-    "run_v1.run": Need("run.jobs.run", _JOB, with_overrides="run.jobs.runWithOverrides"),
-    "run_v1.get": Need("run.jobs.get", _JOB),
-    "run_v1.list_": Need("run.jobs.list", _PROJECT),
-    "run_v1.execution": Need("run.executions.get", _PROJECT),
-    "executions.cancel": Need("workflows.executions.cancel", _PROJECT),
-    "executions.callback": Need("workflows.callbacks.send", _PROJECT),
-    "datastream.objects": Need("datastream.objects.list", _PROJECT),
-    "secrets.access": Need("secretmanager.versions.access", _SECRET + "/versions/{version}"),
-    "secrets.add_version": Need("secretmanager.versions.add", _SECRET),
-}
-# The metadata server knows by the address who asks; a function's front door, Cloud Storage and the exchange of the
-# owner's refresh token ask for themselves.
-_OPEN = ("healthz", "oauth2.", "metadata.", "functions.", "storage.")
+def needs(
+    permission: str, resource: str = PROJECT, *, with_overrides: str | None = None
+) -> Callable[[View], View]:
+    """Say what a request of a route needs: a permission on a resource, in which the route's parts stand in braces."""
+
+    def said(view: View) -> View:
+        setattr(view, _NEED, Need(permission, resource, with_overrides))
+        return view
+
+    return said
+
+
+def asks_itself(view: View) -> View:
+    """Say that a route knows by other means who asks, or is for everybody."""
+    setattr(view, _NEED, None)
+    return view
 
 
 def guard(app: Flask, gate: Gate) -> None:
-    """Let an application answer only requests that the table allows; a route that is not in it, to nobody."""
+    """Let an application answer only requests whose need the bindings meet; a route that says none, to nobody."""
 
     @app.before_request
     def check() -> None:
-        endpoint = request.endpoint
-        if endpoint is None or endpoint.startswith(_OPEN):  # no endpoint: 404, for everybody
+        if request.endpoint is None:  # 404, for everybody
+            return
+        view = app.view_functions[request.endpoint]
+        known, need = hasattr(view, _NEED), cast("Need | None", getattr(view, _NEED, None))
+        if known and need is None:
             return
         g.caller = gate.caller(request.headers.get("Authorization"))
-        need = REQUESTS.get(endpoint)
         if need is None:
-            raise Refused(403, f"The laptop does not know what {endpoint} needs: see {__name__}", "forbidden")
+            raise Refused(
+                403, f"The laptop does not know what {request.endpoint} needs: see {__name__}.needs", "forbidden"
+            )
         permission = need.permission
         if need.with_overrides and _overrides(request.get_json(silent=True)):
             permission = need.with_overrides

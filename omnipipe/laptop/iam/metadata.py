@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop.iam.bindings import ACCOUNT
+from omnipipe.laptop.iam.control import asks_itself
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM, TOKEN_LIFETIME_S, Tokens
 from omnipipe.laptop.registry import Registry
 
@@ -64,24 +65,29 @@ def blueprint(
         return response
 
     @routes.get("/")
+    @asks_itself
     def root(email: str) -> str:
         return "computeMetadata/\n"
 
     @routes.get("/computeMetadata/v1/project/project-id")
+    @asks_itself
     def project_id(email: str) -> str:
         return project
 
     @routes.get("/computeMetadata/v1/universe/universe-domain")
+    @asks_itself
     def universe(email: str) -> str:
         return "googleapis.com"
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/default/")
+    @asks_itself
     def account(email: str) -> Response:
         scopes = [CLOUD_PLATFORM]
         # Not the address: google-auth would ask Google about it in the background (allowedLocations). The token has it.
         return jsonify({"aliases": ["default"], "email": "default", "scopes": scopes})
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/token")
+    @asks_itself
     def access_token(email: str, _: str) -> Response:
         scopes = request.args.get("scopes", CLOUD_PLATFORM)
         token, expires = held.get(email, scopes)
@@ -89,6 +95,7 @@ def blueprint(
         return jsonify({"access_token": token, "expires_in": round(expires - time.time()), "token_type": "Bearer"})
 
     @routes.get("/computeMetadata/v1/instance/service-accounts/<string:_>/identity")
+    @asks_itself
     def identity_token(email: str, _: str) -> str:
         return tokens.issue(email, request.args["audience"])
 
@@ -100,6 +107,7 @@ def exchange(tokens: Tokens) -> Blueprint:
     routes = Blueprint("oauth2", __name__)
 
     @routes.post("/oauth2/token")
+    @asks_itself
     def token() -> tuple[Response, int] | Response:
         given = request.form.get("refresh_token", "")
         if not hmac.compare_digest(given, tokens.refresh_token()):

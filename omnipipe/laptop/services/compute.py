@@ -27,9 +27,6 @@ class Address(Kind):
         resource.id = f"projects/{cloud.project}/regions/{cloud.region}/addresses/{resource.name}"
         resource.outputs = {**resource.inputs, "name": resource.name, "address": path, "selfLink": path}
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return resource.outputs["address"]
-
 
 class ForwardingRule(Kind):
     """Private Service Connect: what the address leads to is the target's own folder of sockets."""

@@ -27,9 +27,6 @@ class Account(Kind):
             "member": f"serviceAccount:{email}",
         }
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return resource.outputs["email"]
-
 
 class Grant(Kind):
     """A role for a member on one resource. It counts as soon as it is registered, and until it is not."""

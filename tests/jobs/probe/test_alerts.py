@@ -20,6 +20,7 @@ from omnipipe.contracts.tables import (
     DeadLetter,
 )
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.logs import sources
 from omnipipe.laptop.services.monitoring import alerts
 from omnipipe.laptop.services.sql.postgres import Postgres
 from omnipipe.runtime import log, warehouse
@@ -172,7 +173,7 @@ def test_an_alert_ends_when_what_it_is_about_is_over(
     world.succeeded(30)
     measure()
     assert firing(cloud) == {"No successful run"}
-    (alert,) = (found for found in alerts.evaluate(cloud) if found.state == alerts.FIRING)
+    (alert,) = (found for found in alerts.evaluate(cloud, sources(cloud)) if found.state == alerts.FIRING)
     assert (alert.subject, alert.severity) == ("daily", "CRITICAL")
     assert alert.value == pytest.approx(30, abs=0.1)
     assert alert.since is not None

@@ -29,9 +29,6 @@ class DockerImage(Kind):
     def foreseen(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> dict[str, Any]:
         return _outputs(resource, digest_of(*_source(resource)))
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return str(image_of(cloud, resource.outputs["ref"]).root)
-
 
 def _source(resource: Resource) -> tuple[Path, Path]:
     """Context and Dockerfile, relative to the working directory, which is the program's folder, as for the provider."""

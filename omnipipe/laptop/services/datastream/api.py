@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify
 
+from omnipipe.laptop.iam.control import needs
 from omnipipe.laptop.services.datastream import config
 from omnipipe.laptop.services.datastream.backfill import Backfills
 from omnipipe.laptop.services.datastream.resources import CONFIG_FILE, STREAM, state_dir
@@ -21,6 +22,7 @@ def blueprint(cloud: Cloud) -> Blueprint:
     routes = Blueprint("datastream", __name__, url_prefix="/v1/projects/<project>/locations/<location>")
 
     @routes.get("/streams/<stream>/objects")
+    @needs("datastream.objects.list")  # https://cloud.google.com/datastream/docs/access-control
     def objects(project: str, location: str, stream: str) -> Response:
         cloud.registry.refresh()
         name = f"projects/{project}/locations/{location}/streams/{stream}"

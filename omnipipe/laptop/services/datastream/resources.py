@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
-from omnipipe.laptop.kind import Kind, Recorded
+from omnipipe.laptop.kind import Kind, Log, Recorded
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.datastream import status
 from omnipipe.laptop.services.sql.resources import INSTANCE
@@ -98,8 +98,16 @@ class Stream(Kind):
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         cloud.processes.stop([process_name(resource)])
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
+    def process(self, resource: Resource) -> str:
         return process_name(resource)
+
+    def log(self, cloud: Cloud, resource: Resource) -> Log:
+        labels = {
+            "resource_container": cloud.project,
+            "location": resource.inputs["location"],
+            "stream_id": resource.inputs["streamId"],
+        }
+        return Log(process_name(resource), "datastream.googleapis.com/Stream", labels)
 
     def problem(self, cloud: Cloud, resource: Resource) -> str | None:
         """Why the stream does not run; its worker needs a moment to find out."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import requests
 from flask import Blueprint, Response, request
 
+from omnipipe.laptop.iam.control import asks_itself
 from omnipipe.laptop.iam.gate import Gate, bearer
 from omnipipe.laptop.iam.tokens import InvalidToken, Tokens
 from omnipipe.laptop.ports import HOST
@@ -41,6 +42,7 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
     """The routes of every function, and what is below them: ``/functions/NAME``, and ``/cloudfunctions/NAME``."""
     routes = Blueprint("functions", __name__)
 
+    @asks_itself  # a function takes identity tokens, and may be for everybody
     def call(name: str, path: str) -> Response:
         bindings = gate.bindings()
         found = [each for each in cloud.registry.of_type(FUNCTION) if each.inputs["name"] == name]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Kind, Log
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.processes import Spec
@@ -91,8 +91,16 @@ class Function(Kind):
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         cloud.processes.stop([resource.inputs["name"]])
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
+    def process(self, resource: Resource) -> str:
+        return resource.inputs["name"]
+
+    def address(self, resource: Resource) -> str:
         return resource.outputs["serviceConfig"]["uri"]
+
+    def log(self, cloud: Cloud, resource: Resource) -> Log:
+        name = resource.inputs["name"]
+        labels = {"service_name": name, "configuration_name": name}
+        return Log(name, "cloud_run_revision", {"project_id": cloud.project, "location": cloud.region} | labels)
 
 
 def address(cloud: Cloud, name: str) -> str:

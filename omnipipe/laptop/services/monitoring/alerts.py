@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from omnipipe.laptop.services.monitoring.entries import Source, sources
+from omnipipe.laptop.services.monitoring.entries import Source
 from omnipipe.laptop.services.monitoring.metrics import Metric, Series
 from omnipipe.laptop.services.monitoring.policies import Condition, NotHere, Policy
 from omnipipe.laptop.services.monitoring.resources import POLICY, metrics
@@ -30,8 +31,8 @@ class Alert:
     why: str = ""
 
 
-def evaluate(cloud: Cloud, now: datetime | None = None) -> list[Alert]:
-    """How each alert policy stands at ``now``, in the order of their names.
+def evaluate(cloud: Cloud, logs: Iterable[Source], now: datetime | None = None) -> list[Alert]:
+    """How each alert policy stands at ``now`` by what is in these logs, in the order of their names.
 
     A policy that fires for several series has a line for each.
     """
@@ -47,7 +48,7 @@ def evaluate(cloud: Cloud, now: datetime | None = None) -> list[Alert]:
                 lookback[name] = max(condition.lookback, lookback.get(name, timedelta()))
     wanted = [known[name] for name in lookback]
     series: dict[Any, Series] = {}
-    for source in sources(cloud):
+    for source in logs:
         _collect(source, wanted, lookback, now, series)
     return [alert for policy in policies for alert in _judge(policy, list(series.values()), now)]
 

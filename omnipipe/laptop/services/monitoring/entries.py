@@ -14,16 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from omnipipe.laptop import platform_log
-from omnipipe.laptop.services.datastream import resources as datastream
-from omnipipe.laptop.services.functions.resources import FUNCTION
-from omnipipe.laptop.services.run.resources import JOB
-from omnipipe.laptop.services.sql import resources as sql
-
-if TYPE_CHECKING:
-    from omnipipe.laptop.cloud import Cloud
+from typing import Any
 
 _BLOCK_BYTES = 1 << 18
 # Lines of PostgreSQL, and of Cloud Run's jobs about a task, begin with a time in UTC.
@@ -75,47 +66,6 @@ class Source:
         if found := _TIME.match(line):
             at = datetime.fromisoformat(f"{found[1]}T{found[2].replace(',', '.')}+00:00")
         return {"timestamp": at, "severity": "DEFAULT", "resource": self.resource or {}, "textPayload": line}
-
-
-def sources(cloud: Cloud) -> list[Source]:
-    """Every log of a cloud that belongs to one of the program's resources.
-
-    Resource types and labels: https://cloud.google.com/logging/docs/api/v2/resource-list
-    """
-    project, registry = cloud.project, cloud.registry
-
-    def source(log: str, type_: str, labels: dict[str, str]) -> Source:
-        return Source(cloud.home.log_file(log), {"type": type_, "labels": labels})
-
-    found = [Source(cloud.home.log_file(platform_log.NAME), None)]
-    for function in registry.of_type(FUNCTION):
-        name = function.inputs["name"]
-        labels = {
-            "project_id": project,
-            "location": cloud.region,
-            "service_name": name,
-            "configuration_name": name,
-        }
-        found.append(source(name, "cloud_run_revision", labels))
-    for job in registry.of_type(JOB):
-        name = job.inputs["name"]
-        labels = {"project_id": project, "location": cloud.region, "job_name": name}
-        found.append(source(name, "cloud_run_job", labels))
-    for stream in registry.of_type(datastream.STREAM):
-        labels = {
-            "resource_container": project,
-            "location": stream.inputs["location"],
-            "stream_id": stream.inputs["streamId"],
-        }
-        found.append(source(datastream.process_name(stream), "datastream.googleapis.com/Stream", labels))
-    for instance in registry.of_type(sql.INSTANCE):
-        labels = {
-            "project_id": project,
-            "region": cloud.region,
-            "database_id": f"{project}:{instance.outputs['name']}",
-        }
-        found.append(source(sql.process_name(instance), "cloudsql_database", labels))
-    return found
 
 
 def _time(text: Any) -> datetime | None:

@@ -23,6 +23,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.iam.control import PROJECT, needs
 from omnipipe.laptop.services.artifacts.resources import image_of
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # Google's API answers a poll at once. Here it answers when the job has ended, or after this many seconds.
 LONG_POLL_S = 20
+NAME = PROJECT + "/locations/{location}/jobs/{job}"
+"""A job in IAM's words (https://cloud.google.com/run/docs/reference/iam/permissions)."""
 DEFAULT_TASK_TIMEOUT_S = 600
 DEFAULT_MAX_RETRIES = 3
 
@@ -221,15 +224,18 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
     routes = Blueprint("run", __name__, url_prefix="/v2/projects/<project>/locations/<location>")
 
     @routes.get("/jobs/<job>", endpoint="job")
+    @needs("run.jobs.get", NAME)
     def get(project: str, location: str, job: str) -> Response:
         return jsonify(jobs.get(find(cloud, project, location, job)))
 
     @routes.post("/jobs/<job>:run")
+    @needs("run.jobs.run", NAME, with_overrides="run.jobs.runWithOverrides")
     def run(project: str, location: str, job: str) -> Response:
         overrides = (request.get_json(silent=True) or {}).get("overrides") or {}
         return jsonify(jobs.start(find(cloud, project, location, job), overrides))
 
     @routes.get("/operations/<operation>")
+    @needs("run.operations.get")
     def operation(project: str, location: str, operation: str) -> Response:
         found = jobs.wait(f"projects/{project}/locations/{location}/operations/{operation}", LONG_POLL_S)
         if found is None:

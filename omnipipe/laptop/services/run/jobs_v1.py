@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from omnipipe.laptop.services.run.jobs import LONG_POLL_S, Jobs, find
+from omnipipe.laptop.iam.control import needs
+from omnipipe.laptop.services.run.jobs import LONG_POLL_S, NAME, Jobs, find
 from omnipipe.laptop.services.run.resources import JOB
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
     here = {"location": cloud.region}
 
     @routes.post("/jobs/<job>:run", defaults=here)
+    @needs("run.jobs.run", NAME, with_overrides="run.jobs.runWithOverrides")
     def run(project: str, location: str, job: str) -> Response:
         resource = find(cloud, project, location, job)
         overrides = (request.get_json(silent=True) or {}).get("overrides") or {}
@@ -32,10 +34,12 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
         return jsonify(_execution(project, operation))
 
     @routes.get("/jobs/<job>", defaults=here)
+    @needs("run.jobs.get", NAME)
     def get(project: str, location: str, job: str) -> Response:
         return jsonify(_job(project, find(cloud, project, location, job)))
 
     @routes.get("/jobs", defaults=here)
+    @needs("run.jobs.list")
     def list_(project: str, location: str) -> Response:
         cloud.registry.refresh()
         place = f"projects/{project}/locations/{location}/jobs/"
@@ -44,6 +48,7 @@ def blueprint(jobs: Jobs, cloud: Cloud) -> Blueprint:
         return jsonify({"apiVersion": _API, "kind": "JobList", "items": items})
 
     @routes.get("/executions/<execution>", defaults=here)
+    @needs("run.executions.get")
     def execution(project: str, location: str, execution: str) -> Response:
         name = jobs.operation_of(f"projects/{project}/locations/{location}/", execution)
         if name is None or (operation := jobs.wait(name, LONG_POLL_S)) is None:

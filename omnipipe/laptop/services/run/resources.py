@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Kind, Log
 from omnipipe.laptop.services.artifacts.resources import image_of
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
@@ -48,8 +48,11 @@ class Job(Kind):
             )
         resource.failed = False
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return resource.id
+    def log(self, cloud: Cloud, resource: Resource) -> Log:
+        name = resource.inputs["name"]
+        return Log(
+            name, "cloud_run_job", {"project_id": cloud.project, "location": cloud.region, "job_name": name}
+        )
 
 
 KINDS: dict[str, Kind] = {JOB: Job()}

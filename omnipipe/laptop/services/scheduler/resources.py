@@ -35,9 +35,5 @@ class Schedule(Kind):
         resource.id = f"projects/{cloud.project}/locations/{inputs['region']}/jobs/{inputs['name']}"
         resource.outputs = {**inputs, "state": "PAUSED" if inputs.get("paused") else "ENABLED"}
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        paused = ", paused" if resource.inputs.get("paused") else ""
-        return f"{resource.inputs['schedule']} {resource.inputs.get('timeZone', 'Etc/UTC')}{paused}"
-
 
 KINDS: dict[str, Kind] = {SCHEDULE: Schedule()}

@@ -32,9 +32,6 @@ class Secret(Kind):
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         shutil.rmtree(_folder(cloud, resource.inputs["secretId"]))
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return str(_folder(cloud, resource.inputs["secretId"]))
-
 
 class SecretVersion(Kind):
     """A version: other data makes the next number, and earlier ones stay readable until they are removed."""

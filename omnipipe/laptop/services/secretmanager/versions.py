@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.iam.control import PROJECT, needs
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_DATA = 65_536
 """Bytes of a version (https://cloud.google.com/secret-manager/quotas)."""
+# https://cloud.google.com/secret-manager/docs/access-control
+_SECRET = PROJECT + "/secrets/{secret}"
 
 
 def blueprint(cloud: Cloud) -> Blueprint:
@@ -30,6 +33,7 @@ def blueprint(cloud: Cloud) -> Blueprint:
     adding = threading.Lock()
 
     @routes.get("/<secret>/versions/<version>:access")
+    @needs("secretmanager.versions.access", _SECRET + "/versions/{version}")
     def access(project: str, secret: str, version: str) -> Response:
         _require_secret(cloud, project, secret)
         try:
@@ -40,6 +44,7 @@ def blueprint(cloud: Cloud) -> Blueprint:
         return jsonify({"name": f"{_name(secret)}/versions/{number}", "payload": payload})
 
     @routes.post("/<secret>:addVersion")
+    @needs("secretmanager.versions.add", _SECRET)
     def add_version(project: str, secret: str) -> Response:
         _require_secret(cloud, project, secret)
         data = _data(request.get_json(silent=True))

@@ -10,7 +10,7 @@ import psycopg
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Kind, Log
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.sql.postgres import STOP_SIGNAL, Postgres
 from omnipipe.laptop.services.sql.roles import SUPERUSER_ROLE
@@ -84,8 +84,19 @@ class DatabaseInstance(Kind):
             raise LaptopError(f"the database instance {_name(resource)} is protected from deletion")
         cloud.processes.stop([process_name(resource)])
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
+    def process(self, resource: Resource) -> str:
+        return process_name(resource)
+
+    def address(self, resource: Resource) -> str:
         return resource.outputs["pscServiceAttachmentLink"]
+
+    def log(self, cloud: Cloud, resource: Resource) -> Log:
+        labels = {"project_id": cloud.project, "region": cloud.region}
+        return Log(
+            process_name(resource),
+            "cloudsql_database",
+            labels | {"database_id": f"{cloud.project}:{resource.outputs['name']}"},
+        )
 
     def without_effect(self, resource: Resource) -> str:
         return f"sslMode {_ssl_mode(resource)}, because its connections are Unix sockets"

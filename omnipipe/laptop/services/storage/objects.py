@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 from flask import Blueprint, Response, g, jsonify, request
 
 from omnipipe.laptop.home import write_json
+from omnipipe.laptop.iam.control import asks_itself
 from omnipipe.laptop.services.storage.resources import BUCKET, object_path
 
 if TYPE_CHECKING:
@@ -322,6 +323,7 @@ def blueprint(cloud: Cloud, gate: Gate) -> Blueprint:
     @routes.route(f"{_API}/<path:rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     @routes.route(f"{_UPLOAD}/<path:rest>", methods=["POST"])
     @routes.route(f"{_DOWNLOAD}/<path:rest>", methods=["GET"])
+    @asks_itself  # what it needs depends on the object
     def call(rest: str) -> Response:
         g.caller = gate.caller(request.headers.get("Authorization"))
         # as it was sent: a slash within an object's name is written %2F, and another one is none of it

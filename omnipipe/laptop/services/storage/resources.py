@@ -36,9 +36,6 @@ class Bucket(Kind):
         shutil.rmtree(folder)
         shutil.rmtree(cloud.home.path("storage-states", resource.inputs["name"]))
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return str(cloud.home.path("storage", resource.inputs["name"]))
-
 
 class BucketObject(Kind):
     """An object: a copy of its source."""

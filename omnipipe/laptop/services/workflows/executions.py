@@ -16,6 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.home import write_json
+from omnipipe.laptop.iam.control import needs
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.services.workflows.interpreter import (
     Callbacks,
@@ -178,7 +179,9 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
         "executions", __name__, url_prefix="/v1/projects/<project>/locations/<location>/workflows/<workflow>"
     )
 
+    # Workflows takes no grant on a single workflow: https://cloud.google.com/workflows/docs/access-control
     @routes.post("/executions")
+    @needs("workflows.executions.create")
     def start(project: str, location: str, workflow: str) -> Response:
         cloud.registry.refresh()
         id_ = f"projects/{project}/locations/{location}/workflows/{workflow}"
@@ -193,6 +196,7 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
         return jsonify(executions.start(found[0], argument))
 
     @routes.get("/executions/<execution>")
+    @needs("workflows.executions.get")
     def get(project: str, location: str, workflow: str, execution: str) -> Response:
         found = executions.get(execution)
         if found is None:
@@ -200,11 +204,13 @@ def blueprint(executions: Executions, cloud: Cloud) -> Blueprint:
         return jsonify(found)
 
     @routes.post("/executions/<execution>:cancel")
+    @needs("workflows.executions.cancel")
     def cancel(project: str, location: str, workflow: str, execution: str) -> Response:
         executions.cancel(execution)
         return get(project, location, workflow, execution)
 
     @routes.route("/executions/<execution>/callbacks/<callback>", methods=METHODS, provide_automatic_options=False)
+    @needs("workflows.callbacks.send")
     def callback(
         project: str, location: str, workflow: str, execution: str, callback: str
     ) -> tuple[Response, int]:

@@ -38,8 +38,5 @@ class Workflow(Kind):
         resource.id = f"projects/{cloud.project}/locations/{resource.inputs['region']}/workflows/{name}"
         resource.outputs = {**resource.inputs, "state": "ACTIVE"}
 
-    def describe(self, cloud: Cloud, resource: Resource) -> str:
-        return resource.id
-
 
 KINDS: dict[str, Kind] = {WORKFLOW: Workflow()}

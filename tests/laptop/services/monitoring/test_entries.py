@@ -9,8 +9,9 @@ import pytest
 
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.logs import sources
 from omnipipe.laptop.services.monitoring import entries
-from omnipipe.laptop.services.monitoring.entries import Source, sources
+from omnipipe.laptop.services.monitoring.entries import Source
 from tests.laptop.conftest import PROJECT
 from tests.laptop.services.monitoring.watched import watch
 

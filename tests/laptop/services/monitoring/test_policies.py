@@ -11,6 +11,7 @@ import pytest
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.logs import sources
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.monitoring import alerts
 from omnipipe.laptop.services.monitoring.metrics import percentile
@@ -73,7 +74,7 @@ def evaluate(cloud: Cloud, declared: dict[str, Any], *metrics: dict[str, Any]) -
     for metric in metrics or (COUNTER, DISTRIBUTION):
         deployment.register(METRIC, metric["name"], metric, False)
     deployment.register(POLICY, "policy", declared, False)
-    return alerts.evaluate(cloud, NOW)
+    return alerts.evaluate(cloud, sources(cloud), NOW)
 
 
 def lag(minutes: float, value: object, slot: str = "a") -> tuple[float, dict[str, Any]]:

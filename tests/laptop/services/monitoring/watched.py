@@ -8,6 +8,7 @@ from components.monitoring_alerts import Service
 from components.place import Place
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
+from omnipipe.laptop.logs import sources
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.datastream.resources import STREAM
 from omnipipe.laptop.services.functions.resources import FUNCTION
@@ -60,12 +61,16 @@ def watch(cloud: Cloud, thresholds: Mapping[str, float] | None = None) -> None:
 
 def state(cloud: Cloud, title: str, now: datetime | None = None) -> str:
     """How the policy of a title stands."""
-    found = {alert.state for alert in alerts.evaluate(cloud, now) if alert.policy == f"monitoring: {title}"}
+    found = {
+        alert.state
+        for alert in alerts.evaluate(cloud, sources(cloud), now)
+        if alert.policy == f"monitoring: {title}"
+    }
     assert len(found) == 1, title
     return found.pop()
 
 
 def firing(cloud: Cloud, now: datetime | None = None) -> set[str]:
     """The titles of the policies that fire."""
-    found = alerts.evaluate(cloud, now)
+    found = alerts.evaluate(cloud, sources(cloud), now)
     return {alert.policy.removeprefix("monitoring: ") for alert in found if alert.state == alerts.FIRING}
