@@ -70,3 +70,65 @@ def test_the_command_is_quick_because_it_imports_late() -> None:
     }
     assert not heavy
     assert not {name for name in top_level if name.startswith(("omnipipe.laptop", "seed"))}
+
+
+# --- the laptop: cloud, home, iam and the like; on them a room for each service; above them what knows all services
+
+LAPTOP = "omnipipe/laptop"
+ABOVE = {
+    *(
+        "access",
+        "deployment",
+        "kinds",
+        "lifecycle",
+        "logs",
+        "outside_world",
+        "plan",
+        "report",
+        "server",
+        "workloads",
+    ),
+}
+# Service -> another that it asks, as Google's does at a deployment: for a secret, an object, an image.
+ACROSS = {
+    ("functions", "secretmanager"),
+    ("functions", "storage"),
+    ("run", "artifacts"),
+    ("run", "secretmanager"),
+}
+
+
+def _arrows() -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Which module of the laptop imports which, each as its path below it."""
+    return {
+        (file.relative_to(ROOT / LAPTOP).with_suffix("").parts, tuple(name.split(".")[2:]))
+        for file in _files(LAPTOP)
+        for name in _imports(file)
+        if name.startswith("omnipipe.laptop.")
+    }
+
+
+def test_no_arrow_of_the_laptop_runs_upward() -> None:
+    upward = {
+        (user, used)
+        for user, used in _arrows()
+        if user[0] not in ABOVE and (used[0] in ABOVE or (used[0] == "services" and user[0] != "services"))
+    }
+    assert not upward
+
+
+def test_a_service_asks_another_only_where_google_does() -> None:
+    across = {
+        (user[1], used[1])
+        for user, used in _arrows()
+        if user[0] == used[0] == "services" and len(user) > 1 and user[1] != used[1]
+    }
+    assert across == ACROSS
+
+
+def test_each_service_is_registered_by_one_line() -> None:
+    services = {path.stem for path in (ROOT / LAPTOP / "services").iterdir() if not path.name.startswith("__")}
+    registered = {used[1] for user, used in _arrows() if user == ("kinds",) and used[0] == "services"}
+    assert registered == services
+    of_a_service = {user for user, used in _arrows() if used[-1] == "KINDS" and user != ("kinds",)}
+    assert all(user[0] in ABOVE for user in of_a_service)

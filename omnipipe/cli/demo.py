@@ -61,7 +61,7 @@ def demo(
 def _show_a_day(cloud: "Cloud", trips: int) -> None:
     from omnipipe.cli.runs import daily_run
     from omnipipe.cli.sources import fill, go_on, in_words
-    from omnipipe.laptop import access
+    from omnipipe.laptop.services.bigquery import client
 
     _heading(2, f"Seed: {trips:,} simulated trips into Postgres")
     started = time.monotonic()
@@ -75,11 +75,11 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
     say(f"{in_words(changes)}.")
 
     _heading(5, "Run again: only what changed is read, transformed and sent")
-    (since,) = access.query(cloud, "SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")[1][0]
+    (since,) = client.query(cloud, "SELECT CAST(CURRENT_TIMESTAMP() AS STRING)")[1][0]
     second = _finished(daily_run(cloud))
-    ((changed,),) = access.query(cloud, _CHANGED, since=since)[1]
-    ((sent_first,),) = access.query(cloud, _SENT, run_id=first["run_id"])[1]
-    ((sent_second,),) = access.query(cloud, _SENT, run_id=second["run_id"])[1]
+    ((changed,),) = client.query(cloud, _CHANGED, since=since)[1]
+    ((sent_first,),) = client.query(cloud, _SENT, run_id=first["run_id"])[1]
+    ((sent_second,),) = client.query(cloud, _SENT, run_id=second["run_id"])[1]
     console.print()
     table(
         ("", "first run", "second run"),
@@ -92,7 +92,7 @@ def _show_a_day(cloud: "Cloud", trips: int) -> None:
     )
 
     _heading(6, "The KPIs of the last two days (simulated data)")
-    columns, rows = access.query(cloud, _KPIS)
+    columns, rows = client.query(cloud, _KPIS)
     table(columns, [[_rounded(value) for value in row] for row in rows])
 
 

@@ -165,9 +165,9 @@ def one_step(cloud: "Cloud", step: str, run_date: str | None = None, *, quiet: b
 
 
 def _result(cloud: "Cloud", run_id: str, status: str, began: float) -> dict[str, Any]:
-    from omnipipe.laptop import access
+    from omnipipe.laptop.services.bigquery import client
 
-    _, rows = access.query(
+    _, rows = client.query(
         cloud,
         "SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message "
         "FROM ops.step_runs WHERE run_id = @run_id ORDER BY started_at",

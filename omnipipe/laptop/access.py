@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import requests
@@ -18,13 +18,10 @@ from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import current
-from omnipipe.laptop.iam.tokens import OWNER
+from omnipipe.laptop.services.bigquery.client import query
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 from omnipipe.laptop.services.workflows.resources import WORKFLOW
-
-if TYPE_CHECKING:
-    from google.cloud import bigquery
 
 # A run that is cancelled cannot write its own end.
 _CUT_OFF = """
@@ -60,47 +57,6 @@ def require_whole(cloud: Cloud) -> None:
     """Raise LaptopError, naming it, when a process of a cloud is not running."""
     if missing := lifecycle.missing_processes(cloud):
         raise LaptopError(f"not running: {', '.join(missing)}. `omnipipe up` brings it back")
-
-
-def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], list[list[Any]]]:
-    """Run a statement in BigQuery, with text parameters; returns the columns' names and the rows.
-
-    Raises LaptopError with BigQuery's words when it refuses.
-    """
-    from google.api_core.exceptions import GoogleAPICallError
-    from google.api_core.retry import Retry
-    from google.cloud import bigquery
-
-    try:
-        given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
-        # No retries: on this machine an error is an answer.
-        never = Retry(predicate=lambda _: False)
-        config = bigquery.QueryJobConfig(query_parameters=given)
-        # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
-        result = (
-            client(cloud).query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)
-        )
-        return [field.name for field in result.schema], [list(row.values()) for row in result]
-    except GoogleAPICallError as error:
-        reason = error.errors[0]["message"] if error.errors else str(error.message)
-        raise LaptopError(f"BigQuery refused the query: {reason.splitlines()[0]}") from error
-    except requests.ConnectionError as error:
-        raise LaptopError("BigQuery does not answer: `omnipipe up` brings it back") from error
-
-
-def client(cloud: Cloud) -> bigquery.Client:
-    """A client of this cloud's BigQuery, as the owner. Raises LaptopError when BigQuery is not running."""
-    from google.cloud import bigquery
-
-    from omnipipe.laptop.iam.credentials import LocalCredentials
-
-    if "bigquery" not in cloud.processes.running():
-        raise LaptopError("BigQuery is not running: run `omnipipe up`")
-    return bigquery.Client(
-        cloud.project,
-        credentials=LocalCredentials(cloud.tokens, OWNER),
-        client_options={"api_endpoint": cloud.bigquery_url},
-    )
 
 
 def connection_string(cloud: Cloud) -> str:

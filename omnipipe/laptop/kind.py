@@ -56,6 +56,10 @@ class Kind:
         """The log that it writes, which metrics and alerts read; None for none."""
         return None
 
+    def calls_as(self, resource: Resource) -> str | None:
+        """The account, by e-mail address, as which it calls functions from inside the project; None for none."""
+        return None
+
     def without_effect(self, resource: Resource) -> str:
         """Which of its settings has no effect here, and why, for ``omnipipe status``; empty for none."""
         return ""

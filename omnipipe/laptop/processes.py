@@ -89,7 +89,7 @@ class Processes:
             if self._closed:
                 raise LaptopError(f"{spec.name} is not started: everything is being ended")
             self._begins[spec.name] = output.tell()
-            subprocess.Popen(
+            started = subprocess.Popen(
                 list(spec.argv),
                 env={**spec.env, **self.marker(spec.name, spec.digest, spec.stop_signal)},
                 cwd=spec.cwd,
@@ -98,6 +98,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal is not for it
             )
+            _wait_until_seen(started)
         return True
 
     def wait_ready(self, name: str, ready: Callable[[], bool], timeout_s: float = 30) -> None:
@@ -106,7 +107,7 @@ class Processes:
         pause, seen = 0.02, time.monotonic()
         while not ready():
             now = time.monotonic()
-            # For a moment after its start the kernel shows no environment of a process, and it is not found by it.
+            # One that becomes another program (exec) has no environment for a moment, and is not found by it.
             seen = now if name in self.running() else seen
             if now > deadline or now - seen > _UNSEEN_S:
                 what = "ended as soon as it was started"
@@ -162,6 +163,16 @@ class Processes:
                 if environment.get(_HOME) == self._home and process.status() != psutil.STATUS_ZOMBIE:
                     found.append((environment[_NAME], process))
         return found
+
+
+def _wait_until_seen(started: subprocess.Popen[bytes]) -> None:
+    """Wait for the moment from which the kernel shows the environment of a process, by which it is found."""
+    deadline = time.monotonic() + _UNSEEN_S
+    while started.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(psutil.Error, OSError):
+            if _HOME in psutil.Process(started.pid).environ():
+                return
+        time.sleep(0.002)
 
 
 def _leads_its_session(process: psutil.Process) -> bool:

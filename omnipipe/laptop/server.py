@@ -19,6 +19,7 @@ from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.iam import control, metadata
 from omnipipe.laptop.iam.gate import Gate
+from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.services.datastream import api as streams
@@ -39,7 +40,7 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     login = partial(login_with_token, cloud)
     app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry, login))
     app.register_blueprint(metadata.exchange(cloud.tokens))
-    app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens))
+    app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens, partial(_calling_accounts, cloud)))
     app.register_blueprint(jobs.blueprint(running, cloud))
     app.register_blueprint(jobs_v1.blueprint(running, cloud))
     app.register_blueprint(objects.blueprint(cloud, gate))
@@ -64,6 +65,12 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
         return jsonify({"error": {"code": code, "message": error.description, "status": status}}), code
 
     return app
+
+
+def _calling_accounts(cloud: Cloud) -> set[str]:
+    """The accounts as which services of the program call functions."""
+    accounts = (KINDS[resource.type].calls_as(resource) for resource in cloud.registry)
+    return set(filter(None, accounts))
 
 
 class _Quiet(WSGIRequestHandler):

@@ -20,6 +20,7 @@ import requests
 from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import PROJECT_ROOT, Home
+from omnipipe.laptop.services.bigquery import client
 from omnipipe.laptop.services.datastream.resources import STREAM, state_dir
 from tests.laptop.services.datastream.catching_up import wait_caught_up
 from tests.ports import free_ports
@@ -69,7 +70,7 @@ class Laptop:
 
     def rows(self, query: str) -> list[list[Any]]:
         """The rows of a query in BigQuery."""
-        return access.query(self.cloud, query)[1]
+        return client.query(self.cloud, query)[1]
 
     def postgres(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in the operational database, as the application."""

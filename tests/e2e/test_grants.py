@@ -13,6 +13,7 @@ from omnipipe.laptop import access
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Registry, Resource
+from omnipipe.laptop.services.bigquery import client
 from omnipipe.laptop.services.functions.resources import FUNCTION, address
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.scheduler import clock as scheduler
@@ -113,7 +114,7 @@ class Day:
     def workflow(self) -> str | None:
         """Run the whole workflow, after one that was cut off; the name of the step that failed."""
         left = "run_id = 'cut-off', expires_at = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR)"
-        access.query(self.cloud, f"UPDATE ops.pipeline_leases SET {left} WHERE pipeline = 'daily'")
+        client.query(self.cloud, f"UPDATE ops.pipeline_leases SET {left} WHERE pipeline = 'daily'")
         execution = access.run_daily(self.cloud, None, lambda *_: None)
         if execution["state"] == "SUCCEEDED":
             return None

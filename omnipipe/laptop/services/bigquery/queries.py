@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from omnipipe.laptop import access
 from omnipipe.laptop.cloud import BIGQUERY
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import ACCOUNT, Bindings
+from omnipipe.laptop.services.bigquery.client import query
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -46,11 +46,11 @@ def first_rows(cloud: Cloud, statement: str, count: int | None) -> Rows:
     limited = count is not None and _may_be_limited(statement)
     # The text itself, and not a tree that is written anew: what runs is what the person wrote.
     asked = f"{_bare(statement)}\nLIMIT {count}" if limited else statement
-    columns, rows = access.query(cloud, asked)
+    columns, rows = query(cloud, asked)
     total = len(rows)
     if count is not None and len(rows) >= count:
         if limited:
-            ((total,),) = access.query(cloud, f"SELECT COUNT(*) FROM (\n{_bare(statement)}\n)")[1]  # noqa: S608 - the person's own
+            ((total,),) = query(cloud, f"SELECT COUNT(*) FROM (\n{_bare(statement)}\n)")[1]  # noqa: S608 - the person's own
         rows = rows[:count]
     return Rows(columns, rows, total)
 
@@ -141,12 +141,12 @@ def last_run(cloud: Cloud) -> dict[str, Any] | None:
 
     Raises LaptopError when BigQuery does not answer.
     """
-    query = (
+    newest = (
         "SELECT run_id, status, CAST(run_date AS STRING), UNIX_MILLIS(started_at) FROM ops.pipeline_runs "
         "ORDER BY started_at DESC LIMIT 1"
     )
     with _Api(cloud) as api:
-        for run_id, status, day, began in api.texts(query):
+        for run_id, status, day, began in api.texts(newest):
             return {"run_id": run_id, "status": status, "run_date": day, "started_at": _time(began or "0")}
     return None
 

@@ -13,7 +13,6 @@ from omnipipe.laptop.home import write_json
 from omnipipe.laptop.kind import Kind, Log, Recorded
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.datastream import status
-from omnipipe.laptop.services.sql.resources import INSTANCE
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -30,11 +29,7 @@ class Profile(Recorded):
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         certificate = _certificate(resource)
-        known = {
-            each["cert"]
-            for instance in cloud.registry.of_type(INSTANCE)
-            for each in instance.outputs.get("serverCaCerts", [])
-        }
+        known = {each["cert"] for server in cloud.registry for each in server.outputs.get("serverCaCerts", [])}
         if certificate is not None and certificate not in known:
             raise LaptopError(
                 "caCertificate is of no instance here: Datastream would refuse the server. Give the instance's own "

@@ -10,6 +10,7 @@ https://cloud.google.com/run/docs/securing/ingress
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Container
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -23,8 +24,6 @@ from omnipipe.laptop.iam.gate import Gate, bearer
 from omnipipe.laptop.iam.tokens import InvalidToken, Tokens
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.services.functions.resources import FUNCTION, INTERNAL_ONLY, address, public_address
-from omnipipe.laptop.services.scheduler.resources import SCHEDULE
-from omnipipe.laptop.services.workflows.resources import WORKFLOW
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -38,8 +37,11 @@ _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "te", "tr
 _OF_THE_ENCODING = {"content-length", "content-encoding"}
 
 
-def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
-    """The routes of every function, and what is below them: ``/functions/NAME``, and ``/cloudfunctions/NAME``."""
+def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens, inside: Callable[[], Container[str]]) -> Blueprint:
+    """The routes of every function, and what is below them: ``/functions/NAME``, and ``/cloudfunctions/NAME``.
+
+    ``inside`` says as which accounts the program's own services call, which Google counts as inside the project.
+    """
     routes = Blueprint("functions", __name__)
 
     @asks_itself  # a function takes identity tokens, and may be for everybody
@@ -57,7 +59,9 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
             except InvalidToken as error:
                 invalid = error
         settings = found[0].inputs["serviceConfig"]
-        if settings.get("ingressSettings") == INTERNAL_ONLY and not (own and _is_inside(cloud, caller)):
+        if settings.get("ingressSettings") == INTERNAL_ONLY and not (
+            own and caller is not None and caller in inside()
+        ):
             log.warning(
                 "%s comes from outside, and the function %s takes calls from inside only",
                 caller or "somebody",
@@ -85,17 +89,6 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens) -> Blueprint:
         routes.add_url_rule(f"/{door}/<name>/", door, call, methods=_METHODS, **top)
         routes.add_url_rule(f"/{door}/<name>/<path:path>", door, call, methods=_METHODS)
     return routes
-
-
-def _is_inside(cloud: Cloud, caller: str | None) -> bool:
-    """Whether an account is one that a workflow or a schedule of the project calls as."""
-    accounts = {
-        str(each.inputs.get("serviceAccount")).rpartition("/")[2] for each in cloud.registry.of_type(WORKFLOW)
-    }
-    for schedule in cloud.registry.of_type(SCHEDULE):
-        target = schedule.inputs.get("httpTarget", {})
-        accounts |= {(target.get(kind) or {}).get("serviceAccountEmail") for kind in ("oidcToken", "oauthToken")}
-    return caller is not None and caller in accounts
 
 
 def _forward(url: str, token: str | None, timeout_s: float) -> Response:

@@ -1,4 +1,4 @@
-"""Cloud Scheduler: the resource. The clock that reads it is in ``omnipipe.laptop.services.scheduler.clock``."""
+"""Cloud Scheduler: the resource. The clock that reads it is in ``clock``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ class Schedule(Kind):
             ) from None
         resource.id = f"projects/{cloud.project}/locations/{inputs['region']}/jobs/{inputs['name']}"
         resource.outputs = {**inputs, "state": "PAUSED" if inputs.get("paused") else "ENABLED"}
+
+    def calls_as(self, resource: Resource) -> str | None:
+        target = resource.inputs.get("httpTarget", {})
+        token = target.get("oidcToken") or target.get("oauthToken") or {}
+        return token.get("serviceAccountEmail")
 
 
 KINDS: dict[str, Kind] = {SCHEDULE: Schedule()}

@@ -38,5 +38,8 @@ class Workflow(Kind):
         resource.id = f"projects/{cloud.project}/locations/{resource.inputs['region']}/workflows/{name}"
         resource.outputs = {**resource.inputs, "state": "ACTIVE"}
 
+    def calls_as(self, resource: Resource) -> str:
+        return resource.inputs["serviceAccount"].rpartition("/")[2]
+
 
 KINDS: dict[str, Kind] = {WORKFLOW: Workflow()}
