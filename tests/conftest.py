@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from tests.runtime import emulator
+from tests.support import emulator
 
 # Fixtures that start a server for their tests.
 SERVING = {

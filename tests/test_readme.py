@@ -11,7 +11,7 @@ import yaml
 
 from omnipipe.cli import demo
 from tests.e2e.conftest import PORTS_OF_A_CLOUD, Laptop
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

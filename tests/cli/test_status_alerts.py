@@ -17,7 +17,7 @@ from omnipipe.laptop.services.sql import resources as sql
 from tests.cli.test_command import run
 from tests.laptop.conftest import PROJECT
 from tests.laptop.services.monitoring.watched import monitoring
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from omnipipe.contracts.tables import PIPELINE_LEASES, PIPELINE_RUNS, PipelineLe
 from omnipipe.laptop.services.workflows.interpreter import Environment, WorkflowError, parse
 from omnipipe.runtime import warehouse
 from tests.functions.conftest import serving
-from tests.runtime import emulator
+from tests.support import emulator
 
 PLACE = f"projects/{emulator.PROJECT}/locations/europe-west1"
 NOW = datetime.now(UTC)

@@ -30,7 +30,7 @@ from omnipipe.contracts.tables import (
     WeatherHour,
 )
 from omnipipe.runtime import warehouse
-from tests.runtime import emulator
+from tests.support import emulator
 
 PROJECT = "omnipipe-test"
 POLICY_TAG_HIGH = "projects/p/locations/eu/taxonomies/1/policyTags/2"

@@ -23,7 +23,7 @@ from omnipipe.laptop.home import PROJECT_ROOT, Home
 from omnipipe.laptop.services.bigquery import client
 from omnipipe.laptop.services.datastream.resources import STREAM, state_dir
 from tests.laptop.services.datastream.catching_up import wait_caught_up
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
 PORTS_OF_A_CLOUD = 20

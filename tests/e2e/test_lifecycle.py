@@ -12,7 +12,7 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.processes import Processes
 from tests.e2e.conftest import COMMAND, PORTS_OF_A_CLOUD, Laptop
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,7 @@ from google.cloud import bigquery
 from werkzeug.serving import make_server
 
 from omnipipe.runtime import http
-from tests.runtime import emulator
+from tests.support import emulator
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 

@@ -14,7 +14,7 @@ from omnipipe.contracts import cities
 from omnipipe.contracts.cities import CITIES, City
 from seed import weather_api
 from tests.functions.conftest import Patience, function_client, serving
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY = TODAY - timedelta(days=1)  # its hours have all passed

@@ -22,7 +22,7 @@ from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import emulator
 from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.sql.postgres import STOP_SIGNAL, Postgres
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
 PROJECT = "omnipipe-test"

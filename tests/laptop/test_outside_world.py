@@ -10,7 +10,7 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.project import Project
 from tests.laptop.conftest import PROJECT
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 SECRET = {"secret": f"projects/{PROJECT}/secrets/webhook-secret", "secretData": "whsec_" + "c2VjcmV0" * 4}
 

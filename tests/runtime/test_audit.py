@@ -9,7 +9,7 @@ import pytest
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import STEP_RUNS, StepRun
 from omnipipe.runtime import audit, warehouse
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 # The part of a client that a step asks: how much its queries have read.
 NO_CLIENT: Any = SimpleNamespace(bytes_processed=None)

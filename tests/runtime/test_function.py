@@ -7,7 +7,7 @@ from google.cloud import bigquery
 
 from omnipipe.runtime import audit, function
 from omnipipe.runtime.run import Run
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 BODY = {"run_id": "run-1", "run_date": "2026-03-03"}
 Work = Callable[[bigquery.Client, Run, audit.Step], None]

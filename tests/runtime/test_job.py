@@ -8,7 +8,7 @@ from google.cloud import bigquery
 from omnipipe.runtime import audit, warehouse
 from omnipipe.runtime.job import StepFailed, run_step
 from omnipipe.runtime.run import Run
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 
 @pytest.fixture(autouse=True)

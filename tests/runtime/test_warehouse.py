@@ -15,7 +15,7 @@ from google.cloud import bigquery
 from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
 from omnipipe.runtime import warehouse
 from tests.functions.conftest import serving
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 HOUR = datetime(2026, 3, 1, 5, tzinfo=UTC)
 

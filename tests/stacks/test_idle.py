@@ -15,7 +15,7 @@ from google.cloud import bigquery
 
 from omnipipe.contracts.tables import PIPELINE_RUNS
 from stacks import idle
-from tests.runtime import emulator
+from tests.support import emulator
 
 NOW = datetime.now(UTC)
 ROOT = Path(idle.__file__).parent.parent

@@ -2,5 +2,6 @@
 
 - ``roles``: role -> permissions. Request -> permissions stands beside each route. All with their sources.
 - ``gate``: the question that every service asks before it answers, and Google's words when the answer is no.
-- ``control`` stands before Cloud Run jobs and Workflows, ``functions`` before functions, ``bigquery`` before BigQuery.
+- ``control`` stands before the control services; BigQuery's gate and the front door of functions are in their rooms.
+- ``metadata`` gives each workload its own account's tokens.
 """

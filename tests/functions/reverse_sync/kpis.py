@@ -8,7 +8,7 @@ from google.cloud import bigquery
 
 from omnipipe.contracts.tables import KPIS, Kpi
 from omnipipe.runtime import warehouse
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -23,7 +23,7 @@ from tests.functions.reverse_sync.kpis import (
     statuses,
     watermarks,
 )
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 REFUSED = "2026-01-03"  # the day of the row that the receiver refuses
 KEY = f"Zürich/{REFUSED}"

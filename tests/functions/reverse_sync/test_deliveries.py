@@ -13,7 +13,7 @@ from google.cloud import bigquery
 from omnipipe.runtime import warehouse
 from tests.functions.reverse_sync.conftest import Receiver, call
 from tests.functions.reverse_sync.kpis import NOON, change, deliveries, kpi, put, statuses, watermarks
-from tests.runtime.emulator import rows
+from tests.support.emulator import rows
 
 
 def test_a_message_is_signed_and_holds_the_row(

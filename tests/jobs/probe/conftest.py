@@ -18,7 +18,7 @@ from tests.jobs.probe.rows import PIPELINE
 from tests.laptop.conftest import cloud as cloud
 from tests.laptop.conftest import postgres as postgres  # the same server as the laptop's own tests
 from tests.laptop.conftest import serving
-from tests.runtime import emulator
+from tests.support import emulator
 
 sys.path.insert(0, str(PROJECT_ROOT / "jobs" / "probe"))
 

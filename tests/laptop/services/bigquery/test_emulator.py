@@ -19,7 +19,7 @@ from google.cloud import bigquery
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.services.bigquery import emulator as module
 from tests.laptop.conftest import PROJECT, Emulator
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.servers
 

@@ -19,7 +19,7 @@ from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM, OWNER
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import emulator
 from tests.laptop.conftest import PROJECT, grant
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.servers
 

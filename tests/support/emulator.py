@@ -13,7 +13,7 @@ from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
 from omnipipe.laptop.services.bigquery import emulator as laptop
 from omnipipe.runtime import warehouse
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 PROJECT = "omnipipe-test"
 TABLES = (*DECLARED_TABLES, KPIS)
