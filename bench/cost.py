@@ -33,7 +33,8 @@ from google.cloud import bigquery
 from sqlglot import exp
 
 from bench.dbt import WEATHER
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from seed import generator
 from tests.dbt.proxy import Job, between
 from tests.dbt.warehouse import ROOT, Warehouse, running

@@ -14,7 +14,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from tests.dbt.warehouse import ROOT, Warehouse, running
 
 CITIES = "['Berlin', 'Hamburg', 'Munich', 'Cologne', 'Vienna', 'Zurich', 'Amsterdam', 'Copenhagen']"

@@ -10,9 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import requests
-from psycopg.conninfo import make_conninfo
 
 from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
@@ -64,6 +62,8 @@ def connection_string(cloud: Cloud) -> str:
 
     Raises LaptopError when the program registers no database.
     """
+    from psycopg.conninfo import make_conninfo
+
     for job in cloud.registry.of_type(JOB):
         # The job that makes the application's login is told all that it takes.
         variables = {
@@ -86,6 +86,8 @@ def log_position(cloud: Cloud) -> str:
 
     Raises LaptopError when the database does not answer.
     """
+    import psycopg
+
     try:
         with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
             return connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()[0][0]

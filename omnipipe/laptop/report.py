@@ -21,7 +21,6 @@ from omnipipe.laptop.services.bigquery import queries
 from omnipipe.laptop.services.datastream import resources as datastream
 from omnipipe.laptop.services.datastream import status as progress
 from omnipipe.laptop.services.monitoring import alerts
-from omnipipe.laptop.services.sql.postgres import psql_path
 
 
 def status() -> dict[str, Any]:
@@ -59,6 +58,8 @@ def _without_effect(resource: Resource) -> str:
 
 
 def _psql(cloud: Cloud) -> list[str] | None:
+    from omnipipe.laptop.services.sql.postgres import psql_path
+
     with suppress(LaptopError):  # no database for the application yet
         return [str(psql_path()), access.connection_string(cloud)]
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
 from omnipipe.laptop.iam.bindings import ACCOUNT
-from omnipipe.laptop.services.artifacts.resources import image_of
+from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.functions.resources import FUNCTION
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.workflows.resources import WORKFLOW

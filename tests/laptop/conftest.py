@@ -21,7 +21,7 @@ from omnipipe.laptop.home import Home
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import emulator
 from omnipipe.laptop.services.run import jobs
-from omnipipe.laptop.services.sql.postgres import STOP_SIGNAL, Postgres
+from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.support.ports import free_ports
 
 FLAGS = {"wal_level": "logical", "max_replication_slots": "50", "max_wal_senders": "50"}
@@ -46,7 +46,7 @@ def start_postgres(server: Postgres, flags: Mapping[str, str] = FLAGS) -> subpro
 
 def stop_postgres(process: subprocess.Popen[bytes]) -> None:
     """Stop a server and wait until it is gone."""
-    process.send_signal(STOP_SIGNAL)
+    process.send_signal(Postgres.stop_signal)
     process.wait(20)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.migrate.conftest import image as image
 from tests.jobs.migrate.database import Database

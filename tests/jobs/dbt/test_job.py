@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from omnipipe.contracts.tables import PUBLIC_TRIPS, STEP_RUNS, WEATHER, StepRun
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from tests.dbt.proxy import Job, between
 from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from tests.dbt.warehouse import ROOT, Warehouse
 
 CHECKS = {

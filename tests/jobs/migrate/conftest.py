@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.migrate import database as databases
 from tests.laptop.conftest import postgres as postgres  # the same server as the laptop's own tests

@@ -19,7 +19,8 @@ from omnipipe.laptop.iam import metadata
 from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.registry import Registry, Resource
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from omnipipe.laptop.services.sql.postgres import Postgres
 
 APP, REPLICATION = "mobility_app", "datastream"

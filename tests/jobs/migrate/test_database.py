@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from tests.jobs.migrate.database import MIGRATOR, PASSWORDS, REPLICATION, Database
 from tests.jobs.unencrypted import server_without_tls
 

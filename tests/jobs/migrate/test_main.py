@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.migrate.database import (
     APP,

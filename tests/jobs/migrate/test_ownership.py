@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from tests.jobs.migrate.database import APP, MIGRATOR, OWNER, PASSWORDS, REPLICATION, Database
 
 OWNERS = """

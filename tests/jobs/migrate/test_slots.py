@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from tests.jobs.migrate.database import OWNER, PASSWORDS, REPLICATION, Database
 
 _NUMBERS = itertools.count()

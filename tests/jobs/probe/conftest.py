@@ -12,7 +12,8 @@ from google.auth.credentials import AnonymousCredentials
 from psycopg import sql
 
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.jobs.probe.rows import PIPELINE
 from tests.laptop.conftest import cloud as cloud

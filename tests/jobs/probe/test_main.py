@@ -28,7 +28,7 @@ from omnipipe.contracts.tables import (
     DeadLetter,
     PipelineRun,
 )
-from omnipipe.laptop.services.artifacts.images import Image
+from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.sql.postgres import Postgres
 from omnipipe.runtime import log, warehouse
 from tests.jobs.probe.rows import NOW, PIPELINE, check, delivery, hours_ago, run, tried_until

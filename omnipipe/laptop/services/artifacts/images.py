@@ -19,26 +19,9 @@ from dockerfile_parse import DockerfileParser
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
+from omnipipe.laptop.services.artifacts.image import Image
 
 _INSTALL = re.compile(r"pip install (?:--[a-z-]+ )*-r (\S+)$")
-
-
-@dataclass(frozen=True)
-class Image:
-    """A built image: its root folder, the environment of its packages, and how it starts."""
-
-    digest: str
-    root: str
-    workdir: str
-    environment: str
-    env: dict[str, str]
-    entrypoint: list[str]
-    cmd: list[str]
-
-    @staticmethod
-    def load(folder: Path) -> "Image":
-        """Read an image that ``build`` has written."""
-        return Image(**json.loads((folder / "image.json").read_text()))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.control import PROJECT, needs
-from omnipipe.laptop.services.artifacts.resources import image_of
+from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 

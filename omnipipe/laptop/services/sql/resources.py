@@ -6,19 +6,15 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
 from omnipipe.laptop.kind import Kind, Log
 from omnipipe.laptop.processes import Spec, clean_environment
-from omnipipe.laptop.services.sql.postgres import STOP_SIGNAL, Postgres
-from omnipipe.laptop.services.sql.roles import SUPERUSER_ROLE
-from omnipipe.runtime import cloud_sql
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.registry import Resource
+    from omnipipe.laptop.services.sql.postgres import Postgres
 
 INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
 USER = "gcp:sql/user:User"
@@ -64,7 +60,7 @@ class DatabaseInstance(Kind):
             process,
             server.argv(_settings(resource.inputs["settings"].get("databaseFlags", []))),
             env=clean_environment(),
-            stop_signal=STOP_SIGNAL,
+            stop_signal=server.stop_signal,
         )
         cloud.processes.ensure(spec)
         cloud.processes.wait_ready(process, server.is_ready)
@@ -140,7 +136,7 @@ class User(Kind):
         name, roles = inputs["name"], inputs.get("databaseRoles")
         match inputs.get("type", "BUILT_IN"):
             case "BUILT_IN":
-                server.ensure_user(name, inputs["password"], (SUPERUSER_ROLE,) if roles is None else roles)
+                server.ensure_user(name, inputs["password"], *(() if roles is None else (roles,)))
             case "CLOUD_IAM_SERVICE_ACCOUNT" if name.endswith(_DOMAIN):
                 raise LaptopError(
                     f"in PostgreSQL the user of a service account is called as its e-mail address without {_DOMAIN}: "
@@ -169,6 +165,10 @@ def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expire
 
     Who is not let in is told in the instance's log, with Cloud SQL's words.
     """
+    import psycopg
+
+    from omnipipe.runtime import cloud_sql
+
     if cloud_sql.LOGIN_SCOPE not in scopes.split(","):
         return
     name = account.removesuffix(_DOMAIN)
@@ -233,6 +233,9 @@ def _name(instance: Resource) -> str:
 
 
 def _server(cloud: Cloud, instance: Resource) -> Postgres:
+    # Imported here: its driver takes a tenth of a second, and most commands only ask what there is.
+    from omnipipe.laptop.services.sql.postgres import Postgres
+
     name = _name(instance)
     return Postgres(
         cloud.home.path("postgres") / name,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 
 DOCKERFILE = """
 FROM python:3.12-slim

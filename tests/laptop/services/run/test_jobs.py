@@ -16,7 +16,8 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.artifacts.images import Image, build
+from omnipipe.laptop.services.artifacts.image import Image
+from omnipipe.laptop.services.artifacts.images import build
 from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.run.resources import JOB
 from tests.laptop.conftest import grant, owners_client
