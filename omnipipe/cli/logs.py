@@ -60,10 +60,9 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each entry, on a line.")] = False,
 ) -> None:
     """Show what a service, function or job has written, with the tracebacks; all of them in the order of time."""
-    from omnipipe.laptop import access
+    from omnipipe.laptop.home import require_current
 
-    home = access.current_cloud().home
-    files = _files(home.path("logs"), service)
+    files = _files(require_current().path("logs"), service)
     after = _moment(since) if since else _BEGINNING
     ends = {file: file.stat().st_size for file in files}
     for line in _last(files, lines, after, run):

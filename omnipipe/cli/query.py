@@ -35,14 +35,16 @@ def sql(
 
     What is printed is exact: nothing is rounded, folded or cut.
     """
-    from omnipipe.laptop import access
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
     from omnipipe.laptop.services.bigquery import queries
 
     if json_ and csv:
         raise LaptopError("--json and --csv are two forms of the same: choose one")
-    cloud = access.current_cloud()
+    cloud = Cloud.current()
     if query is None and sys.stdin.isatty():
+        from omnipipe.laptop import access
+
         access.require_whole(cloud)
         return _prompt(cloud, limit)
     statement = sys.stdin.read() if query is None else query
@@ -113,10 +115,10 @@ def tables(
     json_: Json = False,
 ) -> None:
     """List the tables and views of BigQuery, with their rows and when they last changed."""
-    from omnipipe.laptop import access
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.services.bigquery import queries
 
-    found = queries.tables(access.current_cloud(), pattern)
+    found = queries.tables(Cloud.current(), pattern)
     if json_:
         print_json(found)
         return
@@ -138,10 +140,10 @@ def describe(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="dataset.table")], json_: Json = False
 ) -> None:
     """Show what is known of a table: columns, policy tags, rows, last change, and who may read it."""
-    from omnipipe.laptop import access
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.services.bigquery import queries
 
-    found = queries.describe(access.current_cloud(), name)
+    found = queries.describe(Cloud.current(), name)
     if json_:
         print_json(found)
         return

@@ -43,6 +43,7 @@ def run(
     """
     from omnipipe.cli.cloud import bring_up
     from omnipipe.laptop import access, lifecycle
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
 
     if run_date is not None:
@@ -52,10 +53,10 @@ def run(
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
     if model and not full_refresh:
         raise LaptopError(f"{model!r} alone says nothing: write `omnipipe run --full-refresh {model}`")
-    cloud = access.current_cloud()
+    cloud = Cloud.current()
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, real_weather=cloud.real_weather, quiet=as_json)
-        cloud = access.current_cloud()
+        cloud = Cloud.current()
     refreshed = (model or "*") if full_refresh else None
     try:
         if only:

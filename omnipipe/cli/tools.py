@@ -45,10 +45,11 @@ def job(name: Annotated[str, typer.Argument(help="Name of a Cloud Run job, such 
 
     Exits with 1 when it failed.
     """
-    from omnipipe.laptop import access, workloads
+    from omnipipe.laptop import workloads
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
 
-    cloud = access.current_cloud()
+    cloud = Cloud.current()
     found = workloads.job(cloud, name)
     with progress(f"Running {name}", quiet=False):
         failure = cloud.run_job(found.id)

@@ -15,7 +15,6 @@ import requests
 from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import current
 from omnipipe.laptop.services.bigquery.client import query
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
@@ -30,23 +29,12 @@ _CUT_OFF = """
 PROBE = "probe"
 
 
-def current_cloud() -> Cloud:
-    """The laptop cloud of this home, up or not.
-
-    Raises LaptopError when there was none.
-    """
-    home = current()
-    if home is None:
-        raise LaptopError("there is no laptop cloud yet: run `omnipipe up`")
-    return Cloud.open(home)
-
-
 def running_cloud() -> Cloud:
     """The laptop cloud of this home, with every process running.
 
     Raises LaptopError when one is missing.
     """
-    cloud = current_cloud()
+    cloud = Cloud.current()
     require_whole(cloud)
     return cloud
 

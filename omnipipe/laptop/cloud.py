@@ -14,7 +14,7 @@ import requests
 
 from omnipipe.laptop.emulators import configured_endpoints
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import Home, write_json
+from omnipipe.laptop.home import Home, require_current, write_json
 from omnipipe.laptop.iam.gate import Identity
 from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
@@ -49,6 +49,11 @@ class Cloud:
         self.processes = Processes(home.directory, home.log_file)
         self.ports = Ports(home.directory / "ports.json", base_port)
         self._bigquery_ready = threading.Event()
+
+    @staticmethod
+    def current() -> Cloud:
+        """The laptop cloud of the stack that was brought up last, up or not. Raises LaptopError when there is none."""
+        return Cloud.open(require_current())
 
     @staticmethod
     def open(home: Home) -> Cloud:

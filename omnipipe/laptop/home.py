@@ -105,6 +105,14 @@ def current() -> Home | None:
         ) from error
 
 
+def require_current() -> Home:
+    """The home of the stack that was brought up last. Raises LaptopError as ``current``, and when there is none."""
+    home = current()
+    if home is None:
+        raise LaptopError("there is no laptop cloud yet: run `omnipipe up`")
+    return home
+
+
 def make_current(home: Home) -> None:
     """Remember which stack the other commands speak of."""
     write_text(home.root / "current", home.stack)

@@ -28,7 +28,7 @@ def status() -> dict[str, Any]:
 
     Raises LaptopError when there never was one.
     """
-    cloud = access.current_cloud()
+    cloud = Cloud.current()
     counts = Counter((resource.kind, KINDS[resource.type].effect) for resource in cloud.registry)
     return {
         "stack": cloud.home.stack,
