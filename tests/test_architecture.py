@@ -86,6 +86,7 @@ ABOVE = {
         "plan",
         "report",
         "server",
+        "supported",
         "workloads",
     ),
 }

@@ -1,4 +1,4 @@
-"""The README is true: its tables say what the files say, its links lead somewhere, its commands work."""
+"""README and docs are true: their tables say what the files say, links lead somewhere, commands work."""
 
 import json
 import re
@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from omnipipe.cli import demo
+from omnipipe.cli import app, demo
 from tests.e2e.conftest import PORTS_OF_A_CLOUD, Laptop
 from tests.support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
+COMMANDS_PAGE = (DOCS / "commands.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 SHELL_LINES = [
     line
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for page in (README, (DOCS / "recipes.md").read_text(), COMMANDS_PAGE)
+    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     for line in block.splitlines()
     if line.strip()
 ]
@@ -33,18 +37,36 @@ def test_the_settings_are_those_of_the_project_with_its_words() -> None:
         shown = "none: set it" if default is None else f"`{written}`"
         expected.append(f"| `{name}` | {shown} | {setting['description']} |")
 
-    table = README.partition("## Settings of a stack")[2].partition("\n## ")[0]
+    table = (DOCS / "settings.md").read_text()
     assert [line for line in table.splitlines() if line.startswith("| `")] == expected
 
 
-def test_links_lead_to_files_that_are_there() -> None:
-    targets = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
+        name, _, heading = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert heading in anchors, target
+
+
+def test_every_command_is_on_its_page() -> None:
+    import typer
+
+    names = set(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue] - a group
+    told = set(re.findall(r"`omnipipe ([a-z]+)", COMMANDS_PAGE))
+    assert names == told
 
 
 def test_the_sample_of_the_demo_ends_as_the_demo_does() -> None:
-    sample = README.partition("What to do next:\n")[2].partition("```")[0].splitlines()
+    sample = COMMANDS_PAGE.partition("What to do next:\n")[2].partition("```")[0].splitlines()
     assert [line.split("  ")[1] for line in sample] == [f"omnipipe {command}" for command, _ in demo.NEXT]
     assert [line.split("  ")[-1].strip() for line in sample] == [purpose for _, purpose in demo.NEXT]
 

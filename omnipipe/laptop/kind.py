@@ -23,13 +23,15 @@ class Log:
 
 
 class Kind:
-    """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing.
+    """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing, and
+    ``different`` what of it is not as on Google; docs/laptop.md is made of both.
 
     ``holds_data`` says that it has data of its own, which is gone when it is removed or replaced; ``identity`` are
     the inputs that Google knows it by: with another value it is another resource, which replaces the first.
     """
 
     effect = ""
+    different = ""
     holds_data = False
     identity: tuple[str, ...] = ()
 
@@ -87,9 +89,10 @@ class Kind:
 class Recorded(Kind):
     """A resource that is remembered and has no effect here. ``id_format`` gives its id from its inputs."""
 
-    def __init__(self, id_format: str = "{name}", effect: str = "") -> None:
+    def __init__(self, id_format: str = "{name}", effect: str = "", different: str = "") -> None:
         self._id_format = id_format
         self.effect = effect
+        self.different = different
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         place: dict[str, Any] = {"project": cloud.project, "location": cloud.region, "region": cloud.region}

@@ -42,11 +42,17 @@ KINDS: dict[str, Kind] = {
     "gcp:datacatalog/taxonomy:Taxonomy": Recorded(
         "projects/{project}/locations/{region}/taxonomies/{displayName}"
     ),
-    "gcp:datacatalog/policyTag:PolicyTag": Recorded("{taxonomy}/policyTags/{displayName}"),
+    "gcp:datacatalog/policyTag:PolicyTag": Recorded(
+        "{taxonomy}/policyTags/{displayName}",
+        effect="the gate refuses a tagged column to who is no reader of its tag",
+        different="a masked reader sees clear values",
+    ),
     "gcp:bigquerydatapolicy/dataPolicy:DataPolicy": Recorded(
         "projects/{project}/locations/{location}/dataPolicies/{dataPolicyId}"
     ),
-    "gcp:projects/iAMCustomRole:IAMCustomRole": Recorded("projects/{project}/roles/{roleId}"),
+    "gcp:projects/iAMCustomRole:IAMCustomRole": Recorded(
+        "projects/{project}/roles/{roleId}", effect="its permissions count"
+    ),
     "gcp:kms/keyRing:KeyRing": Recorded("projects/{project}/locations/{location}/keyRings/{name}"),
     "gcp:kms/cryptoKey:CryptoKey": Recorded("{keyRing}/cryptoKeys/{name}"),
     "gcp:projects/serviceIdentity:ServiceIdentity": ServiceIdentity("projects/{project}/services/{service}"),

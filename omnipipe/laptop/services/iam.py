@@ -32,6 +32,7 @@ class Grant(Kind):
     """A role for a member on one resource. It counts as soon as it is registered, and until it is not."""
 
     effect = "enforced before each service"
+    different = "members of groups are not known; the person at the keyboard is an owner"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         made = bindings.grant(cloud.registry, resource, cloud.project)

@@ -18,6 +18,7 @@ class DockerImage(Kind):
     """An image that the program builds."""
 
     effect = "a folder, and an environment of its packages"
+    different = "FROM, WORKDIR, COPY, ENV, USER, ENTRYPOINT, CMD, and one RUN that installs a requirements.txt"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         from omnipipe.laptop.services.artifacts.images import build

@@ -19,6 +19,7 @@ class Dataset(Kind):
     """A dataset."""
 
     effect = "a dataset of the emulator"
+    different = "its location is a name"
     holds_data = True
     identity = ("datasetId",)
 
@@ -48,6 +49,7 @@ class Table(Kind):
     """A table. A new column is added to it; any other change of its schema needs a new table, as on Google."""
 
     effect = "a table of the emulator"
+    different = "partition filters and bytes processed mean nothing; partitions are not laid out anew"
     holds_data = True
     identity = ("datasetId", "tableId")
 

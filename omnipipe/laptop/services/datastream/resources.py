@@ -59,6 +59,7 @@ class Stream(Kind):
     """A stream: a worker that reads the write-ahead log and writes to BigQuery."""
 
     effect = "a worker on the real write-ahead log"
+    different = "append-only mode; each change once, and in the order of the log; Google promises neither"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs

@@ -32,6 +32,7 @@ class Function(Kind):
     """A function: a process that serves it, with the packages of the zip's own requirements.txt and no others."""
 
     effect = "functions-framework on its zip"
+    different = "Python only, one instance"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         name, build, service = (

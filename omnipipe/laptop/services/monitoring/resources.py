@@ -33,7 +33,8 @@ class LogMetric(Kind):
 class AlertPolicy(Kind):
     """An alert policy."""
 
-    effect = "evaluated by omnipipe status"
+    effect = "evaluated by `omnipipe status`"
+    different = "nobody is notified"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         Policy(resource.inputs, metrics(cloud))

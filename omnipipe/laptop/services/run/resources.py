@@ -23,6 +23,7 @@ class Job(Kind):
     """
 
     effect = "a subprocess for each task, from the image's entry point"
+    different = "on this machine's Python, not the image's"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs

@@ -21,6 +21,7 @@ class Schedule(Kind):
     """A cron line in a time zone, with an HTTP target."""
 
     effect = "a clock on the same cron line"
+    different = "only while the laptop cloud is up"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs

@@ -38,6 +38,7 @@ class DatabaseInstance(Kind):
     """An instance: a server process, with the settings of the program's flags."""
 
     effect = "an embedded PostgreSQL"
+    different = "Unix sockets without encryption, no TCP port; the version is that of the package"
     holds_data = True
     identity = ("name",)
 

@@ -22,6 +22,7 @@ class Bucket(Kind):
     """A bucket."""
 
     effect = "a folder"
+    different = "no uploads in parts; lifecycle rules do nothing"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         name = resource.inputs["name"]
@@ -41,6 +42,7 @@ class BucketObject(Kind):
     """An object: a copy of its source."""
 
     effect = "a file"
+    different = "`a` and `a/b` cannot both be one"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         bucket, name = resource.inputs["bucket"], resource.inputs["name"]

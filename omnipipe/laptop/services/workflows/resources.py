@@ -21,6 +21,7 @@ class Workflow(Kind):
     """A workflow."""
 
     effect = "interpreted"
+    different = "an execution ends with the control process; a step whose connector is not here stops `up`"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         from omnipipe.laptop.services.workflows.interpreter import WorkflowRefused, parse
