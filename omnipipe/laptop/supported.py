@@ -7,7 +7,7 @@ from omnipipe.laptop.registry import Resource
 
 _TOP = """# What each resource type is on a laptop
 
-Every type that `omnipipe up` takes; any other stops it by its name. [Limits](limits.md) has what is no matter of a type.
+Every type that `omnipipe up` takes; any other stops it by its name. [Limits](limits.md) has what is of no one type.
 
 | resource type | on a laptop | otherwise than on Google |
 |---|---|---|
