@@ -20,7 +20,7 @@ COMMANDS_PAGE = (DOCS / "commands.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 SHELL_LINES = [
     line
-    for page in (README, (DOCS / "recipes.md").read_text(), COMMANDS_PAGE)
+    for page in (COMMANDS_PAGE, README, (DOCS / "recipes.md").read_text())  # the README ends with `down`
     for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     for line in block.splitlines()
     if line.strip()
