@@ -173,7 +173,7 @@ def test_a_stream_that_is_dead_is_told_by_up_with_what_to_do(copy: Copy) -> None
     with sql._server(copy.cloud, instance)._admin() as admin:  # the slot is gone, as when its log was lost
         admin.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
         deadline = time.monotonic() + 10
-        while admin.execute("SELECT FROM pg_replication_slots WHERE active").fetchone():
+        while admin.execute("SELECT slot_name FROM pg_replication_slots WHERE active").fetchone():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         admin.execute("SELECT pg_drop_replication_slot('omnipipe')")
