@@ -87,8 +87,8 @@ ABOVE = {
         "report",
         "server",
         "supported",
-        "workloads",
     ),
+    "workloads",
 }
 # Service -> another that it asks, as Google's does at a deployment: for a secret, an object, an image.
 ACROSS = {

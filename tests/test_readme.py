@@ -41,13 +41,22 @@ def test_the_settings_are_those_of_the_project_with_its_words() -> None:
     assert [line for line in table.splitlines() if line.startswith("| `")] == expected
 
 
+LINK = re.compile(r"\]\((?!http)([^)\s]+)\)")
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 150
 
 
+def test_every_page_of_the_docs_is_led_to() -> None:
+    links = [(page.parent, target) for page in PAGES for target in LINK.findall(page.read_text())]
+    led_to = {(folder / target.partition("#")[0]).resolve() for folder, target in links}
+    assert set(DOCS.glob("*.md")) <= led_to
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
-    for target in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
+    for target in LINK.findall(page.read_text()):
         name, _, heading = target.partition("#")
         file = (page.parent / name).resolve() if name else page
         assert file.exists(), target

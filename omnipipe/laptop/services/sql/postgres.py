@@ -195,13 +195,13 @@ class Postgres:
         with self._admin() as connection:
             postgres_roles.make_own_roles(connection)
 
-    def ensure_user(self, name: str, password: str, roles: Iterable[str] = (SUPERUSER_ROLE,)) -> None:
-        """Make a user with a password, a member of ``roles``, or bring it up to date.
+    def ensure_user(self, name: str, password: str, roles: Iterable[str] | None = None) -> None:
+        """Make a user with a password, or bring it up to date: a member of ``roles``, or of cloudsqlsuperuser.
 
         Raises LaptopError for a name that belongs to the platform, and for a role that does not exist.
         """
         with self._admin() as connection:
-            postgres_roles.ensure_user(connection, name, password, roles)
+            postgres_roles.ensure_user(connection, name, password, (SUPERUSER_ROLE,) if roles is None else roles)
 
     def ensure_iam_user(self, name: str, roles: Iterable[str]) -> None:
         """Make a user who logs in with its service account's access tokens, or bring it up to date.

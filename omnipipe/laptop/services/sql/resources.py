@@ -137,7 +137,7 @@ class User(Kind):
         name, roles = inputs["name"], inputs.get("databaseRoles")
         match inputs.get("type", "BUILT_IN"):
             case "BUILT_IN":
-                server.ensure_user(name, inputs["password"], *(() if roles is None else (roles,)))
+                server.ensure_user(name, inputs["password"], roles)
             case "CLOUD_IAM_SERVICE_ACCOUNT" if name.endswith(_DOMAIN):
                 raise LaptopError(
                     f"in PostgreSQL the user of a service account is called as its e-mail address without {_DOMAIN}: "
