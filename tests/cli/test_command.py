@@ -61,12 +61,17 @@ def test_each_command_explains_itself(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_readme_names_every_command(command: str) -> None:
-    assert re.search(rf"`omnipipe {command}\b", (PROJECT_ROOT / "README.md").read_text())
+def test_the_page_of_commands_names_every_command(command: str) -> None:
+    assert re.search(rf"`omnipipe {command}\b", (PROJECT_ROOT / "docs" / "commands.md").read_text())
 
 
-def test_the_readme_names_no_command_that_is_not_there() -> None:
-    named = set(re.findall(r"`omnipipe ([a-z]+)", (PROJECT_ROOT / "README.md").read_text()))
+@pytest.mark.parametrize(
+    "page",
+    [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").rglob("*.md"))],
+    ids=lambda page: page.stem,
+)
+def test_no_page_names_a_command_that_is_not_there(page: Path) -> None:
+    named = set(re.findall(r"`omnipipe ([a-z]+)", page.read_text()))
     assert named - set(COMMANDS) == set()
 
 
