@@ -40,7 +40,7 @@ def main() -> None:
             omnipipe("up")
             omnipipe("seed", "--trips", str(trips))
             day = json.loads(omnipipe("run", "--json"))
-            cloud = Cloud.open(Home(Path(home), "dev"))
+            cloud = Cloud.open(Home(Path(home), "omnipipe", "dev"))
             costs = [cost(cloud, text) for text in statements(cloud)]
             total = sum(costs)
             print(f"{len(costs)} statements in a run of {day['seconds']:.1f} s")

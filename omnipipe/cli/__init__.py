@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from omnipipe.cli import cloud, demo, environment, logs, query, replay, runs, sources, status, tools, workflow
+from omnipipe.cli import (
+    cloud,
+    deliveries,
+    demo,
+    environment,
+    logs,
+    query,
+    replay,
+    runs,
+    sources,
+    status,
+    tools,
+    workflow,
+)
 from omnipipe.cli.console import fail
 
 
@@ -48,7 +61,7 @@ app.command()(query.sql)
 app.command()(query.tables)
 app.command()(query.describe)
 app.command()(logs.logs)
-app.command()(runs.deliveries)
+app.command()(deliveries.deliveries)
 app.command()(tools.job)
 app.command()(environment.env)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)

@@ -2,7 +2,9 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,12 +21,20 @@ _SHOWN = 12  # changed resources are named up to so many
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")]
 Stack = Annotated[str, typer.Option(help="Which stack: dev or prod. Its own Pulumi.STACK.yaml is read.")]
-RealWeather = Annotated[bool, typer.Option("--real-weather", help="Ask the real weather API.")]
+Program = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Run another Pulumi program: the folder of its Pulumi.yaml."),
+]
+Real = Annotated[
+    list[str] | None,
+    typer.Option("--real", metavar="NAME", help="Ask the original in place of a simulator, such as weather-api."),
+]
 
 
 def up(
     stack: Stack = "dev",
-    real_weather: RealWeather = False,
+    program: Program = None,
+    real: Real = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Replace and remove what the program says, also with data in it.")
     ] = False,
@@ -35,7 +45,7 @@ def up(
     Run it again after a change of the program or of its code: only what changed is deployed. What would lose data is
     told before, and wants --yes or, in a terminal, an answer.
     """
-    done = bring_up(stack, real_weather=real_weather, may_lose_data=yes, quiet=as_json)
+    done = bring_up(stack, program, real=real or (), may_lose_data=yes, quiet=as_json)
     counts = dict(Counter(change.what for change in done.changes))
     if as_json:
         changed = [asdict(change) for change in done.changes if change.what != "unchanged"]
@@ -56,23 +66,33 @@ def up(
 
 def _show_changed(done: "Up") -> None:
     """What changed, and what to do next about it."""
+    from omnipipe.laptop.cloud import Cloud
+
     changed = [change for change in done.changes if change.what != "unchanged"]
+    day = "run" in Cloud.current().declaration.commands
     if not changed:
         say(f"Nothing has changed. Where things are: [bold]{called('status')}[/]")
     elif len(changed) == len(done.changes):
-        say(
-            f"Next: [bold]{called('seed')}[/], then [bold]{called('run')}[/]. "
-            f"Where things are: [bold]{called('status')}[/]"
-        )
+        first = f"[bold]{called('seed')}[/], then [bold]{called('run')}[/]"
+        by_name = f"[bold]{called('run NAME')}[/] starts a workflow or a job"
+        say(f"Next: {first if day else by_name}. Where things are: [bold]{called('status')}[/]")
     else:
         for change in changed[:_SHOWN]:
             say(f"  {change.what} {escape(f'{change.kind} {change.name}')}")
         if len(changed) > _SHOWN:
             say(f"  and {len(changed) - _SHOWN} more")
-        say(f"Next: [bold]{called('run')}[/] runs the day with it.")
+        if day:
+            say(f"Next: [bold]{called('run')}[/] runs the day with it.")
 
 
-def bring_up(stack: str, *, real_weather: bool = False, may_lose_data: bool = False, quiet: bool = False) -> "Up":
+def bring_up(
+    stack: str,
+    program: Path | None = None,
+    *,
+    real: Sequence[str] = (),
+    may_lose_data: bool = False,
+    quiet: bool = False,
+) -> "Up":
     """``up`` with a line for what is being made. On Ctrl-C everything that runs is ended again.
 
     When data would be lost: asks in a terminal, and raises LosesData elsewhere.
@@ -80,6 +100,7 @@ def bring_up(stack: str, *, real_weather: bool = False, may_lose_data: bool = Fa
     from omnipipe.laptop import lifecycle
     from omnipipe.laptop.errors import LaptopError, LosesData
 
+    folder, check = _program(program)
     try:
         with progress(f"Starting the stack {stack}", quiet=quiet) as line:
 
@@ -87,21 +108,27 @@ def bring_up(stack: str, *, real_weather: bool = False, may_lose_data: bool = Fa
                 if what != "unchanged":
                     line.update(escape(f"{what} {resource.kind} {resource.name}"))
 
-            return lifecycle.up(
-                stack, real_weather=real_weather, may_lose_data=may_lose_data, check=check_settings, report=report
-            )
+            return lifecycle.up(folder, stack, real=real, may_lose_data=may_lose_data, check=check, report=report)
     except LosesData as error:
         if quiet or not (sys.stdin.isatty() and console.is_terminal):
             raise LaptopError(
                 f"{error}. `{called('preview')}` shows all of it; `{called('up')} --yes` does it"
             ) from error
-        _show_changes(lifecycle.preview(stack, real_weather=real_weather, check=check_settings))
+        _show_changes(lifecycle.preview(folder, stack, real=real, check=check))
         errors.print(escape(str(error)), style="yellow")
         if not typer.confirm("Do it, and lose that data?"):
             raise LaptopError(
                 "nothing was replaced or removed; what comes before it in the program is up"
             ) from None
-    return bring_up(stack, real_weather=real_weather, may_lose_data=True, quiet=quiet)
+    return bring_up(stack, folder, real=real, may_lose_data=True, quiet=quiet)
+
+
+def _program(folder: Path | None) -> "tuple[Path, Callable[[Project], None]]":
+    """A program's folder, and what its settings must hold to: this project knows that of its own."""
+    from omnipipe.laptop.home import PROJECT_ROOT
+
+    found = folder.expanduser().resolve() if folder else PROJECT_ROOT
+    return found, check_settings if found == PROJECT_ROOT else lambda _: None
 
 
 def check_settings(project: "Project") -> None:
@@ -122,15 +149,16 @@ def check_settings(project: "Project") -> None:
         )
 
 
-def preview(stack: Stack = "dev", real_weather: RealWeather = False, as_json: Json = False) -> None:
+def preview(stack: Stack = "dev", program: Program = None, real: Real = None, as_json: Json = False) -> None:
     """Show what `up` would do: what would be created, changed, replaced or removed, and which inputs differ.
 
     Makes nothing.
     """
     from omnipipe.laptop import lifecycle
 
+    folder, check = _program(program)
     with progress("Running the program", quiet=as_json):
-        changes = lifecycle.preview(stack, real_weather=real_weather, check=check_settings)
+        changes = lifecycle.preview(folder, stack, real=real or (), check=check)
     if as_json:
         print_json([asdict(change) for change in changes])
     else:

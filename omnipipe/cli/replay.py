@@ -27,7 +27,10 @@ def replay(
         )
     cloud = access.running_cloud()
     with progress("Sending again", quiet=as_json):
-        answer = access.replay(cloud, "all" if everything else ids or [])
+        workflow = cloud.declaration.of_command("run", "workflow")["workflow"]
+        # The workflow is asked, as on Google: the function takes no calls from outside.
+        execution = access.run_workflow(cloud, workflow, {"replay": "all" if everything else ids or []})
+        answer = access.answer_of(execution)
     if as_json:
         print_json(answer)
     else:

@@ -1,20 +1,29 @@
-"""`run`, `probe` and `deliveries`: the day, what is measured of it, and what came of it outside."""
+"""`run` and `probe`: the day, any workflow or job of a program by its name, and what is measured of the day."""
 
 import json
 import time
-from datetime import date
+import uuid
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from omnipipe.cli.console import called, errors, print_json, progress, say
+from omnipipe.cli.named import started
 from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
 STEPS = ("init", "capture", "weather", "dbt", "validate", "reverse_sync", "finish")
+# A run that is cancelled cannot write its own end.
+_CUT_OFF = """
+    UPDATE ops.pipeline_runs
+    SET status = 'interrupted', finished_at = CURRENT_TIMESTAMP(), error = 'cancelled by Ctrl-C'
+    WHERE run_id = @run_id AND status = 'running'
+"""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -25,17 +34,24 @@ def run(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Make the model's table anew, or all of them without a MODEL.")
     ] = False,
-    model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="With --full-refresh: a model such as fct_trip.")
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A workflow or job of the program; with --full-refresh a model of the day, such as fct_trip.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What the workflow NAME is given as its argument.")
     ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="STEP", help="One step alone, such as dbt, outside of a run.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the day: capture, weather, dbt, validation, and only then the KPIs go out.
+    """Run the day: capture, weather, dbt, validation, and only then the KPIs go out. Or run NAME, and nothing else.
 
-    With --full-refresh, tables are made anew from all that there is: MODEL's and those that are made from it, or all.
+    With --full-refresh, tables are made anew from all that there is: NAME's and those that are made from it, or all.
     What only a table knows stays: salts, and KPI rows that once were published.
 
     Exits with 1 when a step failed; what failed and why is in the table, and in ops.step_runs. Exits with 1 too while
@@ -46,28 +62,34 @@ def run(
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
 
+    by_name = name is not None and not full_refresh
+    if by_name and (run_date or only):
+        raise LaptopError("--date and --only are of the day, which has no NAME: leave one of them out")
+    if data is not None and not by_name:
+        raise LaptopError("--data is the argument of a workflow: name it, as in `omnipipe run NAME --data JSON`")
     if run_date is not None:
         try:
             date.fromisoformat(run_date)
         except ValueError:
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
-    if model and not full_refresh:
-        raise LaptopError(f"{model!r} alone says nothing: write `omnipipe run --full-refresh {model}`")
     cloud = Cloud.current()
     if not lifecycle.is_whole(cloud):
-        bring_up(cloud.home.stack, real_weather=cloud.real_weather, quiet=as_json)
+        bring_up(cloud.home.stack, cloud.program, real=cloud.real, quiet=as_json)
         cloud = Cloud.current()
-    refreshed = (model or "*") if full_refresh else None
+    refreshed = (name or "*") if full_refresh else None
     try:
-        if only:
+        if by_name:
+            result = started(cloud, str(name), data, quiet=as_json)
+        elif only:
             result = one_step(cloud, only, run_date, quiet=as_json)
         else:
             result = daily_run(cloud, run_date, full_refresh=refreshed, quiet=as_json)
     except access.Interrupted as interrupted:
         errors.print(escape(str(interrupted)), soft_wrap=True)
-        errors.print(
-            f"Start the day again with `{called('run')}`: it takes up where this one was.", soft_wrap=True
-        )
+        if not by_name:
+            errors.print(
+                f"Start the day again with `{called('run')}`: it takes up where this one was.", soft_wrap=True
+            )
         raise typer.Exit(130) from None
     if as_json:
         print_json(result)
@@ -87,44 +109,17 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     from omnipipe.laptop.services.monitoring import alerts
 
     cloud = access.running_cloud()
+    job = cloud.declaration.of_command("probe", "job")["job"]
     with progress("Measuring", quiet=as_json):
-        failure = access.run_probe(cloud)
+        failure = access.run_job(cloud, job)
     found = [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))]
     if as_json:
         print_json(found)
     else:
         show_alerts(found)
     if failure:
-        errors.print(f"failed: {failure} (all of it: omnipipe logs {access.PROBE})", markup=False, soft_wrap=True)
+        errors.print(f"failed: {failure} (all of it: omnipipe logs {job})", markup=False, soft_wrap=True)
         raise typer.Exit(1)
-
-
-def deliveries(
-    last: Annotated[int, typer.Option("--last", "-n", help="How many of the newest messages.", min=1)] = 20,
-    as_json: Json = False,
-) -> None:
-    """Show what the webhook's receiver has got on this machine: the newest messages, and how many in all."""
-    from omnipipe.laptop import access, outside_world
-
-    summary, messages = outside_world.received(access.running_cloud(), last)
-    if as_json:
-        print_json({**summary, "messages": messages})
-        return
-    table(
-        ("received", "type", "key", "data"),
-        [
-            (
-                message["received_at"][:19].replace("T", " "),
-                message["body"]["type"],
-                f"{message['body']['data'].get('city')}/{message['body']['data'].get('day')}",
-                message["body"]["data"],
-            )
-            for message in messages
-        ],
-    )
-    say(
-        f"{summary['received']:,} messages, {summary['repeats']:,} repeats dropped, {summary['rejected']:,} rejected"
-    )
 
 
 def daily_run(
@@ -132,6 +127,8 @@ def daily_run(
 ) -> dict[str, Any]:
     """One daily run, with a progress line for each step and a table at the end; returns the same as plain data."""
     from omnipipe.laptop import access
+    from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop.services.bigquery import client
 
     began = time.monotonic()
     with progress("init", quiet=quiet) as line:
@@ -140,7 +137,14 @@ def daily_run(
             if step in STEPS:
                 line.update(escape(f"{step} ({STEPS.index(step) + 1} of {len(STEPS)}) {said}"))
 
-        execution = access.run_daily(cloud, run_date, on_step, full_refresh)
+        given = {"run_date": run_date, "full_refresh": full_refresh}
+        argument = {key: value for key, value in given.items() if value}
+        try:
+            execution = access.run_workflow(cloud, _day(cloud), argument, on_step)
+        except access.Interrupted as interrupted:
+            with suppress(LaptopError):  # BigQuery may be what ended
+                client.query(cloud, _CUT_OFF, run_id=interrupted.run_id)
+            raise
     status = execution["state"].lower()
     result = _result(cloud, execution["name"].rpartition("/")[2], status, began)
     if status != "succeeded":
@@ -155,14 +159,26 @@ def one_step(cloud: "Cloud", step: str, run_date: str | None = None, *, quiet: b
     from omnipipe.laptop import access
 
     began = time.monotonic()
+    run_id, day = str(uuid.uuid4()), run_date or datetime.now(UTC).date().isoformat()
     with progress(step, quiet=quiet):
-        run_id, failure = access.run_step(cloud, step, run_date)
+        failure = access.run_step(
+            cloud,
+            _day(cloud),
+            step,
+            body={"run_id": run_id, "run_date": day},
+            environment={"RUN_ID": run_id, "RUN_DATE": day},
+        )
     result = _result(cloud, run_id, "failed" if failure else "succeeded", began)
     if failure:
         result["error"] = {"message": failure}
     if not quiet:
         show(result)
     return result
+
+
+def _day(cloud: "Cloud") -> str:
+    """The workflow of the day. Raises LaptopError for a program that has no day."""
+    return cloud.declaration.of_command("run", "workflow")["workflow"]
 
 
 def _result(cloud: "Cloud", run_id: str, status: str, began: float) -> dict[str, Any]:

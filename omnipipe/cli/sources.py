@@ -42,14 +42,21 @@ def traffic(
         say(f"{sum(done.values()):,} rows changed: {in_words(done)}. Next: [bold]{called('run')}[/]")
 
 
+def connection_string() -> str:
+    """How the application that owns customers and trips connects to its database. Raises LaptopError."""
+    from omnipipe.laptop import access
+
+    cloud = access.running_cloud()
+    return access.login(cloud, **cloud.declaration.of_command("seed", "job", "user", "password"))
+
+
 def fill(trips: int, *, quiet: bool = False) -> dict[str, Any]:
     """Load the generated customers and trips; returns what is there and how long it took."""
-    from omnipipe.laptop import access
     from seed.generator import Plan
     from seed.load import load
 
     plan = Plan(trips=trips, end=datetime.now(UTC).date())
-    database = access.connection_string(access.running_cloud())
+    database = connection_string()
     with _told_in_one_line(), progress("Generating trips", quiet=quiet) as line:
 
         def report(table: str, rows: int) -> None:
@@ -60,10 +67,9 @@ def fill(trips: int, *, quiet: bool = False) -> dict[str, Any]:
 
 def go_on(seconds: float, rate: float, *, quiet: bool = False) -> dict[str, int]:
     """Make traffic; returns the changed rows by kind of change."""
-    from omnipipe.laptop import access
     from seed.traffic import run
 
-    database = access.connection_string(access.running_cloud())
+    database = connection_string()
     with _told_in_one_line(), progress(f"Business for {seconds:g} s", quiet=quiet) as line:
 
         def report(rows: int) -> None:

@@ -2,13 +2,18 @@
 
 import shlex
 from collections import Counter
-from typing import Annotated, Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from omnipipe.cli.console import called, console, print_json, say
 from omnipipe.cli.records import exact, table
+
+if TYPE_CHECKING:
+    from omnipipe.laptop.cloud import Cloud
 
 _LABEL = 12
 
@@ -21,14 +26,47 @@ def status(
 ) -> None:
     """Tell whether all is well: processes, capture, the last run, alerts; --all shows what is where."""
     from omnipipe.laptop import report
+    from omnipipe.laptop.cloud import Cloud
 
-    state = report.status()
+    cloud = Cloud.current()
+    state = report.status(cloud) | {"psql": _psql(cloud)}
+    if "run" in cloud.declaration.commands:
+        state["last_run"] = _newest_run(cloud)
     if as_json:
         print_json(state)
     elif everything:
         _show_all(state)
     else:
         _show_short(state)
+
+
+def _newest_run(cloud: "Cloud") -> dict[str, Any] | None:
+    """The newest row of ops.pipeline_runs; None before the first run."""
+    from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop.services.bigquery import queries
+
+    newest = (
+        "SELECT run_id, status, CAST(run_date AS STRING), UNIX_MILLIS(started_at) FROM ops.pipeline_runs "
+        "ORDER BY started_at DESC LIMIT 1"
+    )
+    with suppress(LaptopError):  # BigQuery is not up: the processes say so
+        for run_id, status, day, began in queries.texts(cloud, newest):
+            started = datetime.fromtimestamp(int(began or 0) // 1000, UTC)
+            return {"run_id": run_id, "status": status, "run_date": day, "started_at": started}
+    return None
+
+
+def _psql(cloud: "Cloud") -> list[str] | None:
+    from omnipipe.laptop import access
+    from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop.services.sql.postgres import psql_path
+
+    with suppress(LaptopError):  # the program has none, or not yet
+        return [
+            str(psql_path()),
+            access.login(cloud, **cloud.declaration.of_command("seed", "job", "user", "password")),
+        ]
+    return None
 
 
 def _show_short(state: dict[str, Any]) -> None:
@@ -46,7 +84,8 @@ def _show_short(state: dict[str, Any]) -> None:
     _line("project", f"{state['project']}, in {escape(state['home'])}")
     for stream in state["streams"]:
         _line("capture", _capture(stream))
-    _line("last run", _last_run(state["last_run"]))
+    if "last_run" in state:
+        _line("last run", _last_run(state["last_run"]))
     _line("alerts", _alerts(state["alerts"]))
     addresses = {process["name"]: process["address"] for process in processes}
     _line("BigQuery", addresses.get("bigquery", ""))

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,6 @@ from omnipipe.cli.console import progress, say
 
 # What comes after `omnipipe dbt` is dbt's own.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-_DBT_JOB = "dbt"
 
 
 def dbt(context: typer.Context) -> None:
@@ -19,11 +19,11 @@ def dbt(context: typer.Context) -> None:
     Takes all arguments of dbt. Its exit code is dbt's.
     """
     from omnipipe.laptop import access, workloads
-    from omnipipe.laptop.home import PROJECT_ROOT
 
     cloud = access.running_cloud()
-    shell = workloads.of_job(cloud, _DBT_JOB)
-    project = PROJECT_ROOT / "dbt"
+    said = cloud.declaration.of_command("dbt", "job", "folder")
+    shell = workloads.of_job(cloud, said["job"])
+    project = Path(str(cloud.program), said["folder"])
     target, logs = cloud.home.path("dbt", "target"), cloud.home.path("dbt", "logs")
     found = subprocess.run(
         [str(shell.packages / "bin" / "dbt"), *context.args],
@@ -45,14 +45,12 @@ def job(name: Annotated[str, typer.Argument(help="Name of a Cloud Run job, such 
 
     Exits with 1 when it failed.
     """
-    from omnipipe.laptop import workloads
+    from omnipipe.laptop import access
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
 
-    cloud = Cloud.current()
-    found = workloads.job(cloud, name)
     with progress(f"Running {name}", quiet=False):
-        failure = cloud.run_job(found.id)
+        failure = access.run_job(Cloud.current(), name)
     if failure:
-        raise LaptopError(f"{name} failed: {cloud.processes.last_words(name)} (all of it: omnipipe logs {name})")
+        raise LaptopError(f"{name} failed: {failure} (all of it: omnipipe logs {name})")
     say(f"{name} succeeded.")

@@ -1,13 +1,11 @@
-"""Ways into the running laptop cloud for the command and for tests: queries, the database, a daily run."""
+"""Ways into the running laptop cloud for the command and for tests: its databases, its workflows and its jobs."""
 
 from __future__ import annotations
 
 import json
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -15,18 +13,10 @@ import requests
 from omnipipe.laptop import lifecycle, workloads
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.services.bigquery.client import query
+from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.datastream.resources import PROFILE
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
-from omnipipe.laptop.services.workflows.resources import WORKFLOW
-
-# A run that is cancelled cannot write its own end.
-_CUT_OFF = """
-    UPDATE ops.pipeline_runs
-    SET status = 'interrupted', finished_at = CURRENT_TIMESTAMP(), error = 'cancelled by Ctrl-C'
-    WHERE run_id = @run_id AND status = 'running'
-"""
-PROBE = "probe"
 
 
 def running_cloud() -> Cloud:
@@ -45,62 +35,79 @@ def require_whole(cloud: Cloud) -> None:
         raise LaptopError(f"not running: {', '.join(missing)}. `omnipipe up` brings it back")
 
 
-def connection_string(cloud: Cloud) -> str:
-    """How the application that owns customers and trips connects to its database.
+def login(cloud: Cloud, *, job: str, user: str, password: str) -> str:
+    """The connection string of a login that a job is told to make.
 
-    Raises LaptopError when the program registers no database.
+    ``user`` and ``password`` are the names of its variables that say which, the password's from a secret; PGHOST,
+    PGPORT and PGDATABASE say where.
+
+    Raises LaptopError when the program registers no such job.
     """
     from psycopg.conninfo import make_conninfo
 
-    for job in cloud.registry.of_type(JOB):
-        # The job that makes the application's login is told all that it takes.
-        variables = {
-            entry["name"]: entry for entry in job.inputs["template"]["template"]["containers"][0].get("envs") or []
-        }
-        if {"APP_USER", "APP_PASSWORD"} <= variables.keys():
-            secret = variables["APP_PASSWORD"]["valueSource"]["secretKeyRef"]
-            return make_conninfo(
-                host=variables["PGHOST"]["value"],
-                port=variables["PGPORT"]["value"],
-                dbname=variables["PGDATABASE"]["value"],
-                user=variables["APP_USER"]["value"],
-                password=secretmanager.read(cloud, secret["secret"], secret["version"]),
-            )
-    raise LaptopError("the program registers no database for the application: run `omnipipe up`")
+    template = workloads.job(cloud, job).inputs["template"]["template"]
+    variables = {entry["name"]: entry for entry in template["containers"][0].get("envs") or []}
+    try:
+        secret = variables[password]["valueSource"]["secretKeyRef"]
+        return make_conninfo(
+            host=variables["PGHOST"]["value"],
+            port=variables["PGPORT"]["value"],
+            dbname=variables["PGDATABASE"]["value"],
+            user=variables[user]["value"],
+            password=secretmanager.read(cloud, secret["secret"], secret["version"]),
+        )
+    except KeyError as missing:
+        raise LaptopError(f"the job {job} makes no login: it has no {missing}") from missing
 
 
-def log_position(cloud: Cloud) -> str:
-    """Where the database's write-ahead log ends now, in PostgreSQL's notation.
+def log_position(cloud: Cloud, stream: Resource) -> str:
+    """Where the write-ahead log of a stream's source ends now, in PostgreSQL's notation.
 
     Raises LaptopError when the database does not answer.
     """
     import psycopg
 
+    source = cloud.registry.find(PROFILE, stream.inputs["sourceConfig"]["sourceConnectionProfile"])
+    server = source.inputs["postgresqlProfile"]
     try:
-        with psycopg.connect(connection_string(cloud), autocommit=True) as connection:
+        with psycopg.connect(
+            host=server["hostname"],
+            port=int(server.get("port", 5432)),
+            user=server["username"],
+            password=server["password"],
+            dbname=server["database"],
+            autocommit=True,
+        ) as connection:
             return connection.execute("SELECT pg_current_wal_lsn()::text").fetchall()[0][0]
     except psycopg.OperationalError as error:
         raise LaptopError("the database does not answer: `omnipipe up` brings it back") from error
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while a run went on: the text says what was stopped, and what goes on."""
+    """Ctrl-C while a run went on: the text says what was stopped, and what goes on; ``run_id`` which run it was."""
+
+    def __init__(self, text: str, run_id: str) -> None:
+        super().__init__(text)
+        self.run_id = run_id
 
 
-def run_daily(
-    cloud: Cloud, run_date: str | None, on_step: Callable[[str, str], None], full_refresh: str | None = None
+def run_workflow(
+    cloud: Cloud,
+    name: str,
+    argument: Mapping[str, Any],
+    on_step: Callable[[str, str], None] = lambda *_: None,
 ) -> dict[str, Any]:
-    """Start the daily workflow through the Workflows API and follow it to its end; returns the execution.
+    """Start a workflow through the Workflows API and follow it to its end; returns the execution.
 
-    ``on_step`` is told which step runs, and the last that it wrote; ``full_refresh`` is a model, or ``*``. Ctrl-C
-    cancels the execution, records that, and raises Interrupted.
+    ``on_step`` is told which step runs, and the last that it wrote. Ctrl-C cancels the execution and raises
+    Interrupted.
 
-    Raises LaptopError when a process of the laptop cloud ends on the way.
+    Raises LaptopError for no workflow, and when a process of the laptop cloud ends on the way.
     """
-    given = {"run_date": run_date, "full_refresh": full_refresh}
-    started = _start(cloud, {name: value for name, value in given.items() if value})
-    name, execution = started["name"], started
-    steps = workloads.steps(cloud)
+    workflow = workloads.workflow(cloud, name)
+    started = _call(cloud, "POST", f"{workflow.id}/executions", {"argument": json.dumps(argument)})
+    execution = started
+    steps = workloads.steps(cloud, workflow)
     step, since = "", time.time()
     try:
         for execution in _followed(cloud, started):
@@ -111,36 +118,62 @@ def run_daily(
                 on_step(step, _said(cloud, steps[step].inputs["name"], since) if step in steps else "")
     except (KeyboardInterrupt, LaptopError) as cause:
         with suppress(LaptopError):  # the service that would cancel may be the one that is gone
-            _call(cloud, "POST", f"{name}:cancel")
-        run_id = name.rpartition("/")[2]
+            _call(cloud, "POST", f"{started['name']}:cancel")
         if isinstance(cause, KeyboardInterrupt):
-            with suppress(LaptopError):
-                query(cloud, _CUT_OFF, run_id=run_id)
+            run_id = started["name"].rpartition("/")[2]
             began = f"The step {step} had begun, and ends by itself; nothing" if step in steps else "Nothing"
-            raise Interrupted(f"The run {run_id} was cancelled. {began} after it is started.") from None
+            raise Interrupted(f"The run {run_id} was cancelled. {began} after it is started.", run_id) from None
         raise
     return execution
 
 
-def replay(cloud: Cloud, wanted: str | list[str]) -> dict[str, Any]:
-    """Have reverse sync send dead letters again: of these ids, or ``"all"``. Returns its answer.
+def answer_of(execution: Mapping[str, Any]) -> Any:
+    """What an execution of a workflow has returned. Raises LaptopError, with its words, for one that failed."""
+    if execution["state"] == "SUCCEEDED":
+        return json.loads(execution["result"])
+    raise LaptopError(failure_of(execution))
 
-    The workflow is asked, as on Google: the function takes no calls from outside. Raises LaptopError with the
-    function's words when it does not send them.
+
+def failure_of(execution: Mapping[str, Any]) -> str:
+    """Why an execution of a workflow failed, in its own words."""
+    failure = json.loads(execution["error"]["payload"])
+    return str(failure.get("message", failure)) if isinstance(failure, dict) else str(failure)
+
+
+def run_job(cloud: Cloud, name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Execute a Cloud Run job; returns None, or the last that it wrote when it failed.
+
+    ``environment`` is added to the job's own. Raises LaptopError, with those that there are, for no job.
     """
-    *_, execution = _followed(cloud, _start(cloud, {"replay": wanted}))
-    if execution["state"] != "SUCCEEDED":
-        failure = json.loads(execution["error"]["payload"])
-        raise LaptopError(str(failure.get("message", failure)))
-    return json.loads(execution["result"])
+    failure = cloud.run_job(workloads.job(cloud, name).id, environment)
+    return failure and cloud.processes.last_words(name)
 
 
-def _start(cloud: Cloud, argument: dict[str, Any]) -> dict[str, Any]:
-    """Start the workflow through the Workflows API; returns the execution."""
-    workflows = cloud.registry.of_type(WORKFLOW)
-    if not workflows:
-        raise LaptopError("the program registers no workflow: run `omnipipe up`")
-    return _call(cloud, "POST", f"{workflows[0].id}/executions", {"argument": json.dumps(argument)})
+def run_step(
+    cloud: Cloud, workflow: str, step: str, body: Mapping[str, Any], environment: Mapping[str, str]
+) -> str | None:
+    """Start one step of a workflow as it would: a function with ``body``, a job with ``environment``.
+
+    Returns why it failed, or None. Raises LaptopError, with those that there are, for no step.
+    """
+    started_by = workloads.workflow(cloud, workflow)
+    steps = workloads.steps(cloud, started_by)
+    if step not in steps:
+        raise LaptopError(f"the workflow {workflow} has no step {step!r}: choose one of {', '.join(steps)}")
+    resource = steps[step]
+    if resource.type == JOB:
+        return run_job(cloud, resource.inputs["name"], environment)
+    url = resource.outputs["serviceConfig"]["uri"]
+    # As the workflow's account: the function takes no calls from outside.
+    account = started_by.inputs["serviceAccount"].rpartition("/")[2]
+    headers = {"Authorization": f"Bearer {cloud.tokens.issue(account, url)}"}
+    answer = requests.post(url, json=body, headers=headers, timeout=600)
+    if answer.ok:
+        return None
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {answer.status_code}: {answer.text[:500]}"
 
 
 def _followed(cloud: Cloud, execution: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -159,49 +192,12 @@ def _followed(cloud: Cloud, execution: dict[str, Any]) -> Iterator[dict[str, Any
         yield execution
 
 
-def run_step(cloud: Cloud, step: str, run_date: str | None) -> tuple[str, str | None]:
-    """Start one step of the day as the workflow would, with a run id of its own.
-
-    Returns that id, and why the step failed, or None. Raises LaptopError, with those that there are, for no step.
-    """
-    steps = workloads.steps(cloud)
-    if step not in steps:
-        raise LaptopError(f"the day has no step {step!r}: choose one of {', '.join(steps)}")
-    run_id, day = str(uuid.uuid4()), run_date or datetime.now(UTC).date().isoformat()
-    resource = steps[step]
-    if resource.type == JOB:
-        failure = cloud.run_job(resource.id, {"RUN_ID": run_id, "RUN_DATE": day})
-        return run_id, failure and cloud.processes.last_words(resource.inputs["name"])
-    url = resource.outputs["serviceConfig"]["uri"]
-    # As the workflow's account: the function takes no calls from outside.
-    account = cloud.registry.of_type(WORKFLOW)[0].inputs["serviceAccount"].rpartition("/")[2]
-    headers = {"Authorization": f"Bearer {cloud.tokens.issue(account, url)}"}
-    answer = requests.post(url, json={"run_id": run_id, "run_date": day}, headers=headers, timeout=600)
-    if answer.ok:
-        return run_id, None
-    try:
-        return run_id, str(answer.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return run_id, f"it answered {answer.status_code}: {answer.text[:500]}"
-
-
 def _said(cloud: Cloud, name: str, since: float) -> str:
     """The last line that a step has written since a moment, or nothing."""
     with suppress(FileNotFoundError):
         if cloud.home.log_file(name).stat().st_mtime >= since:
             return cloud.processes.last_words(name)
     return ""
-
-
-def run_probe(cloud: Cloud) -> str | None:
-    """Run the job that measures; returns why it failed, or None.
-
-    Raises LaptopError when the program registers no such job.
-    """
-    found = [job for job in cloud.registry.of_type(JOB) if job.inputs["name"] == PROBE]
-    if not found:
-        raise LaptopError(f"the program registers no job {PROBE}: run `omnipipe up`")
-    return cloud.run_job(found[0].id) and cloud.processes.last_words(PROBE)
 
 
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import requests
 
+from omnipipe.laptop.declaration import Declaration
 from omnipipe.laptop.emulators import configured_endpoints
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home, require_current, write_json
@@ -21,6 +21,7 @@ from omnipipe.laptop.ports import DEFAULT_BASE, HOST, Ports
 from omnipipe.laptop.processes import Processes, Spec, clean_environment
 from omnipipe.laptop.registry import Registry
 
+_REMEMBERED = ("program", "project", "region", "real", "base_port")
 BIGQUERY = "bigquery"
 GOOGLE = "google"
 
@@ -28,7 +29,8 @@ GOOGLE = "google"
 class Cloud:
     """One stack on this machine.
 
-    ``real_weather`` leaves the weather API's address alone; ``base_port`` is the first of its ports.
+    ``program`` is the folder of its Pulumi.yaml, if it has one; ``real`` names the simulators that it does without;
+    ``base_port`` is the first of its ports.
     """
 
     def __init__(
@@ -37,13 +39,15 @@ class Cloud:
         project: str,
         region: str,
         *,
-        real_weather: bool = False,
+        program: Path | None = None,
+        real: Sequence[str] = (),
         base_port: int = DEFAULT_BASE,
     ) -> None:
         self.home = home
         self.project = project
         self.region = region
-        self.real_weather = real_weather
+        self.program = program
+        self.real = tuple(real)
         self.base_port = base_port
         self.registry = Registry(self.identity.registry)
         self.processes = Processes(home.directory, home.log_file)
@@ -61,23 +65,25 @@ class Cloud:
 
         Raises LaptopError when there is none.
         """
-        return Cloud(home, **Cloud.read(home))
-
-    @staticmethod
-    def read(home: Home) -> dict[str, Any]:
-        """What an earlier ``up`` wrote down of its cloud: project, region, real_weather, base_port.
-
-        Raises LaptopError when there is none.
-        """
         try:
-            return json.loads((home.directory / "stack.json").read_text())
+            said = json.loads((home.directory / "stack.json").read_text())
         except FileNotFoundError:
             raise LaptopError("the laptop cloud was never up here: run `omnipipe up`") from None
+        if said.keys() != set(_REMEMBERED):
+            raise LaptopError(
+                f"{home.directory} was made by another version of OmniPipe: take it down with that version, or begin "
+                "anew with `omnipipe down --purge`, which removes all data, and `omnipipe up`"
+            )
+        return Cloud(home, **said | {"program": said["program"] and Path(said["program"])})
 
     def remember(self) -> None:
         """Write down what ``open`` reads."""
-        stack = {name: getattr(self, name) for name in ("project", "region", "real_weather", "base_port")}
-        write_json(self.home.directory / "stack.json", stack)
+        write_json(self.home.directory / "stack.json", {name: getattr(self, name) for name in _REMEMBERED})
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What is declared beside the program. Raises LaptopError for a file that is wrong."""
+        return Declaration.load(self.program) if self.program else Declaration()
 
     @property
     def identity(self) -> Identity:

@@ -20,15 +20,21 @@ NEEDED_DISK_BYTES = 1_000_000_000
 
 @dataclass(frozen=True)
 class Home:
-    """The state of one stack's laptop cloud. One stack of a home is up at a time; each keeps its own data."""
+    """The state of one stack of a Pulumi project. One stack of a home is up at a time; each keeps its own data."""
 
     root: Path
+    project: str
     stack: str
+
+    @property
+    def name(self) -> str:
+        """The stack as Pulumi names it among all projects: ``project/stack``."""
+        return f"{self.project}/{self.stack}"
 
     @property
     def directory(self) -> Path:
         """All state of this stack."""
-        return self.root / self.stack
+        return self.root / self.project / self.stack
 
     def path(self, *parts: str) -> Path:
         """A folder below this stack's state, made if it is missing."""
@@ -96,7 +102,8 @@ def current() -> Home | None:
     """
     root = home_root()
     try:
-        return Home(root, (root / "current").read_text().strip())
+        project, _, stack = (root / "current").read_text().strip().partition("/")
+        return Home(root, project, stack)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -115,7 +122,7 @@ def require_current() -> Home:
 
 def make_current(home: Home) -> None:
     """Remember which stack the other commands speak of."""
-    write_text(home.root / "current", home.stack)
+    write_text(home.root / "current", home.name)
 
 
 @contextlib.contextmanager

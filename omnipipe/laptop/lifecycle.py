@@ -8,15 +8,16 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop import outside_world
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import PROJECT_ROOT, Home, current, home_root, lock, make_current
+from omnipipe.laptop.home import Home, current, home_root, lock, make_current
 from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.ports import DEFAULT_BASE, configured_base
 from omnipipe.laptop.processes import Spec, clean_environment
@@ -51,45 +52,47 @@ class Up:
 
 
 def up(
+    program: Path,
     stack: str,
     *,
-    real_weather: bool = False,
+    real: Sequence[str] = (),
     may_lose_data: bool = False,
     check: Check = lambda _: None,
     report: Callable[[str, Resource], None] = lambda *_: None,
 ) -> Up:
-    """Run the program for a stack and make its resources real, in the background.
+    """Run the program in a folder for a stack, and make its resources real, in the background.
 
     What is already as the program says is left alone; what it no longer registers is taken down. ``check`` sees the
-    stack's own configuration, before the addresses of the outside world are replaced in it.
+    stack's own configuration, before the addresses of the outside world are replaced in it, but of the simulators
+    named in ``real``.
 
     Raises LosesData before something with data in it is replaced or removed without leave, and LaptopError when
     something stands in the way; what was made until then stays, and the next ``up`` goes on.
     """
     began = time.monotonic()
-    home = Home(home_root(), stack)
+    project = Project.load(program, stack)
+    home = Home(home_root(), project.name, stack)
     home.prepare()
     with lock(home.root):
-        cloud, project = _opened(home, check)
+        check(project)
+        cloud = _opened(home, program, project, real)
         changes: list[Changed] = []
 
         def count(what: str, resource: Resource) -> None:
             changes.append(Changed(what, resource.kind, resource.name))
             report(what, resource)
 
-        cloud.real_weather = real_weather
         cloud.remember()
         make_current(home)
-        from omnipipe.laptop import program  # the SDK, which takes a while to load: other commands do without
+        from omnipipe.laptop.program import run  # the SDK, which takes a while to load: other commands do without
 
         with ending_everything_on_interrupt(cloud):
             _start_own_processes(cloud)
-            outside_world.start_weather_api(cloud)
             config = project.config | outside_world.replaced(cloud)
             deployment = Deployment(cloud, count, may_lose_data=may_lose_data)
-            outputs = program.run(project.with_config(config), deployment)
+            outputs = run(project.with_config(config), deployment)
             deployment.take_down_unregistered()
-            outside_world.start_webhook(cloud)
+            outside_world.start(cloud)
             cloud.wait_for_google()
             deployment.prove()
             if missing := missing_processes(cloud):
@@ -98,40 +101,39 @@ def up(
     return Up(stack, tuple(changes), outputs, time.monotonic() - began)
 
 
-def preview(stack: str, *, real_weather: bool = False, check: Check = lambda _: None) -> list[Change]:
+def preview(program: Path, stack: str, *, real: Sequence[str] = (), check: Check = lambda _: None) -> list[Change]:
     """What ``up`` would do, in the order of the program, without doing it.
 
     Raises LaptopError as ``up`` would, as far as that can be told beforehand.
     """
     from omnipipe.laptop import plan
 
-    cloud, project = _opened(Home(home_root(), stack), check)
-    cloud.real_weather = real_weather
-    return plan.preview(cloud, project)
+    project = Project.load(program, stack)
+    check(project)
+    return plan.preview(_opened(Home(home_root(), project.name, stack), program, project, real), project)
 
 
-def _opened(home: Home, check: Check) -> tuple[Cloud, Project]:
+def _opened(home: Home, program: Path, project: Project, real: Sequence[str]) -> Cloud:
     """The cloud of a home as its stack's file wants it now.
 
-    Raises LaptopError for a file that is wrong, while another stack is up, and when what was made with the file's
+    Raises LaptopError for a setting that is missing, while another stack is up, and when what was made with the file's
     earlier project, region or ports cannot follow.
     """
-    project = Project.load(PROJECT_ROOT, home.stack)
-    check(project)
     _refuse_another_stack(home)
-    place: dict[str, Any] = {"project": project.config["gcp:project"], "region": project.config["gcp:region"]}
+    place = {name: _setting(project, f"gcp:{name}") for name in ("project", "region")}
     wanted = configured_base()
-    try:
-        before = Cloud.read(home)
-    except LaptopError:
-        return Cloud(home, **place, base_port=wanted or DEFAULT_BASE), project
-    cloud = Cloud(home, **place, base_port=wanted or before["base_port"])
+    before = Cloud.open(home) if (home.directory / "stack.json").exists() else None
+    port = wanted or (before.base_port if before else DEFAULT_BASE)
+    cloud = Cloud(home, place["project"], place["region"], program=program, real=real, base_port=port)
+    outside_world.simulators(cloud)  # refuses a name that none has
+    if before is None:
+        return cloud
     if any(True for _ in cloud.registry):
         moved = [
             f"{project.lines.get(f'gcp:{name}', f'Pulumi.{home.stack}.yaml')}: gcp:{name} is {value}, and what is "
-            f"here was made for {before[name]}"
+            f"here was made for {getattr(before, name)}"
             for name, value in place.items()
-            if value != before[name]
+            if value != getattr(before, name)
         ]
         if moved:
             raise LaptopError(
@@ -139,12 +141,18 @@ def _opened(home: Home, check: Check) -> tuple[Cloud, Project]:
                 + "\nData does not move to another project or region. To keep it, put the earlier "
                 "value back; to begin anew, remove it with `omnipipe down --purge`, and then `omnipipe up`"
             )
-    if cloud.base_port != before["base_port"] and cloud.processes.running():
+    if cloud.base_port != before.base_port and cloud.processes.running():
         raise LaptopError(
-            f"the stack {home.stack} is up on the ports from {before['base_port']} on, and OMNIPIPE_PORT is "
+            f"the stack {home.stack} is up on the ports from {before.base_port} on, and OMNIPIPE_PORT is "
             f"{cloud.base_port}: unset it, or take the stack down first with `omnipipe down`"
         )
-    return cloud, project
+    return cloud
+
+
+def _setting(project: Project, key: str) -> str:
+    if key not in project.config:
+        raise LaptopError(f"Pulumi.{project.stack}.yaml does not set {key}, which the laptop needs: add it there")
+    return project.config[key]
 
 
 def down(*, purge: bool = False) -> list[str]:
@@ -187,17 +195,17 @@ def missing_processes(cloud: Cloud) -> list[str]:
 def expected_processes(cloud: Cloud) -> list[str]:
     """The processes of a cloud that is up."""
     of_resources = (KINDS[resource.type].process(resource) for resource in cloud.registry)
-    return [GOOGLE, BIGQUERY, *outside_world.simulators(cloud), *filter(None, of_resources)]
+    simulators = (simulator.name for simulator in outside_world.simulators(cloud))
+    return [GOOGLE, BIGQUERY, *simulators, *filter(None, of_resources)]
 
 
 def _refuse_another_stack(home: Home) -> None:
     other = current()
-    if other is None or other.stack == home.stack:
+    if other is None or other == home:
         return
     if Cloud(other, "", "").processes.running():
-        raise LaptopError(
-            f"the stack {other.stack} is up: take it down first with `omnipipe down`, its data stays"
-        )
+        shown = other.stack if other.project == home.project else other.name
+        raise LaptopError(f"the stack {shown} is up: take it down first with `omnipipe down`, its data stays")
 
 
 def _start_own_processes(cloud: Cloud) -> None:
@@ -209,7 +217,14 @@ def _start_own_processes(cloud: Cloud) -> None:
     data = cloud.home.path("bigquery")
     argv = bigquery_argv(data, cloud.ports.of(BIGQUERY), cloud.project, cloud.identity)
     cloud.start(Spec(BIGQUERY, argv, clean_environment()), port_name=BIGQUERY)
-    argv = [sys.executable, "-m", "omnipipe.laptop.server", str(cloud.home.root), cloud.home.stack]
+    argv = [
+        sys.executable,
+        "-m",
+        "omnipipe.laptop.server",
+        str(cloud.home.root),
+        cloud.home.project,
+        cloud.home.stack,
+    ]
     # Of what the user has set it sees the one service that the laptop lacks and somebody may emulate.
     pubsub = {name: os.environ[name] for name in ("PUBSUB_EMULATOR_HOST",) if os.environ.get(name)}
     cloud.start(Spec(GOOGLE, argv, clean_environment() | pubsub), port_name=GOOGLE)

@@ -2,92 +2,91 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import requests
-
+from omnipipe.laptop.declaration import FILE
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_text
-from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.ports import HOST, listens
 from omnipipe.laptop.processes import Spec, clean_environment
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
-
-WEATHER_API = "weather-api"
-WEBHOOK = "webhook"
+    from omnipipe.laptop.declaration import Simulator
 
 
-@dataclass(frozen=True)
-class Replacement:
-    """A setting of the stack whose address is replaced: by which simulator, and at which path of it."""
+def simulators(cloud: Cloud) -> list[Simulator]:
+    """The simulators that run for a cloud: all that are declared, less those whose original is asked.
 
-    setting: str
-    simulator: str
-    path: str = ""
-
-
-REPLACEMENTS = (
-    Replacement("omnipipe:weatherApiUrl", WEATHER_API),
-    Replacement("omnipipe:webhookUrl", WEBHOOK, "/webhook"),
-)
-# The receiver's simulator is on this machine, where the stack would not send to.
-_ALLOWED_HERE = {"omnipipe:webhookAllowPrivate": "true"}
+    Raises LaptopError for an original of a name that no simulator has.
+    """
+    declared = cloud.declaration.simulators
+    if unknown := set(cloud.real) - declared.keys():
+        known = f"choose one of {', '.join(declared)}" if declared else "the program declares none"
+        raise LaptopError(f"there is no simulator {', '.join(sorted(unknown))}: {known}")
+    return [simulator for name, simulator in declared.items() if name not in cloud.real]
 
 
 def replaced(cloud: Cloud) -> dict[str, str]:
-    """The settings that are replaced for a cloud: the simulators' addresses, and that they may be of this machine."""
-    addresses = {
-        replacement.setting: f"http://{HOST}:{cloud.ports.of(replacement.simulator)}{replacement.path}"
-        for replacement in REPLACEMENTS
-        if replacement.simulator in simulators(cloud)
+    """The stack's settings that are replaced, with their values here. Raises LaptopError as ``simulators``."""
+    return {
+        setting: _filled(simulator, value, _place(cloud, simulator))
+        for simulator in simulators(cloud)
+        for setting, value in simulator.settings.items()
     }
-    return addresses | _ALLOWED_HERE
 
 
-def received(cloud: Cloud, last: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the webhook's receiver counts, and its newest messages, the oldest of them first, with parsed bodies.
+def address(cloud: Cloud, name: str) -> str:
+    """Where a simulator is reached."""
+    return f"http://{HOST}:{cloud.ports.of(name)}"
 
-    Raises LaptopError when it does not answer.
+
+def start(cloud: Cloud) -> None:
+    """Start the simulators, or leave them running as they are; stop those that are no longer wanted.
+
+    Raises LaptopError for one that does not start, and for a secret that the program does not make.
     """
-    url = f"http://{HOST}:{cloud.ports.of(WEBHOOK)}/received"
+    wanted = simulators(cloud)
+    earlier = {folder.name for folder in cloud.home.path("simulators").iterdir()}
+    cloud.processes.stop(sorted(earlier - {simulator.name for simulator in wanted}))
+    for simulator in wanted:
+        folder = cloud.home.path("simulators", simulator.name)
+        secrets = _Secrets(cloud, folder)
+        words = _place(cloud, simulator) | {"python": sys.executable, "folder": folder, "secrets": secrets}
+        argv = [_filled(simulator, part, words) for part in simulator.command]
+        spec = Spec(simulator.name, argv, clean_environment(), cwd=cloud.program, version=repr(secrets.given))
+        cloud.start(spec, port_name=simulator.name)
+    for simulator in wanted:
+        port = cloud.ports.of(simulator.name)
+        cloud.processes.wait_ready(simulator.name, lambda port=port: listens(port))
+
+
+class _Secrets:
+    """Files with the newest versions of the program's secrets, each written when a command names it."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self._cloud = cloud
+        self._folder = folder
+        self.given: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> Path:
+        self.given[name] = secretmanager.read(self._cloud, name, "latest")
+        file = self._folder / f"secret-{name}"
+        write_text(file, self.given[name], mode=0o600)
+        return file
+
+
+def _place(cloud: Cloud, simulator: Simulator) -> dict[str, Any]:
+    return {"port": cloud.ports.of(simulator.name), "address": address(cloud, simulator.name)}
+
+
+def _filled(simulator: Simulator, template: str, words: dict[str, Any]) -> str:
     try:
-        summary = requests.get(url, timeout=5).json()
-        newest = (summary["latest"] or {}).get("number", 0)
-        found: list[dict[str, Any]] = []
-        while page := requests.get(
-            f"{url}/messages", {"after": found[-1]["number"] if found else max(0, newest - last)}, timeout=5
-        ).json()["messages"]:
-            found += page
-    except requests.RequestException as error:
-        raise LaptopError(f"the webhook's receiver does not answer ({error}): run `omnipipe up`") from error
-    return summary, [message | {"body": json.loads(message["body"])} for message in found[-last:]]
-
-
-def simulators(cloud: Cloud) -> list[str]:
-    """The simulators that run for a cloud."""
-    return [WEBHOOK] if cloud.real_weather else [WEATHER_API, WEBHOOK]
-
-
-def start_weather_api(cloud: Cloud) -> None:
-    """Start the simulator of the weather API, or stop it when the real one is asked."""
-    if WEATHER_API not in simulators(cloud):
-        cloud.processes.stop([WEATHER_API])
-        return
-    port = cloud.ports.of(WEATHER_API)
-    argv = [sys.executable, "-m", "seed.weather_api", "--port", str(port)]
-    cloud.start(Spec(WEATHER_API, argv, clean_environment()), port_name=WEATHER_API)
-
-
-def start_webhook(cloud: Cloud) -> None:
-    """Start the receiver. It was told the secret beforehand, as a real one would be by its owner."""
-    folder = cloud.home.path("webhook")
-    secret = folder / "secret"
-    write_text(secret, secretmanager.read(cloud, "webhook-secret", "latest"), mode=0o600)
-    argv = [sys.executable, "-m", "seed.webhook", "--port", str(cloud.ports.of(WEBHOOK))]
-    argv += ["--secret-file", str(secret), "--data-dir", str(folder)]
-    cloud.start(Spec(WEBHOOK, argv, clean_environment(), version=secret.read_text()), port_name=WEBHOOK)
+        return template.format_map(words)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise LaptopError(
+            f"{FILE}: simulators: {simulator.name}: {template!r} may name {{{'}, {'.join(words)}}}, and no other"
+        ) from error

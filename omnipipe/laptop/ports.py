@@ -67,6 +67,13 @@ class Ports:
                 ) from None
 
 
+def listens(port: int) -> bool:
+    """Whether something listens on a port of this machine."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((HOST, port)) == 0
+
+
 def _by_whom(port: int) -> str:
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):

@@ -143,11 +143,11 @@ def _stopped_by_ctrl_c(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 @contextlib.contextmanager
 def _as_the_engine_runs_it(main: Path) -> Iterator[None]:
     """The program's folder is the working directory and comes first on the path, as under `pulumi up`."""
-    before = Path.cwd()
-    os.chdir(main)
-    sys.path.insert(0, str(main))
+    before, folder = Path.cwd(), main if main.is_dir() else main.parent
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path.remove(str(main))
+        sys.path.remove(str(folder))
         os.chdir(before)

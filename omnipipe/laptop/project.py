@@ -34,23 +34,31 @@ class Project:
         Raises LaptopError, with a line for each problem, when a file is missing or is no YAML, sets a key that the
         project does not declare, or does not set one that has no default.
         """
-        project, _ = _read(root / "Pulumi.yaml")
+        project, _ = read_yaml(root / "Pulumi.yaml")
         stacks = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
         if stack not in stacks:
-            raise LaptopError(f"there is no stack {stack!r}: choose one of {', '.join(stacks)}")
+            known = f"choose one of {', '.join(stacks)}" if stacks else f"{root} has no Pulumi.{stack}.yaml"
+            raise LaptopError(f"there is no stack {stack!r}: {known}")
         file = root / f"Pulumi.{stack}.yaml"
-        content, lines = _read(file)
+        content, lines = read_yaml(file)
         own = content.get("config") or {}
         if not isinstance(own, dict):
             raise LaptopError(f"{file.name}: `config:` holds KEY: VALUE lines, not {type(own).__name__}")
-        name = project["name"]
+        name = project.get("name")
+        if not isinstance(name, str) or not name:
+            raise LaptopError(f"{root / 'Pulumi.yaml'} has no name: write `name: …`, as `pulumi new` does")
         declared = {
-            key if ":" in key else f"{name}:{key}": value for key, value in project.get("config", {}).items()
+            key if ":" in str(key) else f"{name}:{key}": value if isinstance(value, dict) else {"value": value}
+            for key, value in (project.get("config") or {}).items()
         }
-        config = {key: _text(value["default"]) for key, value in declared.items() if "default" in value}
+        config = {
+            key: _text(value.get("value", value.get("default")))
+            for key, value in declared.items()
+            if value.keys() & {"value", "default"}
+        }
         problems = []
         for key in own:
-            if key not in declared and str(key).startswith(f"{name}:"):
+            if declared and key not in declared and str(key).startswith(f"{name}:"):
                 near = difflib.get_close_matches(key, declared, 1)
                 hint = f"is it {near[0]}?" if near else "Pulumi.yaml declares none of that name"
                 problems.append(f"{lines[key]}: there is no setting {key}: {hint}")
@@ -59,16 +67,22 @@ class Project:
             for key in declared
             if key not in own and key not in config
         ]
+        problems += [
+            f"{lines[key]}: {key} is encrypted with a key that the laptop does not have: give this stack another value"
+            for key, value in own.items()
+            if isinstance(value, dict) and value.keys() == {"secure"}
+        ]
         if problems:
             raise LaptopError("\n".join(problems))
-        return Project(name, root / project["main"], stack, config | {k: _text(v) for k, v in own.items()}, lines)
+        config |= {key: _text(value) for key, value in own.items()}
+        return Project(name, root / project.get("main", "."), stack, config, lines)
 
     def with_config(self, config: dict[str, str]) -> Project:
         """The same project with another configuration."""
         return dataclasses.replace(self, config=config)
 
 
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def read_yaml(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The content of a YAML file, and where each key under ``config`` stands in it. Raises LaptopError."""
     try:
         text = file.read_text()

@@ -12,23 +12,17 @@ import psutil
 from omnipipe.laptop import access, lifecycle, logs, outside_world
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.ports import HOST
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.bigquery import queries
 from omnipipe.laptop.services.datastream import resources as datastream
 from omnipipe.laptop.services.datastream import status as progress
 from omnipipe.laptop.services.monitoring import alerts
 
 
-def status() -> dict[str, Any]:
-    """The state of the current stack as plain data.
-
-    Raises LaptopError when there never was one.
-    """
-    cloud = Cloud.current()
+def status(cloud: Cloud) -> dict[str, Any]:
+    """The state of a cloud as plain data."""
     counts = Counter((resource.kind, KINDS[resource.type].effect) for resource in cloud.registry)
     return {
         "stack": cloud.home.stack,
@@ -48,8 +42,6 @@ def status() -> dict[str, Any]:
         "outside_world": _outside_world(cloud),
         "streams": [_stream(cloud, stream) for stream in cloud.registry.of_type(datastream.STREAM)],
         "alerts": [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))],
-        "last_run": _last_run(cloud),
-        "psql": _psql(cloud),
     }
 
 
@@ -57,31 +49,18 @@ def _without_effect(resource: Resource) -> str:
     return KINDS[resource.type].without_effect(resource)
 
 
-def _psql(cloud: Cloud) -> list[str] | None:
-    from omnipipe.laptop.services.sql.postgres import psql_path
-
-    with suppress(LaptopError):  # no database for the application yet
-        return [str(psql_path()), access.connection_string(cloud)]
-    return None
-
-
-def _last_run(cloud: Cloud) -> dict[str, Any] | None:
-    with suppress(LaptopError):  # BigQuery is not up: the processes say so
-        return queries.last_run(cloud)
-    return None
-
-
 def _outside_world(cloud: Cloud) -> list[dict[str, Any]]:
-    configured = Project.load(PROJECT_ROOT, cloud.home.stack).config
+    configured = Project.load(cloud.program, cloud.home.stack).config if cloud.program else {}
     here = outside_world.replaced(cloud)
     return [
         {
-            "setting": replacement.setting,
-            "configured": configured[replacement.setting],
-            "replaced": replacement.setting in here,
-            "here": here.get(replacement.setting, "not replaced"),
+            "setting": setting,
+            "configured": configured.get(setting),
+            "replaced": setting in here,
+            "here": here.get(setting, "not replaced"),
         }
-        for replacement in outside_world.REPLACEMENTS
+        for simulator in cloud.declaration.simulators.values()
+        for setting in simulator.settings
     ]
 
 
@@ -102,7 +81,7 @@ def _processes(cloud: Cloud) -> list[dict[str, Any]]:
         for resource in cloud.registry
         if (process := (kind := KINDS[resource.type]).process(resource))
     }
-    for name in (BIGQUERY, GOOGLE, *outside_world.simulators(cloud)):
+    for name in (BIGQUERY, GOOGLE, *cloud.declaration.simulators):
         addresses[name] = f"http://{HOST}:{cloud.ports.of(name)}"
     rows = []
     for name in lifecycle.expected_processes(cloud):
@@ -124,7 +103,7 @@ def _stream(cloud: Cloud, stream: Any) -> dict[str, Any]:
     lag = None
     with suppress(LaptopError):  # it is not up: the processes above say so
         written = progress.parse_lsn(said.confirmed_lsn) if said else 0
-        lag = max(0, progress.parse_lsn(access.log_position(cloud)) - written)
+        lag = max(0, progress.parse_lsn(access.log_position(cloud, stream)) - written)
     return {
         "name": datastream.process_name(stream),
         "state": said.state if said else "unknown",

@@ -1,6 +1,6 @@
 """The process that answers for Google's services but BigQuery: metadata, Cloud Run, Workflows and others.
 
-Run as ``python -m omnipipe.laptop.server HOME STACK``.
+Run as ``python -m omnipipe.laptop.server HOME PROJECT STACK``.
 """
 
 import logging
@@ -85,7 +85,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stdout
     )
-    home = Home(Path(sys.argv[1]), sys.argv[2])
+    home = Home(Path(sys.argv[1]), *sys.argv[2:])
     cloud = Cloud.open(home)
     running = jobs.Jobs(cloud)
     app = application(cloud, running)

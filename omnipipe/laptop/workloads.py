@@ -27,23 +27,44 @@ class Shell:
     packages: Path
 
 
+def jobs(cloud: Cloud) -> dict[str, Resource]:
+    """The program's Cloud Run jobs by name."""
+    return _by_name(cloud, JOB)
+
+
+def workflows(cloud: Cloud) -> dict[str, Resource]:
+    """The program's workflows by name."""
+    return _by_name(cloud, WORKFLOW)
+
+
 def job(cloud: Cloud, name: str) -> Resource:
     """The Cloud Run job of a name. Raises LaptopError, with those that there are, for another."""
-    jobs = {resource.inputs["name"]: resource for resource in cloud.registry.of_type(JOB)}
-    if name not in jobs:
-        known = f"choose one of {', '.join(sorted(jobs))}" if jobs else "run `omnipipe up`"
-        raise LaptopError(f"the program registers no job {name!r}: {known}")
-    return jobs[name]
+    return _chosen(jobs(cloud), "job", name)
 
 
-def steps(cloud: Cloud) -> dict[str, Resource]:
-    """The steps of the day, by name: the jobs and functions that the workflow is told of, in its order."""
+def workflow(cloud: Cloud, name: str) -> Resource:
+    """The workflow of a name. Raises LaptopError, with those that there are, for another."""
+    return _chosen(workflows(cloud), "workflow", name)
+
+
+def steps(cloud: Cloud, workflow: Resource) -> dict[str, Resource]:
+    """The steps of a workflow, by name: the jobs and functions that its variables name, in its order."""
     known = {job.id: job for job in cloud.registry.of_type(JOB)}
     known |= {each.outputs["serviceConfig"]["uri"]: each for each in cloud.registry.of_type(FUNCTION)}
-    told = [
-        value for workflow in cloud.registry.of_type(WORKFLOW) for value in workflow.inputs["userEnvVars"].values()
-    ]
+    told = (workflow.inputs.get("userEnvVars") or {}).values()
     return {known[value].inputs["name"].replace("-", "_"): known[value] for value in told if value in known}
+
+
+def _by_name(cloud: Cloud, type_: str) -> dict[str, Resource]:
+    # Without a name of its own, Pulumi calls it after the resource.
+    return {each.inputs.get("name", each.name): each for each in cloud.registry.of_type(type_)}
+
+
+def _chosen(found: dict[str, Resource], what: str, name: str) -> Resource:
+    if name not in found:
+        known = f"choose one of {', '.join(sorted(found))}" if found else "run `omnipipe up`"
+        raise LaptopError(f"the program registers no {what} {name!r}: {known}")
+    return found[name]
 
 
 def of_job(cloud: Cloud, name: str) -> Shell:

@@ -114,7 +114,7 @@ def test_a_port_in_use_is_told_with_who_has_it_and_nothing_is_left_running(tmp_p
 
 @pytest.mark.parametrize("command", ["up", "down"])
 def test_a_second_one_at_the_same_time_is_told_who_is_at_work(tmp_path: Path, command: str) -> None:
-    (tmp_path / "current").write_text("dev")
+    (tmp_path / "current").write_text("omnipipe/dev")
     with home.lock(tmp_path):
         said = refusal(command, OMNIPIPE_HOME=str(tmp_path))
     assert f"pid {os.getpid()}" in said
@@ -123,7 +123,7 @@ def test_a_second_one_at_the_same_time_is_told_who_is_at_work(tmp_path: Path, co
 
 def test_a_home_that_cannot_be_is_told_with_the_way_out() -> None:
     said = refusal("up", OMNIPIPE_HOME="/dev/null/x")
-    assert "cannot write to /dev/null/x/dev (Not a directory)" in said
+    assert "cannot write to /dev/null/x/omnipipe/dev (Not a directory)" in said
     assert "OMNIPIPE_HOME" in said
     assert "run `omnipipe up`" in refusal("status", OMNIPIPE_HOME="/dev/null/x")
 
@@ -169,7 +169,3 @@ def test_a_command_line_that_is_wrong_is_told_without_a_traceback(arguments: tup
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-
-
-def test_a_model_without_the_flag_says_what_to_write() -> None:
-    assert "write `omnipipe run --full-refresh fct_trip`" in refusal("run", "fct_trip")

@@ -21,7 +21,7 @@ def entry(message: str, minutes_ago: float, severity: str = "INFO", **fields: st
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A cloud that was up, whose two services have written."""
-    cloud = Cloud(Home(tmp_path, "dev"), "omnipipe-test", "europe-west1")
+    cloud = Cloud(Home(tmp_path, "omnipipe", "dev"), "omnipipe-test", "europe-west1")
     cloud.home.prepare()
     cloud.remember()
     make_current(cloud.home)

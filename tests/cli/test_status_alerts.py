@@ -23,7 +23,7 @@ from tests.support.ports import free_ports
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A laptop cloud that was up, with a failed job."""
-    cloud = Cloud(Home(tmp_path, "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
+    cloud = Cloud(Home(tmp_path, "omnipipe", "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
     cloud.home.prepare()
     cloud.remember()
     make_current(cloud.home)
@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_a_setting_of_something_real_that_has_no_effect_is_told(home: Path) -> None:
-    cloud = Cloud.open(Home(home, "dev"))
+    cloud = Cloud.open(Home(home, "omnipipe", "dev"))
     certificate = {"serverVerification": {"caCertificate": "c"}}
     for type_, name, inputs in (
         (sql.INSTANCE, "oltp", {"settings": {"ipConfiguration": {"sslMode": "ENCRYPTED_ONLY"}}}),
@@ -76,7 +76,7 @@ def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:
 
 
 def test_what_is_not_measured_yet_says_how_to_measure_it(home: Path) -> None:
-    Cloud.open(Home(home, "dev")).home.log_file("dbt").write_text("")
+    Cloud.open(Home(home, "omnipipe", "dev")).home.log_file("dbt").write_text("")
     short = run("status", OMNIPIPE_HOME=str(home)).stdout
     (line,) = (line for line in short.splitlines() if line.startswith("alerts"))
     assert line.startswith("alerts      12 no data, 7 ok: `")

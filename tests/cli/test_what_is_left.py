@@ -23,12 +23,12 @@ FAILED = {"status": "failed", "error": {"message": "no"}}
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
     """A cloud that was up, beside another stack's data."""
-    made = Cloud(Home(tmp_path, "dev"), PROJECT, "europe-west1")
+    made = Cloud(Home(tmp_path, "omnipipe", "dev"), PROJECT, "europe-west1")
     made.home.prepare()
     made.remember()
     make_current(made.home)
     (made.home.path("bigquery") / "data").write_text("rows")
-    Home(tmp_path, "prod").path("bigquery")
+    Home(tmp_path, "omnipipe", "prod").path("bigquery")
     return made
 
 
@@ -83,7 +83,7 @@ def test_down_ends_what_runs_and_keeps_the_data_unless_it_is_to_be_purged(cloud:
     assert cloud.home.directory.exists() is not purge
     assert sockets.exists() is not purge
     assert (cloud.home.root / "current").exists() is not purge
-    assert (cloud.home.root / "prod" / "bigquery").exists()  # another stack's data is its own
+    assert (cloud.home.root / "omnipipe" / "prod" / "bigquery").exists()  # another stack's data is its own
 
 
 def test_after_a_purge_there_is_no_cloud_to_speak_of(cloud: Cloud) -> None:

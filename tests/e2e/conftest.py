@@ -66,7 +66,12 @@ class Laptop:
     @property
     def cloud(self) -> Cloud:
         """The cloud of the dev stack."""
-        return Cloud.open(Home(self.home, "dev"))
+        return Cloud.open(Home(self.home, "omnipipe", "dev"))
+
+    def login(self) -> str:
+        """How the application connects to the operational database."""
+        said = self.cloud.declaration.of_command("seed", "job", "user", "password")
+        return access.login(self.cloud, **said)
 
     def rows(self, query: str) -> list[list[Any]]:
         """The rows of a query in BigQuery."""
@@ -74,16 +79,15 @@ class Laptop:
 
     def postgres(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement in the operational database, as the application."""
-        with psycopg.connect(access.connection_string(self.cloud)) as connection:
+        with psycopg.connect(self.login()) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def wait_for_streams(self) -> None:
         """Wait until every change that is committed now is in BigQuery."""
         cloud = self.cloud
-        position = access.log_position(cloud)
         for stream in cloud.registry.of_type(STREAM):
-            wait_caught_up(state_dir(cloud, stream), position, timeout_s=60)
+            wait_caught_up(state_dir(cloud, stream), access.log_position(cloud, stream), timeout_s=60)
 
     def address(self, service: str) -> str:
         """Address of a service, by the name of its process."""

@@ -115,7 +115,7 @@ class Day:
         """Run the whole workflow, after one that was cut off; the name of the step that failed."""
         left = "run_id = 'cut-off', expires_at = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR)"
         client.query(self.cloud, f"UPDATE ops.pipeline_leases SET {left} WHERE pipeline = 'daily'")
-        execution = access.run_daily(self.cloud, None, lambda *_: None)
+        execution = access.run_workflow(self.cloud, "daily", {})
         if execution["state"] == "SUCCEEDED":
             return None
         return json.loads(execution["error"]["payload"]).get("step", "init")
@@ -134,7 +134,7 @@ STEPS: dict[str, Callable[[Day], str | None]] = {
     "reverse-sync-function": lambda day: day.function("reverse-sync"),
     "daily-workflow": lambda day: day.workflow(),
     "daily-schedule": lambda day: day.schedule("daily"),
-    "probe-job": lambda day: access.run_probe(day.cloud),
+    "probe-job": lambda day: access.run_job(day.cloud, "probe"),
     "probe-schedule": lambda day: day.schedule("probe"),
 }
 

@@ -27,7 +27,7 @@ def fresh(tmp_path: Path) -> Iterator[Laptop]:
 
 def left_over(laptop: Laptop) -> list[str]:
     """Names of processes that still run for the dev stack."""
-    home = Home(laptop.home, "dev")
+    home = Home(laptop.home, "omnipipe", "dev")
     return sorted(Processes(home.directory, home.log_file).running())
 
 
@@ -60,7 +60,7 @@ def test_ctrl_c_at_any_moment_leaves_no_process_and_the_next_up_goes_on(fresh: L
 
 def test_both_stacks_come_up_one_at_a_time_and_keep_their_own_data(fresh: Laptop) -> None:
     fresh.ok("up", "--stack", "prod")
-    assert Cloud.open(Home(fresh.home, "prod")).project == "omnipipe-prod"
+    assert Cloud.open(Home(fresh.home, "omnipipe", "prod")).project == "omnipipe-prod"
     fresh.ok("seed", "--trips", "500")
     assert fresh.daily()["status"] == "succeeded"
 
@@ -72,7 +72,7 @@ def test_both_stacks_come_up_one_at_a_time_and_keep_their_own_data(fresh: Laptop
 
     fresh.ok("down")
     fresh.ok("up")
-    assert Cloud.open(Home(fresh.home, "dev")).project == "omnipipe-dev"
+    assert Cloud.open(Home(fresh.home, "omnipipe", "dev")).project == "omnipipe-dev"
 
 
 def test_a_second_up_at_the_same_time_is_told_to_wait(fresh: Laptop) -> None:

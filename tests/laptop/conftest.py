@@ -121,7 +121,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A laptop cloud in which nothing runs yet; what a test starts in it is ended."""
-    made = Cloud(Home(tmp_path / "home", "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
+    made = Cloud(Home(tmp_path / "home", "omnipipe", "dev"), PROJECT, "europe-west1", base_port=free_ports(20))
     made.home.prepare()
     assert made.ports.of(GOOGLE) + 1 == made.ports.of(BIGQUERY)
     yield made

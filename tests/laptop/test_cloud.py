@@ -1,6 +1,7 @@
 """Registering resources: what is unknown, refused, unchanged, and taken down."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import Home
+from omnipipe.laptop.home import Home, write_json
 from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.kind import Recorded
 from omnipipe.laptop.kinds import KINDS
@@ -202,15 +203,23 @@ def test_an_input_that_the_program_forgot_is_told_by_name(first: Reports) -> Non
 
 
 def test_the_cloud_of_a_home_is_opened_as_it_was_brought_up(cloud: Cloud) -> None:
-    made = Cloud(cloud.home, "p", "europe-west3", real_weather=True, base_port=23450)
+    made = Cloud(cloud.home, "p", "europe-west3", program=Path("/p"), real=["mail"], base_port=23450)
     made.remember()
 
     opened = Cloud.open(cloud.home)
 
-    assert (opened.project, opened.region, opened.real_weather) == ("p", "europe-west3", True)
+    assert (opened.project, opened.region) == ("p", "europe-west3")
+    assert (opened.program, opened.real) == (Path("/p"), ("mail",))
     assert opened.google == made.google
     with pytest.raises(LaptopError, match="never up here: run `omnipipe up`"):
-        Cloud.open(Home(cloud.home.root, "prod"))
+        Cloud.open(Home(cloud.home.root, "omnipipe", "prod"))
+
+
+def test_a_home_of_another_version_is_told_as_such(cloud: Cloud) -> None:
+    write_json(cloud.home.directory / "stack.json", {"project": "p", "region": "r", "base_port": 1})
+
+    with pytest.raises(LaptopError, match=r"was made by another version of OmniPipe.*down --purge"):
+        Cloud.open(cloud.home)
 
 
 @pytest.mark.parametrize("type_", sorted(KINDS))

@@ -15,15 +15,15 @@ from omnipipe.laptop.home import Home
 def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(LaptopError, match=r"cannot write to .*file/dev .*OMNIPIPE_HOME"):
-        Home(tmp_path / "file", "dev").prepare()
+    with pytest.raises(LaptopError, match=r"cannot write to .*file/omnipipe/dev .*OMNIPIPE_HOME"):
+        Home(tmp_path / "file", "omnipipe", "dev").prepare()
 
 
 def test_too_little_disk_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "NEEDED_DISK_BYTES", 10**18)
 
     with pytest.raises(LaptopError, match=r"only .* GB are free .*free some"):
-        Home(tmp_path, "dev").prepare()
+        Home(tmp_path, "omnipipe", "dev").prepare()
 
 
 def test_a_second_command_at_the_same_time_is_refused_and_names_the_first(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> Non
 
 
 def test_the_folder_of_sockets_is_stable_private_and_short(tmp_path: Path) -> None:
-    one, other = Home(tmp_path, "dev"), Home(tmp_path, "prod")
+    one, other = Home(tmp_path, "omnipipe", "dev"), Home(tmp_path, "omnipipe", "prod")
     folder = one.sockets
     try:
         assert folder == one.sockets != other.sockets

@@ -10,6 +10,7 @@ from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LosesData
+from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.plan import Change, Difference, Plan
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.sql.resources import INSTANCE
@@ -30,7 +31,7 @@ def test_a_preview_comes_before_the_first_up_too_and_makes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "home"))
-    changes = lifecycle.preview("dev")
+    changes = lifecycle.preview(PROJECT_ROOT, "dev")
     assert {change.what for change in changes} == {"create"}
     assert "workflows.Workflow omnipipe-daily-run-workflow" in [
         f"{change.kind} {change.name}" for change in changes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
 from omnipipe.laptop.kind import Kind, Log
 from omnipipe.laptop.lookups import PROJECT_NUMBER
-from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.ports import HOST, listens
 from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 from omnipipe.laptop.services.storage.resources import object_path
@@ -75,7 +74,7 @@ class Function(Kind):
             cwd=code,
         )
         cloud.start(spec, port_name=name)
-        cloud.processes.wait_ready(name, lambda: _listens(port))
+        cloud.processes.wait_ready(name, lambda: listens(port))
         resource.id = f"projects/{cloud.project}/locations/{cloud.region}/functions/{name}"
         resource.outputs = {
             **resource.inputs,
@@ -151,12 +150,6 @@ def _unpack(archive: Path, functions: Path, name: str) -> Path:
         with suppress(FileExistsError):
             temporary.rename(target)
     return target
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
 
 
 KINDS: dict[str, Kind] = {FUNCTION: Function()}

@@ -38,7 +38,7 @@ class Gated:
     """An emulator behind the gate, and clients for it."""
 
     def __init__(self, folder: Path) -> None:
-        self.cloud = Cloud(Home(folder, "dev"), PROJECT, "europe-west1", base_port=free_ports(2))
+        self.cloud = Cloud(Home(folder, "omnipipe", "dev"), PROJECT, "europe-west1", base_port=free_ports(2))
         self.cloud.home.prepare()
         self.data_dir = folder / "bigquery"
         self.port = free_ports(1)
