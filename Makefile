@@ -29,7 +29,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(wildcard functions/*/requ
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "3/4 the packages of each function and job"
-	@$(BIN)/python -m omnipipe.laptop.environments
+	@$(BIN)/python -m omnipipe.laptop.environments functions/*/requirements.txt jobs/*/requirements.txt
 	@echo "4/4 the parser of BigQuery's SQL, compiled for this machine"
 	@$(BIN)/python -m omnipipe.laptop.services.bigquery.googlesql
 	@touch $@

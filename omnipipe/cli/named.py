@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
 
+def names(cloud: "Cloud") -> list[str]:
+    """The workflows and jobs of the program."""
+    from omnipipe.laptop import workloads
+
+    return sorted(workloads.workflows(cloud).keys() | workloads.jobs(cloud).keys())
+
+
 def started(cloud: "Cloud", name: str, data: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
     """Run a workflow or a job of the program to its end; shown, and returned as plain data.
 
@@ -23,7 +30,7 @@ def started(cloud: "Cloud", name: str, data: str | None = None, *, quiet: bool =
 
     workflows, jobs = workloads.workflows(cloud), workloads.jobs(cloud)
     if name not in workflows and name not in jobs:
-        known = ", ".join(sorted(workflows.keys() | jobs.keys()))
+        known = ", ".join(names(cloud))
         of_a_model = f". A model is made anew by `omnipipe run --full-refresh {name}`"
         raise LaptopError(
             f"the program registers no workflow or job {name!r}: {f'choose one of {known}' if known else 'it has none'}"

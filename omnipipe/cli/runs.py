@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from omnipipe.cli.console import called, errors, print_json, progress, say
-from omnipipe.cli.named import started
+from omnipipe.cli.named import names, started
 from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def run(
     by_name = name is not None and not full_refresh
     if by_name and (run_date or only):
         raise LaptopError("--date and --only are of the day, which has no NAME: leave one of them out")
+    if name is None and "run" not in Cloud.current().declaration.commands:
+        raise LaptopError(f"name a workflow or a job: {', '.join(names(Cloud.current()))}")
     if data is not None and not by_name:
         raise LaptopError("--data is the argument of a workflow: name it, as in `omnipipe run NAME --data JSON`")
     if run_date is not None:

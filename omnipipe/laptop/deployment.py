@@ -26,6 +26,12 @@ def kind_of(type_: str, name: str) -> Kind:
     return kind
 
 
+def named(kind: Kind, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs of a resource, with the name that Pulumi gives what the program has given none."""
+    given = None if "name" in inputs else kind.autoname(name, inputs)
+    return {**inputs, "name": given} if given else inputs
+
+
 class Deployment:
     """One run of the program against a cloud.
 
@@ -55,6 +61,7 @@ class Deployment:
         if passes_by(type_):
             return name, inputs
         kind = kind_of(type_, name)
+        inputs = named(kind, name, inputs)
         resource = Resource(type_, name, inputs, protect=protect)
         previous = self._cloud.registry.get(resource.key)
         replaced = previous is not None and is_replaced(previous, inputs, replace_on_changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,14 @@ class Kind:
     different = ""
     holds_data = False
     identity: tuple[str, ...] = ()
+
+    def autoname(self, name: str, inputs: dict[str, Any]) -> str | None:
+        """The ``name`` that Pulumi gives it where the program gives none, after the resource's own; None for none.
+
+        https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming: with a suffix, so that nothing that counts
+        on a name works here alone. Pulumi's is random, this one is always the same.
+        """
+        return None
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         """Make the resource real, or bring it up to date, and fill in its ``id`` and ``outputs``.
@@ -84,6 +93,13 @@ class Kind:
         if previous is None:
             return []
         return [name for name in self.identity if previous.inputs.get(name) != resource.inputs.get(name)]
+
+
+class Autonamed(Kind):
+    """A resource that the program need not name."""
+
+    def autoname(self, name: str, inputs: dict[str, Any]) -> str | None:
+        return f"{name}-{hashlib.sha256(name.encode()).hexdigest()[:7]}"
 
 
 class Recorded(Kind):

@@ -11,7 +11,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.deployment import is_replaced, kind_of, passes_by
+from omnipipe.laptop.deployment import is_replaced, kind_of, named, passes_by
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
 
@@ -54,6 +54,7 @@ class Plan:
         if passes_by(type_):
             return name, inputs
         kind = kind_of(type_, name)
+        inputs = named(kind, name, inputs)
         resource = Resource(type_, name, inputs, protect=protect)
         previous = self._cloud.registry.get(resource.key)
         outputs = kind.foreseen(self._cloud, resource, previous)

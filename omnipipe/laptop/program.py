@@ -111,14 +111,25 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
 
 
 def _plain(value: Any) -> Any:
-    """Plain JSON: secrets without their wrapping (the registry is readable by its owner only), files as paths."""
+    """Plain JSON: secrets without their wrapping (the registry is readable by its owner only), files as paths.
+
+    An archive that is put together is a mapping of its files, a text ``{"text": …}``; relative paths are the program's.
+    """
     if isinstance(value, dict):
         if rpc._special_sig_key in value:
             return _plain(value["value"])
         return {key: _plain(item) for key, item in value.items() if not key.startswith("__")}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return value.path if isinstance(value, pulumi.FileAsset) else value
+    if isinstance(value, pulumi.FileAsset | pulumi.FileArchive):
+        return str(value.path)
+    if isinstance(value, pulumi.StringAsset):
+        return {"text": value.text}
+    if isinstance(value, pulumi.AssetArchive):
+        return _plain(value.assets)
+    if isinstance(value, pulumi.RemoteAsset | pulumi.RemoteArchive):
+        raise LaptopError(f"{value.uri}: the laptop takes files of the program's own, and none from elsewhere")
+    return value
 
 
 @contextlib.contextmanager

@@ -187,7 +187,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     tree = tmp_path_factory.mktemp("project")
     for part in PARTS:
         shutil.copytree(PROJECT_ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__", "target"))
-    for file in PROJECT_ROOT.glob("Pulumi*.yaml"):
+    for file in PROJECT_ROOT.glob("*.yaml"):
         shutil.copy(file, tree)
     made = Copy(tmp_path_factory.mktemp("home"), free_ports(PORTS_OF_A_CLOUD), tree)
     yield made

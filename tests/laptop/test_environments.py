@@ -63,6 +63,22 @@ def test_one_that_was_left_half_made_is_made_anew(tmp_path: Path) -> None:
     assert imports(made, "sys")
 
 
+def test_packages_that_are_only_named_come_with_what_they_need(tmp_path: Path) -> None:
+    made = environment(requirements(tmp_path, "packaging\njinja2\n"))
+
+    assert imports(made, "jinja2")
+    assert imports(made, "markupsafe")
+
+
+def test_a_command_that_the_build_adds_is_added_where_it_is_missing(tmp_path: Path) -> None:
+    file = requirements(tmp_path)
+    without = environment(file)
+    assert not (without / "bin" / "wheel").exists()
+
+    assert environment(file, needs="wheel") == without
+    assert (without / "bin" / "wheel").exists()
+
+
 def test_what_cannot_be_installed_is_told_and_not_taken_for_made(tmp_path: Path) -> None:
     wrong_hash = line_of("certifi").split(" \\")[0] + " --hash=sha256:" + "0" * 64 + "\n"
     file = requirements(tmp_path, wrong_hash)

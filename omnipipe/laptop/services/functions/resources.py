@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
-from omnipipe.laptop.kind import Kind, Log
+from omnipipe.laptop.kind import Autonamed, Kind, Log
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST, listens
 from omnipipe.laptop.processes import Spec
@@ -27,7 +27,7 @@ INTERNAL_ONLY = "ALLOW_INTERNAL_ONLY"
 _INGRESS = ("ALLOW_ALL", INTERNAL_ONLY)
 
 
-class Function(Kind):
+class Function(Autonamed):
     """A function: a process that serves it, with the packages of the zip's own requirements.txt and no others."""
 
     effect = "functions-framework on its zip"
@@ -49,7 +49,7 @@ class Function(Kind):
         source = build["source"]["storageSource"]
         _require_builder(cloud, build)
         code = _unpack(object_path(cloud, source["bucket"], source["object"]), cloud.home.path("functions"), name)
-        packages = environment(code / "requirements.txt")
+        packages = environment(code / "requirements.txt", needs="functions-framework")
         port = cloud.ports.of(name)
         account = service["serviceAccountEmail"]
         secrets = {
@@ -75,7 +75,7 @@ class Function(Kind):
         )
         cloud.start(spec, port_name=name)
         cloud.processes.wait_ready(name, lambda: listens(port))
-        resource.id = f"projects/{cloud.project}/locations/{cloud.region}/functions/{name}"
+        resource.id = f"projects/{cloud.project}/locations/{_location(cloud, resource)}/functions/{name}"
         resource.outputs = {
             **resource.inputs,
             "url": public_address(cloud, name),
@@ -100,7 +100,15 @@ class Function(Kind):
     def log(self, cloud: Cloud, resource: Resource) -> Log:
         name = resource.inputs["name"]
         labels = {"service_name": name, "configuration_name": name}
-        return Log(name, "cloud_run_revision", {"project_id": cloud.project, "location": cloud.region} | labels)
+        return Log(
+            name,
+            "cloud_run_revision",
+            {"project_id": cloud.project, "location": _location(cloud, resource)} | labels,
+        )
+
+
+def _location(cloud: Cloud, function: Resource) -> str:
+    return function.inputs.get("location", cloud.region)
 
 
 def address(cloud: Cloud, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Kind, Log
+from omnipipe.laptop.kind import Autonamed, Kind, Log
 from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 JOB = "gcp:cloudrunv2/job:Job"
 
 
-class Job(Kind):
+class Job(Autonamed):
     """A job; with another ``runExecutionToken`` it is run, and must succeed, before anything that depends on it.
 
     A run that failed has had its token, as with the provider: the same job is not run again, a new one is.
@@ -52,7 +52,9 @@ class Job(Kind):
     def log(self, cloud: Cloud, resource: Resource) -> Log:
         name = resource.inputs["name"]
         return Log(
-            name, "cloud_run_job", {"project_id": cloud.project, "location": cloud.region, "job_name": name}
+            name,
+            "cloud_run_job",
+            {"project_id": cloud.project, "location": resource.inputs["location"], "job_name": name},
         )
 
 

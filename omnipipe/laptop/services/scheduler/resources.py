@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import croniter
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Autonamed, Kind
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SCHEDULE = "gcp:cloudscheduler/job:Job"
 
 
-class Schedule(Kind):
+class Schedule(Autonamed):
     """A cron line in a time zone, with an HTTP target."""
 
     effect = "a clock on the same cron line"
@@ -33,7 +33,9 @@ class Schedule(Kind):
             raise LaptopError(
                 f"the schedule {inputs['name']}: there is no time zone {inputs['timeZone']!r}"
             ) from None
-        resource.id = f"projects/{cloud.project}/locations/{inputs['region']}/jobs/{inputs['name']}"
+        resource.id = (
+            f"projects/{cloud.project}/locations/{inputs.get('region', cloud.region)}/jobs/{inputs['name']}"
+        )
         resource.outputs = {**inputs, "state": "PAUSED" if inputs.get("paused") else "ENABLED"}
 
     def calls_as(self, resource: Resource) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Autonamed, Kind
+from omnipipe.laptop.services.storage.content import content_of
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 BUCKET = "gcp:storage/bucket:Bucket"
 
 
-class Bucket(Kind):
+class Bucket(Autonamed):
     """A bucket."""
 
     effect = "a folder"
@@ -39,7 +41,7 @@ class Bucket(Kind):
 
 
 class BucketObject(Kind):
-    """An object: a copy of its source."""
+    """An object: a copy of its source, which may be a file, a text, or a folder that becomes a zip."""
 
     effect = "a file"
     different = "`a` and `a/b` cannot both be one"
@@ -49,10 +51,14 @@ class BucketObject(Kind):
         path = object_path(cloud, bucket, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        shutil.copyfile(resource.inputs["source"], temporary)
+        temporary.write_bytes(content_of(resource.inputs))
         temporary.replace(path)
         resource.id = f"{bucket}-{name}"
         resource.outputs = {**resource.inputs, "selfLink": resource.id}
+
+    def autoname(self, name: str, inputs: dict[str, Any]) -> str:
+        """With other content it is replaced, by one with another name."""
+        return f"{name}-{hashlib.sha256(name.encode() + content_of(inputs)).hexdigest()[:7]}"
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         object_path(cloud, resource.inputs["bucket"], resource.inputs["name"]).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Kind
+from omnipipe.laptop.kind import Autonamed, Kind
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WORKFLOW = "gcp:workflows/workflow:Workflow"
 
 
-class Workflow(Kind):
+class Workflow(Autonamed):
     """A workflow."""
 
     effect = "interpreted"
@@ -36,7 +36,8 @@ class Workflow(Kind):
             raise LaptopError(f"the workflow {name} has steps that the laptop cannot run: {steps}")
         if not resource.inputs.get("serviceAccount"):
             raise LaptopError("it has no service_account: name the identity that it runs as")
-        resource.id = f"projects/{cloud.project}/locations/{resource.inputs['region']}/workflows/{name}"
+        region = resource.inputs.get("region", cloud.region)
+        resource.id = f"projects/{cloud.project}/locations/{region}/workflows/{name}"
         resource.outputs = {**resource.inputs, "state": "ACTIVE"}
 
     def calls_as(self, resource: Resource) -> str:
