@@ -1,6 +1,7 @@
 """Who may import whom, as the design says. Read from the source, so that a lazy import counts too."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,20 @@ def test_no_arrow_of_the_laptop_runs_upward() -> None:
         if user[0] not in ABOVE and (used[0] in ABOVE or (used[0] == "services" and user[0] != "services"))
     }
     assert not upward
+
+
+def test_the_laptop_names_nothing_of_a_platform() -> None:
+    """What it is told of one stands in laptop.yaml: neither our settings, nor our tables, nor what is simulated."""
+    words = re.compile(
+        r"weather|webhook|mobility|customers|kpi|"omnipipe:|\bops\.|\bdaily\b|reverse.sync", re.IGNORECASE
+    )
+    named = {
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in _files(LAPTOP)
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if words.search(line)
+    }
+    assert not named
 
 
 def test_a_service_asks_another_only_where_google_does() -> None:

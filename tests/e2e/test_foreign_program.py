@@ -1,6 +1,8 @@
 """Somebody else's Pulumi program runs here as it is: from its own folder, with nothing of OmniPipe in it."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -91,3 +93,14 @@ def test_this_projects_own_stack_is_another_and_waits_for_it(laptop: Laptop) -> 
     assert refused.returncode == 1
     assert "the stack visits/dev is up: take it down first" in refused.stderr
     assert "bigquery, count, google" in laptop.ok("down")
+
+
+def test_the_commands_of_its_page_work(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    (block,) = re.findall(r"```sh\n(.*?)```", (PROJECT_ROOT / "docs" / "programs.md").read_text(), re.DOTALL)
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert {line[0] for line in lines} == {"omnipipe"}
+    said = {line[1]: laptop.ok(*line[1:], *(["--yes"] if line[1] == "up" else [])) for line in lines}
+    assert '"visits": 118' in said["run"]
+    assert "2026-01-02" in said["sql"]
+    assert "2026-01-02 had 118 visits" in said["logs"]
