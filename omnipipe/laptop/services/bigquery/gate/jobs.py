@@ -5,73 +5,74 @@ from __future__ import annotations
 from typing import Any
 
 from omnipipe.laptop.services.bigquery.gate import names, tags
-from omnipipe.laptop.services.bigquery.gate.checks import Checks
-from omnipipe.laptop.services.bigquery.gate.statements import Analysis, Columns, Read
+from omnipipe.laptop.services.bigquery.gate.rights import Rights
+from omnipipe.laptop.services.bigquery.gate.statements import Columns, Read
 
 _ALL = Columns(star=True)
 
 
-def query(checks: Checks, body: dict[str, Any], project: str) -> Analysis:
-    """``jobs.query``, or the query of ``jobs.insert``."""
+def query(rights: Rights, body: dict[str, Any], project: str) -> frozenset[str]:
+    """``jobs.query``, or the query of ``jobs.insert``; the tables that it replaces."""
     if body.get("useLegacySql"):
         raise names.unknown("legacy SQL")
     default = body.get("defaultDataset") or {}
     dataset = names.dataset(default.get("projectId") or project, default["datasetId"]) if default else None
-    analysis = checks.sql(body.get("query") or "", project, dataset)
+    analysis = rights.sql(body.get("query") or "", project, dataset)
     if destination := body.get("destinationTable"):
-        _write(checks, _table(destination, project), body)
-    return analysis
+        _write(rights, _table(destination, project), body)
+    return frozenset() if body.get("dryRun") else analysis.replaced
 
 
-def job(checks: Checks, body: dict[str, Any], project: str) -> Analysis | None:
-    """``jobs.insert``; the analysis of its query, if it is one."""
-    configuration = body.get("configuration") or {}
-    kinds = [kind for kind in ("query", "load", "extract", "copy") if kind in configuration]
+def job(rights: Rights, body: dict[str, Any], project: str) -> frozenset[str]:
+    """``jobs.insert``; the tables that its query replaces, if it is one."""
+    of_any_kind = body.get("configuration") or {}
+    kinds = [kind for kind in ("query", "load", "extract", "copy") if kind in of_any_kind]
     if len(kinds) != 1:
         raise names.unknown("a job that is not one of query, load, extract and copy")
-    given = configuration[kinds[0]]
+    configuration = of_any_kind[kinds[0]]
     if kinds == ["query"]:
-        return query(checks, given, project)
+        replaced = query(rights, configuration, project)
+        return frozenset() if of_any_kind.get("dryRun") else replaced
     if kinds == ["load"]:
-        load(checks, given, project)
+        load(rights, configuration, project)
     elif kinds == ["copy"]:
-        for source in given.get("sourceTables") or [given["sourceTable"]]:
-            checks.read(Read(_table(source, project), _ALL))
-        _write(checks, _table(given["destinationTable"], project), given)
+        for source in configuration.get("sourceTables") or [configuration["sourceTable"]]:
+            rights.read(Read(_table(source, project), _ALL))
+        _write(rights, _table(configuration["destinationTable"], project), configuration)
     else:
-        source = _table(given["sourceTable"], project)
-        checks.need("bigquery.tables.export", source)
-        checks.read(Read(source, _ALL))
-        for uri in given.get("destinationUris") or [given["destinationUri"]]:
-            checks.need("storage.objects.create", _bucket(uri))
-    return None
+        source = _table(configuration["sourceTable"], project)
+        rights.need("bigquery.tables.export", source)
+        rights.read(Read(source, _ALL))
+        for uri in configuration.get("destinationUris") or [configuration["destinationUri"]]:
+            rights.need("storage.objects.create", _bucket(uri))
+    return frozenset()
 
 
-def load(checks: Checks, given: dict[str, Any], project: str) -> None:
+def load(rights: Rights, configuration: dict[str, Any], project: str) -> None:
     """The load of ``jobs.insert``, or of an upload."""
-    _write(checks, _table(given["destinationTable"], project), given)
-    if given.get("schemaUpdateOptions"):
-        checks.need("bigquery.tables.update", _table(given["destinationTable"], project))
-    for uri in given.get("sourceUris") or []:
-        checks.need("storage.objects.get", _bucket(uri))
+    _write(rights, _table(configuration["destinationTable"], project), configuration)
+    if configuration.get("schemaUpdateOptions"):
+        rights.need("bigquery.tables.update", _table(configuration["destinationTable"], project))
+    for uri in configuration.get("sourceUris") or []:
+        rights.need("storage.objects.get", _bucket(uri))
 
 
-def table(checks: Checks, body: dict[str, Any], name: str) -> None:
+def table(rights: Rights, body: dict[str, Any], name: str) -> None:
     """A table of ``tables.insert``, ``patch`` or ``update``: what its view reads, and tags that are set."""
     project = names.parts(name)[0]
     if view := (body.get("view") or body.get("materializedView") or {}).get("query"):
-        checks.sql(view, project)
+        rights.sql(view, project)
     set_ = tags.tagged((body.get("schema") or {}).get("fields") or [])
     if set_:  # https://cloud.google.com/bigquery/docs/column-level-security#set_policy
-        checks.need("bigquery.tables.setCategory", name)
+        rights.need("bigquery.tables.setCategory", name)
     for tag in sorted(set_):
-        checks.need_on_tag("datacatalog.taxonomies.get", tag.partition("/policyTags/")[0])
+        rights.need_on_tag("datacatalog.taxonomies.get", tag.partition("/policyTags/")[0])
 
 
-def _write(checks: Checks, destination: str, given: dict[str, Any]) -> None:
-    checks.need("bigquery.tables.updateData", destination)
-    if given.get("createDisposition") != "CREATE_NEVER" and not checks.exists(destination):
-        checks.need("bigquery.tables.create", destination.partition("/tables/")[0])
+def _write(rights: Rights, destination: str, configuration: dict[str, Any]) -> None:
+    rights.need("bigquery.tables.updateData", destination)
+    if configuration.get("createDisposition") != "CREATE_NEVER" and not rights.exists(destination):
+        rights.need("bigquery.tables.create", destination.partition("/tables/")[0])
 
 
 def _table(reference: dict[str, Any], project: str) -> str:

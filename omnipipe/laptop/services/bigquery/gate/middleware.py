@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import OrderedDict
-from typing import Any
-from urllib.parse import parse_qs
+from functools import partial
 
 from bqemulator.api.dependencies import AppContext
 from bqemulator.row_access.identity import CALLER_HEADER
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from omnipipe.laptop.iam.bindings import member
 from omnipipe.laptop.iam.gate import Gate, Refused
@@ -19,27 +17,24 @@ from omnipipe.laptop.iam.tokens import OWNER
 from omnipipe.laptop.registry import Registry
 from omnipipe.laptop.services.bigquery import googlesql
 from omnipipe.laptop.services.bigquery.gate import jobs, names, uploads
-from omnipipe.laptop.services.bigquery.gate.checks import Checks
-from omnipipe.laptop.services.bigquery.gate.routes import Route, route
+from omnipipe.laptop.services.bigquery.gate.answers import Answer, header, refusal, rewrite, watch
+from omnipipe.laptop.services.bigquery.gate.call import TABLE_SET, Call
+from omnipipe.laptop.services.bigquery.gate.makers import Makers
+from omnipipe.laptop.services.bigquery.gate.rights import Rights
 from omnipipe.laptop.services.bigquery.gate.statements import Columns, Read
 from omnipipe.laptop.services.bigquery.gate.tags import PolicyTags
 
 log = logging.getLogger("iam")
 _OPEN = {"/healthz", "/readyz"}
-_WITH_BODY = {"jobs.query", "jobs.insert", "jobs.upload", "tables.insert", "tables.patch", "tables.update"}
-_TABLE_SET = {"tables.insert", "tables.patch", "tables.update"}
-_MAKES_JOB = {"jobs.query", "jobs.insert", "jobs.continueUpload"}
-_OWN = {"jobs.get", "jobs.getQueryResults", "jobs.cancel"}
-_REWRITTEN = {"datasets.list", "tables.get", *_TABLE_SET}
-# The emulator's dataset for the results of queries; a result is its query's job.
-_RESULTS, _RESULT = "_bqemu_anonymous", "anon"
+_MAKES_JOB = {"jobs.query", "jobs.insert", "jobs.upload", "jobs.continueUpload"}
+_OWN = {"jobs.get", "jobs.getQueryResults", "jobs.cancel", "jobs.continueUpload"}
 _JOB_ID = re.compile(rb'"jobId":"([^"\\]+)"')
 _JOB_LOCATION = re.compile(rb'("jobReference":\{[^{}]*"location":")US"')
 _RESULT_TABLE = re.compile(rb',"destinationTable":\{[^{}]*"datasetId":"_bqemu_anonymous"[^{}]*\}')
 # The reasons of failed queries: https://cloud.google.com/bigquery/docs/error-messages
 _CODES = {"notFound": 404, "accessDenied": 403}
 _DATASET = "gcp:bigquery/dataset:Dataset"
-_REMEMBERED = 10_000
+_NOTHING: frozenset[str] = frozenset()
 
 
 class BigQueryGate:
@@ -53,7 +48,7 @@ class BigQueryGate:
         self._gate = gate
         self._registry = registry
         self._tags = tags
-        self._makers: OrderedDict[str, str] = OrderedDict()  # job or upload -> who made it
+        self._makers = Makers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on."""
@@ -62,253 +57,153 @@ class BigQueryGate:
             return
         email = None
         try:
-            email = self._gate.caller(_header(scope, b"authorization"))
-            call = _Call(scope, email)
-            if call.name in _WITH_BODY:
-                receive = await call.take_body(receive)
+            email = self._gate.caller(header(scope["headers"], b"authorization"))
+            call = Call(scope, email)
+            receive = await call.take_body(receive)
             # The emulator's engine takes more than BigQuery.
             if (statement := call.statement) and (problem := googlesql.problem(statement)):
                 raise Refused(400, problem, "invalidQuery")
-            if email != OWNER:
-                self._check(call)
+            replaced = _NOTHING if email == OWNER else self._check(call)
         except Refused as refused:
             log.warning("%s: %s %s: %s", email, scope["method"], scope["path"], refused.message)
-            await _answer(send, refused)
+            await refusal(refused).give(send)
             return
         scope["headers"] = [
             *(pair for pair in scope["headers"] if pair[0] != CALLER_HEADER.encode()),
             (CALLER_HEADER.encode(), member(email).encode()),  # what SESSION_USER() says
         ]
-        answer = _Answer(self, call, send)
+        responder = self._responder(call, replaced, send)
         if call.upload:
-            await uploads.carry_out(self._app, scope, *call.upload, answer)
+            await uploads.carry_out(self._app, scope, *call.upload, responder)
         else:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, responder)
 
-    def _check(self, call: _Call) -> None:
+    # --- before the emulator: may the caller do this?
+
+    def _check(self, call: Call) -> frozenset[str]:
+        """Which tables the request replaces, once it is carried out. Raises Refused."""
         if call.route is None:
             raise names.unknown(f"{call.scope['method']} {call.scope['path']}")
-        checks = self._checks(call.email)
-        project = call.path["project"]
-        if call.name in _OWN or call.name == "jobs.continueUpload":
-            self._require_own(checks, call)
-            return
-        if call.path.get("dataset") == _RESULTS and call.path.get("table", "").startswith(_RESULT):
-            # The result's name has the job's without hyphens.
-            makers = {job.replace("-", ""): maker for job, maker in self._makers.items()}
-            if makers.get(call.path["table"].removeprefix(_RESULT)) == call.email:
-                return
+        rights = self._rights(call.email)
+        if call.name in _OWN:
+            self._require_own(rights, call)
+            return _NOTHING
+        if self._makers.of_result(call.path.get("dataset", ""), call.path.get("table", "")) == call.email:
+            return _NOTHING
         for permission, resource in call.route.needs:
-            checks.need(permission, resource.format_map(call.path | _plain_table(call.path)))
+            rights.need(permission, resource.format_map(call.path | _plain_table(call.path)))
         try:
-            self._check_body(checks, call, project)
+            return self._check_body(rights, call)
         except (KeyError, TypeError, AttributeError) as error:
             raise Refused(400, f"Invalid value: the request does not have {error}", "invalid") from error
 
-    def _check_body(self, checks: Checks, call: _Call, project: str) -> None:
+    def _check_body(self, rights: Rights, call: Call) -> frozenset[str]:
+        project = call.path["project"]
         match call.name:
             case "jobs.query":
-                analysis = jobs.query(checks, call.body, project)
-                call.replaced = frozenset() if call.body.get("dryRun") else analysis.replaced
+                return jobs.query(rights, call.body, project)
             case "jobs.insert":
-                analysis = jobs.job(checks, call.body, project)
-                dry = call.body["configuration"].get("dryRun")
-                call.replaced = analysis.replaced if analysis and not dry else frozenset()
+                return jobs.job(rights, call.body, project)
             case "jobs.upload":
                 if call.query.get("uploadType") not in ("resumable", "multipart"):
                     raise names.unknown("an upload of another kind")
-                jobs.load(checks, call.body["configuration"]["load"], project)
+                jobs.load(rights, call.body["configuration"]["load"], project)
             case "tables.insert" | "tables.patch" | "tables.update":
-                jobs.table(checks, call.body, call.table)
+                jobs.table(rights, call.body, call.table)
             case "tabledata.list":
                 selected = call.query.get("selectedFields")
                 columns = frozenset((selected or "").lower().replace(".", ",").split(","))
-                checks.read(Read(call.table, Columns(names=columns) if selected else Columns(star=True)))
+                rights.read(Read(call.table, Columns(names=columns) if selected else Columns(star=True)))
+        return _NOTHING
 
-    def _require_own(self, checks: Checks, call: _Call) -> None:
+    def _require_own(self, rights: Rights, call: Call) -> None:
         """A job or an upload of the caller's own; of another's with the permission, if there is one for it."""
         id_ = call.query.get("upload_id") or call.path.get("job", "")
-        maker = self._makers.get(id_)
-        project = call.path["project"]
-        if maker == call.email or (maker is None and self._catalog.get_job(project, id_) is None):
+        maker = self._makers.of(id_)
+        if maker == call.email or (maker is None and self._catalog.get_job(call.path["project"], id_) is None):
             return  # what is not there is told by the emulator
         needs = call.route.needs if call.route else ()
         if not needs:
             raise names.unknown("an upload of somebody else's")
         for permission, resource in needs:
-            checks.need(permission, resource.format_map(call.path))
+            rights.need(permission, resource.format_map(call.path))
 
-    def _checks(self, email: str) -> Checks:
-        return Checks(email, self._gate.bindings(), self._catalog, self._tags, self._registry)
+    def _rights(self, email: str) -> Rights:
+        return Rights(email, self._gate.bindings(), self._catalog, self._tags, self._registry)
 
-    def made(self, id_: str, email: str) -> None:
-        """Remember who made a job or an upload."""
-        self._makers[id_] = email
-        if len(self._makers) > _REMEMBERED:
-            self._makers.popitem(last=False)
+    # --- behind the emulator: what becomes of its answer?
 
-    def rewrite(self, call: _Call, body: bytes) -> bytes:
-        """Put into an answer what the emulator does not know, and leave out what the caller must not see."""
-        answer = json.loads(body)
-        if call.name == "datasets.list":
-            checks = self._checks(call.email)
-            answer["datasets"] = [
-                each
-                for each in answer.get("datasets", [])
-                if checks.may(
-                    "bigquery.datasets.get",
-                    names.dataset(call.path["project"], each["datasetReference"]["datasetId"]),
+    def _responder(self, call: Call, replaced: frozenset[str], send: Send) -> Send:
+        """Choose, once for each request, whether its answer passes, is watched or is rewritten."""
+        match call.name:
+            case "datasets.list":
+                return rewrite(send, partial(self._list, call))
+            case "tables.get" | "tables.insert" | "tables.patch" | "tables.update":
+                return rewrite(send, partial(self._tag, call))
+            case "tables.delete":
+                return watch(send, lambda: self._tags.drop(call.table))
+            case "datasets.delete":
+                return watch(
+                    send, lambda: self._tags.drop(names.dataset(call.path["project"], call.path["dataset"]))
                 )
-            ]
-        else:
-            if call.name in _TABLE_SET and "schema" in call.body:
-                self._tags.set(call.table, call.body["schema"].get("fields") or [])
-            self._tags.add_to(call.table, (answer.get("schema") or {}).get("fields") or [])
-        return json.dumps(answer).encode()
+            case name if name.startswith("jobs."):
+                return rewrite(send, partial(self._job, call, replaced))
+        return send
 
-    def placed(self, body: bytes, email: str) -> bytes:
-        """The beginning of an answer, with the location of the stack's datasets: the emulator's is always US."""
+    def _list(self, call: Call, answer: Answer) -> Answer:
+        """A list of datasets, without those that the caller must not see."""
+        if not answer.ok:
+            return answer
+        content = json.loads(answer.body)
+        rights = self._rights(call.email)
+        content["datasets"] = [
+            each
+            for each in content.get("datasets", [])
+            if rights.may(
+                "bigquery.datasets.get",
+                names.dataset(call.path["project"], each["datasetReference"]["datasetId"]),
+            )
+        ]
+        return answer.saying(json.dumps(content).encode())
+
+    def _tag(self, call: Call, answer: Answer) -> Answer:
+        """A table, with the policy tags of its columns; they are those of the request, if it sets the schema."""
+        if not answer.ok:
+            return answer
+        if call.name in TABLE_SET and "schema" in call.body:
+            self._tags.set(call.table, call.body["schema"].get("fields") or [])
+        content = json.loads(answer.body)
+        self._tags.add_to(call.table, (content.get("schema") or {}).get("fields") or [])
+        return answer.saying(json.dumps(content).encode())
+
+    def _job(self, call: Call, replaced: frozenset[str], answer: Answer) -> Answer:
+        """A job, where the stack's datasets are; a failed query as an error, and not as one with no rows."""
+        if call.name in _MAKES_JOB:
+            self._remember_maker(call.email, answer)
+        body = self._place(answer.body)
+        if answer.ok and call.name == "jobs.query" and (refused := _failure(body)):
+            return refusal(refused)
+        if answer.ok and b'"errorResult"' not in body and b'"errors"' not in body:
+            for table in replaced:
+                self._tags.drop(table)
+        if call.email == OWNER:
+            # A client would ask the Storage API for a table of results, which is not served here. dbt, which is
+            # another, wants it.
+            body = _RESULT_TABLE.sub(b"", body)
+        return answer.saying(body)
+
+    def _remember_maker(self, email: str, answer: Answer) -> None:
+        if upload := header(answer.headers, b"x-guploader-uploadid"):
+            self._makers.remember(upload, email)
+        if job := _JOB_ID.search(answer.body):
+            self._makers.remember(job[1].decode(), email)
+
+    def _place(self, body: bytes) -> bytes:
+        """An answer with the location of the stack's datasets: the emulator's is always US."""
         locations = (dataset.inputs["location"] for dataset in self._registry.of_type(_DATASET))
         location = next(locations, "US").encode()
         body = body.replace(b"was not found in location US", b"was not found in location " + location)
-        body = _JOB_LOCATION.sub(rb"\g<1>" + location + b'"', body)
-        # With a table of results, clients would ask the Storage API for them, which is not served here. dbt wants it.
-        return _RESULT_TABLE.sub(b"", body) if email == OWNER else body
-
-    def succeeded(self, call: _Call) -> None:
-        """Forget the tags of tables that are no more."""
-        for table in call.replaced:
-            self._tags.drop(table)
-        if call.name == "tables.delete":
-            self._tags.drop(call.table)
-        elif call.name == "datasets.delete":
-            self._tags.drop(names.dataset(call.path["project"], call.path["dataset"]))
-
-
-class _Call:
-    """A request: which method of the API, whose, with which names, query and body."""
-
-    def __init__(self, scope: Scope, email: str) -> None:
-        self.scope = scope
-        self.email = email
-        found = route(scope["method"], scope["path"])
-        self.route: Route | None = found[0] if found else None
-        self.path: dict[str, str] = found[1] if found else {}
-        self.name = self.route.name if self.route else ""
-        query = parse_qs(scope.get("query_string", b"").decode())
-        self.query = {key: values[-1] for key, values in query.items()}
-        self.body: dict[str, Any] = {}
-        self.upload: tuple[dict[str, Any], bytes] | None = None  # the job and the data of an upload in one request
-        self.replaced: frozenset[str] = frozenset()
-
-    @property
-    def table(self) -> str:
-        """IAM's name of the table that the request is about."""
-        name = self.path.get("table") or self.body["tableReference"]["tableId"]
-        return names.table(self.path["project"], self.path["dataset"], name)
-
-    @property
-    def statement(self) -> str | None:
-        """The SQL that the request brings: a query, or a view's."""
-        match self.body:
-            case {"query": str(text)} if self.name == "jobs.query":
-                return text
-            case {"configuration": {"query": {"query": str(text)}}} if self.name == "jobs.insert":
-                return text
-            case {"view": {"query": str(text)}} if self.name in _TABLE_SET:
-                return text
-        return None
-
-    async def take_body(self, receive: Receive) -> Receive:
-        """Read the JSON body; returns what gives it to the emulator once more. Raises Refused (400)."""
-        content = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            content += message.get("body", b"")
-            more = message.get("more_body", False)
-        try:
-            if self.query.get("uploadType") == "multipart":
-                self.upload = uploads.parts(_header(self.scope, b"content-type") or "", bytes(content))
-                self.body = self.upload[0]
-            else:
-                self.body = json.loads(content or b"{}")
-        except ValueError as error:
-            raise Refused(400, f"Invalid JSON payload received: {error}", "parseError") from error
-        given = False
-
-        async def again() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": bytes(content), "more_body": False}
-
-        return again
-
-
-class _Answer:
-    """What the emulator sends, on its way to the caller."""
-
-    def __init__(self, gate: BigQueryGate, call: _Call, send: Send) -> None:
-        self._gate = gate
-        self._call = call
-        self._send = send
-        self._start: Message = {}
-        self._held = bytearray()
-        self._first = True
-
-    async def __call__(self, message: Message) -> None:
-        """Pass one message on, or hold it until the whole answer is there."""
-        call = self._call
-        if message["type"] == "http.response.start":
-            self._start = message
-            ok = message["status"] < 300
-            upload = _value(message["headers"], b"x-guploader-uploadid")
-            if call.name == "jobs.upload" and upload:
-                self._gate.made(upload, call.email)
-            if ok and not call.replaced:
-                self._gate.succeeded(call)
-            return
-        body = message.get("body", b"")
-        if self._first and call.name in _MAKES_JOB and (found := _JOB_ID.search(body)):
-            self._gate.made(found[1].decode(), call.email)
-        if self._start["status"] < 300 and call.name in _REWRITTEN:
-            self._held += body
-            if not message.get("more_body"):
-                content = self._gate.rewrite(call, bytes(self._held))
-                await self._begin(len(content))
-                await self._send({"type": "http.response.body", "body": content})
-            return
-        if (
-            self._start["status"] < 300
-            and call.name == "jobs.query"
-            and (refused := _failure(self._gate.placed(body, call.email)))
-        ):
-            await _answer(
-                self._send, refused
-            )  # BigQuery answers a failed query with an error, and not with no rows
-            self._start["status"] = refused.code
-            return
-        if self._first:
-            placed = self._gate.placed(body, call.email)
-            length = _value(self._start["headers"], b"content-length")
-            await self._begin(int(length) - len(body) + len(placed) if length else None)
-            message = {**message, "body": placed}
-            self._first = False
-        await self._send(message)
-        if self._start["status"] < 300 and call.replaced:
-            self._held += body
-            failed = b'"errorResult"' in self._held or b'"errors"' in self._held
-            if not message.get("more_body") and not failed:
-                self._gate.succeeded(call)
-
-    async def _begin(self, length: int | None) -> None:
-        """Send the start of the answer, with the length that its body has now."""
-        headers = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
-        await self._send({**self._start, "headers": headers})
+        return _JOB_LOCATION.sub(rb"\g<1>" + location + b'"', body)
 
 
 def _failure(body: bytes) -> Refused | None:
@@ -322,23 +217,3 @@ def _failure(body: bytes) -> Refused | None:
 def _plain_table(path: dict[str, str]) -> dict[str, str]:
     """The table's name without a decorator of a partition."""
     return {"table": names.parts(names.table("", "", path["table"]))[2]} if "table" in path else {}
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    return _value(scope["headers"], name)
-
-
-def _value(headers: Any, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), None)
-
-
-async def _answer(send: Send, refused: Refused) -> None:
-    content = json.dumps(refused.body(reasons=True)).encode()
-    headers = [
-        (b"content-type", b"application/json; charset=UTF-8"),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    if refused.code == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="https://accounts.google.com/"'))
-    await send({"type": "http.response.start", "status": refused.code, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

@@ -12,7 +12,7 @@ from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope, Send
 from starlette.types import Message as Event
 
 
@@ -72,6 +72,5 @@ async def _call(app: ASGIApp, scope: Scope, method: str, query: bytes, body: byt
     async def keep(message: Event) -> None:
         answer.append(message)
 
-    given: Receive = receive
-    await app({**scope, "method": method, "query_string": query, "headers": headers}, given, keep)
+    await app({**scope, "method": method, "query_string": query, "headers": headers}, receive, keep)
     return answer

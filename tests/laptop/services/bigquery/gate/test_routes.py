@@ -1,28 +1,17 @@
 """Each method of the API with its permissions and without one of them; what is refused reaches nothing."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bqemulator.catalog.memory_repository import MemoryCatalogRepository
 from bqemulator.catalog.models import DatasetMeta, JobMeta, TableMeta
 
-from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.iam.bindings import CUSTOM_ROLE
-from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
-from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.bigquery.gate.middleware import BigQueryGate
 from omnipipe.laptop.services.bigquery.gate.routes import ROUTES, route
-from omnipipe.laptop.services.bigquery.gate.tags import PolicyTags
 from tests.laptop.conftest import PROJECT, grant
+from tests.laptop.services.bigquery.gate.conftest import API, WHO, Before
 
-WHO = f"dbt@{PROJECT}.iam.gserviceaccount.com"
-API = f"/bigquery/v2/projects/{PROJECT}"
 TABLE = {"datasetId": "raw", "tableId": "t", "projectId": PROJECT}
 NAMES = {"project": PROJECT, "dataset": "raw", "table": "t", "routine": "r", "model": "m", "job": "j"}
 LOAD = {"destinationTable": TABLE, "createDisposition": "CREATE_NEVER"}
@@ -35,69 +24,6 @@ BODIES: dict[str, tuple[Any, str, set[str]]] = {
 }
 # These ask who made the job; `datasets.list` shows what one may see. They have tests of their own.
 OTHERWISE = {"jobs.get", "jobs.getQueryResults", "jobs.cancel", "jobs.continueUpload", "datasets.list"}
-
-
-class Before:
-    """A gate before an application that only notes what reaches it."""
-
-    def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self.cloud = cloud
-        self.reached: list[tuple[str, str, bytes]] = []
-        self.catalog = MemoryCatalogRepository()
-        self.tags = PolicyTags(folder / "tags.json")
-        gate = Gate(cloud.registry, cloud.tokens, PROJECT)
-        context: Any = SimpleNamespace(catalog=self.catalog)
-        self._gate = BigQueryGate(self._take, context, gate, cloud.registry, self.tags)
-
-    async def _take(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        self.reached.append((scope["method"], scope["path"], body))
-        answer = b'{"jobReference":{"projectId":"p","jobId":"made"}}'
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": answer})
-
-    def permit(self, *permissions: str, to: str = WHO) -> None:
-        """Give an account exactly these permissions, on the project."""
-        role = f"projects/{PROJECT}/roles/{to.partition('@')[0]}"
-        self.cloud.registry.put(Resource(CUSTOM_ROLE, role, {"permissions": list(permissions)}, {}, role))
-        grant(self.cloud, "gcp:projects/iAMMember:IAMMember", role, to)
-
-    def ask(self, method: str, path: str, body: Any = None, query: str = "", token: str | None = "") -> Any:
-        """Send a request, its body in two parts; returns the status and the answer's JSON."""
-        if token == "":
-            token = self.cloud.tokens.issue(WHO, CLOUD_PLATFORM)
-        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query.encode(),
-            "headers": headers,
-        }
-        content = b"" if body is None else json.dumps(body).encode()
-        parts = [
-            {"type": "http.request", "body": content[:10], "more_body": True},
-            {"type": "http.request", "body": content[10:], "more_body": False},
-        ]
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            return parts.pop(0) if parts else {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        asyncio.run(self._gate(scope, receive, send))
-        said = b"".join(message.get("body", b"") for message in sent[1:])
-        return sent[0]["status"], json.loads(said)
-
-
-@pytest.fixture
-def before(cloud: Cloud, tmp_path: Path) -> Before:
-    return Before(cloud, tmp_path)
 
 
 def test_a_name_is_judged_as_the_emulator_reads_it(before: Before) -> None:

@@ -17,8 +17,8 @@ _TAG, _TAXONOMY = "gcp:datacatalog/policyTag:PolicyTag", "gcp:datacatalog/taxono
 _DATA_POLICY = "gcp:bigquerydatapolicy/dataPolicy:DataPolicy"
 
 
-class Checks:
-    """The checks of one request. Each raises Refused."""
+class Rights:
+    """The rights of who sent a request. Each method that requires one raises Refused."""
 
     def __init__(
         self, email: str, bindings: Bindings, catalog: CatalogRepository, tags: PolicyTags, registry: Registry
