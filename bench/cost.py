@@ -33,8 +33,10 @@ from google.cloud import bigquery
 from sqlglot import exp
 
 from bench.dbt import WEATHER
+from omnipipe.contracts.datastream import METADATA, METADATA_FIELD
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
+from omnipipe.laptop.services.datastream.table import metadata
 from seed import generator
 from tests.dbt.proxy import Job, between
 from tests.dbt.warehouse import ROOT, Warehouse, running
@@ -62,18 +64,9 @@ def load(warehouse: Warehouse, plan: generator.Plan) -> None:
 
 def _append(warehouse: Warehouse, table: str, columns: list[str], batches: list[pa.RecordBatch]) -> None:
     rows = pa.Table.from_batches(batches)
-    kinds = [
-        ("uuid", pa.string(), table),
-        ("source_timestamp", pa.int64(), 1),
-        ("change_sequence_number", pa.string(), "a"),
-        ("change_type", pa.string(), "INSERT"),
-        ("sort_keys", pa.list_(pa.string()), []),
-    ]
-    marks = pa.StructArray.from_arrays(
-        [pa.array([value] * len(rows), type_) for _, type_, value in kinds],
-        fields=[pa.field(name, type_) for name, type_, _ in kinds],
-    )
-    rows = rows.append_column("datastream_metadata", marks).select(columns)
+    count = len(rows)
+    marks = metadata(pa.array([table] * count), [1] * count, ["a"] * count, ["INSERT"] * count)
+    rows = rows.append_column(METADATA, marks).select(columns)
     body = io.BytesIO()
     pq.write_table(rows, body)
     body.seek(0)
@@ -86,15 +79,16 @@ def change(warehouse: Warehouse, which: str, time_ms: int) -> int:
 
     The changes of the days before go: on Google their partitions are left out, and the emulator has no such partitions.
     """
-    warehouse.client.query_and_wait("DELETE FROM raw.public_trips WHERE datastream_metadata.source_timestamp > 1")
+    committed_at = METADATA_FIELD.source_timestamp
+    warehouse.client.query_and_wait(f"DELETE FROM raw.public_trips WHERE {committed_at} > 1")
     names = [field.name for field in warehouse.client.get_table("raw.public_trips").schema]
-    values = ", ".join("fare + 1" if name == "fare" else name for name in names if name != "datastream_metadata")
+    values = ", ".join("fare + 1" if name == "fare" else name for name in names if name != METADATA)
     sql = f"""
     INSERT INTO raw.public_trips
     SELECT {values},
       STRUCT(CONCAT('{time_ms}-', CAST(trip_id AS STRING)) AS uuid, {time_ms} AS source_timestamp,
         'a' AS change_sequence_number, 'UPDATE-INSERT' AS change_type, CAST([] AS ARRAY<STRING>) AS sort_keys)
-    FROM raw.public_trips WHERE datastream_metadata.source_timestamp = 1 AND {which}"""
+    FROM raw.public_trips WHERE {committed_at} = 1 AND {which}"""
     return warehouse.client.query_and_wait(sql).num_dml_affected_rows or 0
 
 

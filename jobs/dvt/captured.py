@@ -12,25 +12,14 @@ from canonical import Column, bigquery_checksum, bigquery_hash
 from google.cloud import bigquery
 from ranges import Bounds, Sum, Sums
 
+from omnipipe.contracts.datastream import DELETES, METADATA, METADATA_FIELD
+
 # ruff: noqa: S608 - tables and columns are declared in this image, or named by the databases themselves
 
-METADATA = "datastream_metadata"
-_NEWEST_FIRST = f"{METADATA}.source_timestamp DESC, {METADATA}.change_sequence_number DESC, {METADATA}.change_type"
-_IS_DELETED = f"IFNULL({METADATA}.change_type IN ('DELETE', 'UPDATE-DELETE'), FALSE)"
-# All rows of a backfill have one uuid, and those of other events have each their own.
-_BACKFILL = """
-    SELECT source_timestamp, change_sequence_number
-    FROM (
-      SELECT MAX({m}.source_timestamp) AS source_timestamp, MAX({m}.change_sequence_number) AS change_sequence_number
-      FROM {table}
-      WHERE {m}.change_type = 'INSERT' AND {m}.source_timestamp <= @position
-      GROUP BY {m}.uuid
-      HAVING MIN({key}) < MAX({key})
-    )
-    ORDER BY source_timestamp DESC, change_sequence_number DESC
-    LIMIT 1
-"""
-
+_EVENT, _TIMESTAMP = METADATA_FIELD.uuid, METADATA_FIELD.source_timestamp
+_NUMBER, _TYPE = METADATA_FIELD.change_sequence_number, METADATA_FIELD.change_type
+_NEWEST_FIRST = f"{_TIMESTAMP} DESC, {_NUMBER} DESC, {_TYPE}"
+_IS_DELETED = f"IFNULL({_TYPE} IN {DELETES}, FALSE)"
 # What a key is: the hash of each column's value, or None for a key that is not there.
 State = tuple[str | None, ...] | None
 
@@ -49,9 +38,21 @@ class Raw:
     @staticmethod
     def open(client: bigquery.Client, table: str, key: str, columns: Sequence[Column], position_ms: int) -> "Raw":
         """Find the newest backfill: one pass over the key and Datastream's columns."""
-        sql = _BACKFILL.format(m=METADATA, table=table, key=f"`{key}`")
+        # All rows of a backfill have one uuid, and those of other events have each their own.
+        sql = f"""
+            SELECT timestamp, number
+            FROM (
+              SELECT MAX({_TIMESTAMP}) AS timestamp, MAX({_NUMBER}) AS number
+              FROM {table}
+              WHERE {_TYPE} = 'INSERT' AND {_TIMESTAMP} <= @position
+              GROUP BY {_EVENT}
+              HAVING MIN(`{key}`) < MAX(`{key}`)
+            )
+            ORDER BY timestamp DESC, number DESC
+            LIMIT 1
+        """
         found = _rows(client, sql, _number("position", position_ms))
-        backfill = (found[0]["source_timestamp"], found[0]["change_sequence_number"]) if found else None
+        backfill = (found[0]["timestamp"], found[0]["number"]) if found else None
         return Raw(client, table, key, columns, position_ms, backfill)
 
     def sums(self, width: int, within: Bounds | None) -> Sums:
@@ -60,7 +61,7 @@ class Raw:
             WITH latest AS (
               SELECT `{self.key}` AS key, {bigquery_checksum(self.columns)} AS checksum, {self._is_gone()} AS is_gone
               FROM {self.table}
-              WHERE {METADATA}.source_timestamp <= @position AND ({_among(self.key, within)})
+              WHERE {_TIMESTAMP} <= @position AND ({_among(self.key, within)})
               QUALIFY ROW_NUMBER() OVER (PARTITION BY `{self.key}` ORDER BY {_NEWEST_FIRST}) = 1
             )
             SELECT DIV(key, {width}) AS number, COUNT(*) AS found, SUM(checksum) AS checksum
@@ -77,14 +78,14 @@ class Raw:
         A key of which raw knows no version up to then begins as one that is not there.
         """
         hashes = ", ".join(f"{bigquery_hash(column)} AS hash_{i}" for i, column in enumerate(self.columns))
-        is_later = f"{METADATA}.source_timestamp > @since"
+        is_later = f"{_TIMESTAMP} > @since"
         sql = f"""
             SELECT `{self.key}` AS key, {hashes}, {self._is_gone()} AS is_gone, {is_later} AS is_later
             FROM {self.table}
             WHERE `{self.key}` IN UNNEST(@keys)
             QUALIFY {is_later}
               OR ROW_NUMBER() OVER (PARTITION BY `{self.key}`, {is_later} ORDER BY {_NEWEST_FIRST}) = 1
-            ORDER BY {METADATA}.source_timestamp, {METADATA}.change_sequence_number, {METADATA}.change_type DESC
+            ORDER BY {_TIMESTAMP}, {_NUMBER}, {_TYPE} DESC
         """
         keys_asked = bigquery.ArrayQueryParameter("keys", "INT64", list(keys))
         found: dict[int, list[State]] = {}
@@ -99,10 +100,8 @@ class Raw:
         if self.backfill is None:
             return _IS_DELETED
         timestamp, number = self.backfill
-        return (
-            f"({_IS_DELETED} OR {METADATA}.source_timestamp < {timestamp} OR ({METADATA}.source_timestamp = {timestamp}"
-            f" AND {METADATA}.change_sequence_number < '{number}'))"
-        )
+        is_older = f"{_TIMESTAMP} < {timestamp} OR ({_TIMESTAMP} = {timestamp} AND {_NUMBER} < '{number}')"
+        return f"({_IS_DELETED} OR {is_older})"
 
 
 def columns_of(client: bigquery.Client, table: str) -> list[str]:

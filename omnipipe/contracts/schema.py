@@ -63,14 +63,15 @@ class Table:
 
     def schema(self) -> list[dict[str, Any]]:
         """The table's schema in the form of BigQuery's REST API (and of ``bigquery.Table.schema`` as JSON)."""
-        return _fields(self.row)
+        return columns_of(self.row)
 
     def pii_columns(self) -> dict[str, Sensitivity]:
         """The columns that hold personal data, with their sensitivity."""
         return {f.name: f.metadata["pii"] for f in dataclasses.fields(self.row) if f.metadata["pii"]}
 
 
-def _fields(row: type) -> list[dict[str, Any]]:
+def columns_of(row: type) -> list[dict[str, Any]]:
+    """The columns that a dataclass declares, in the form of BigQuery's REST API."""
     hints = typing.get_type_hints(row)
     return [_field(field, hints[field.name]) for field in dataclasses.fields(row)]
 
@@ -85,5 +86,5 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
         (hint,) = typing.get_args(hint)
     schema: dict[str, Any] = {"name": field.name, "mode": mode, "description": field.metadata["description"]}
     if dataclasses.is_dataclass(hint):
-        return schema | {"type": "RECORD", "fields": _fields(typing.cast(type, hint))}
+        return schema | {"type": "RECORD", "fields": columns_of(typing.cast(type, hint))}
     return schema | {"type": _BIGQUERY_TYPE[hint]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from omnipipe.contracts.datastream import METADATA_DESCRIPTION, DatastreamMetadata
 from omnipipe.contracts.schema import Sensitivity, Table, column
 
 DATASETS = {
@@ -17,17 +18,6 @@ DATASETS = {
     "vault": "The salts of the pseudonyms. Only the dbt identity reads it.",
     "ops": "Runs, steps, validation results, deliveries, dead letters.",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatastreamMetadata:
-    """What Datastream adds to each row in append-only mode."""
-
-    uuid: str | None = column("Unique for each event.")
-    source_timestamp: int | None = column("Commit time at the source, in epoch milliseconds.")
-    change_sequence_number: str | None = column("Position in the source's log; orders events of one timestamp.")
-    change_type: str | None = column("INSERT, UPDATE-INSERT, UPDATE-DELETE or DELETE.")
-    sort_keys: list[str] = column("Timestamp and position, as one sortable list.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +32,7 @@ class Customer:
     marketing_opt_in: bool | None = column("Agreed to marketing messages.")
     created_at: datetime | None = column("When the account was made.")
     updated_at: datetime | None = column("When the row last changed at the source.")
-    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+    datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +50,7 @@ class Trip:
     distance_km: Decimal | None = column("Length in kilometres; null if it never began.")
     fare: Decimal | None = column("Price paid, in euros; null if nothing was paid.")
     updated_at: datetime | None = column("When the row last changed at the source.")
-    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+    datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +60,7 @@ class Heartbeat:
     writer: str | None = column("Primary key: who writes it.")
     run_id: str | None = column("The run that wrote it.")
     beat_at: datetime | None = column("When, by the source's clock.")
-    datastream_metadata: DatastreamMetadata | None = column("Datastream's own columns.")
+    datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The project's YAML says what omnipipe.contracts says, and every model is documented."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from omnipipe.contracts.cities import CITIES
+from omnipipe.contracts.datastream import DELETES, METADATA, METADATA_SCHEMA
 from omnipipe.contracts.tables import KPIS, PUBLIC_CUSTOMERS, PUBLIC_TRIPS, WEATHER
 from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip
 
@@ -28,6 +30,19 @@ def test_sources_have_the_columns_of_the_contracts() -> None:
             types.get(field["type"], field["type"].lower()) for field in table.schema()
         ]
     assert not declared
+
+
+def test_what_dbt_and_the_runbooks_say_of_datastreams_column_is_what_is_declared() -> None:
+    types = {field["name"]: field["type"].lower() for field in METADATA_SCHEMA["fields"]}
+    macros = "".join(path.read_text() for path in sorted((ROOT / "dbt" / "macros").glob("*.sql")))
+    assert set(re.findall(rf"{METADATA}\.(\w+)", macros)) == types.keys() - {"sort_keys"}
+    stored = dict(re.findall(r"\b(uuid|source_timestamp|change_sequence_number) (int64|string)\b", macros))
+    assert stored == {name: types[name] for name in ("uuid", "source_timestamp", "change_sequence_number")}
+    deletes = set(re.findall(r"change_type in (\(.+?\))", (ROOT / "dbt/macros/latest_versions.sql").read_text()))
+    assert deletes == {str(DELETES)}
+
+    runbooks = "".join(path.read_text() for path in sorted((ROOT / "docs" / "runbooks").glob("*.md")))
+    assert set(re.findall(rf"{METADATA}\.(\w+)", runbooks)) <= types.keys()
 
 
 def test_kpis_have_the_columns_of_the_contract_and_unit_tests_pass(warehouse: Warehouse, dbt: Dbt) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from omnipipe.contracts.datastream import DELETES, DatastreamMetadata
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import (
     DATASETS,
@@ -25,7 +26,6 @@ from omnipipe.contracts.tables import (
     PUBLIC_TRIPS,
     WEATHER,
     Customer,
-    DatastreamMetadata,
     Trip,
     WeatherHour,
 )
@@ -119,8 +119,6 @@ def running(folder: Path) -> Iterator[Warehouse]:
 
 # --- rows as Datastream writes them
 
-_DELETES = ("DELETE", "UPDATE-DELETE")
-
 
 def change(row: Any, kind: str, time: int, position: str = "a") -> Any:
     """``row`` as the change ``kind`` of the time ``time`` (milliseconds); deletes carry nothing but the key."""
@@ -132,7 +130,7 @@ def change(row: Any, kind: str, time: int, position: str = "a") -> Any:
         change_type=kind,
         sort_keys=[str(time), position],
     )
-    if kind in _DELETES:
+    if kind in DELETES:
         row = replace(row, **dict.fromkeys(others))
     return replace(row, datastream_metadata=metadata)
 

@@ -15,15 +15,12 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import TransportError
 from google.cloud import bigquery
 
-from omnipipe.contracts.tables import PUBLIC_TRIPS
+from omnipipe.contracts.datastream import DELETES, METADATA_FIELD, METADATA_SCHEMA
 from omnipipe.laptop.services.datastream.config import Layout
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-METADATA = "datastream_metadata"
-# The one column that no source has; the contracts declare it.
-_METADATA_FIELD = next(field for field in PUBLIC_TRIPS.schema() if field["name"] == METADATA)
 # The emulator answers with both generations of the names.
 _TYPE_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 _TRANSIENT = (ServerError, TooManyRequests, TransportError, requests.ConnectionError, requests.Timeout)
@@ -88,7 +85,7 @@ class Destination:
         definition = bigquery.Table(
             f"{self.client.project}.{target}",
             [bigquery.SchemaField(column.name, column.bigquery) for column in columns]
-            + [bigquery.SchemaField.from_api_repr(_METADATA_FIELD)],
+            + [bigquery.SchemaField.from_api_repr(METADATA_SCHEMA)],
         )
         if layout.partition:
             definition.time_partitioning = bigquery.TimePartitioning(type_=layout.partition)
@@ -130,7 +127,8 @@ class Destination:
     def newest(self, target: str) -> tuple[str | None, int]:
         """The greatest change sequence number of a table, and its newest source timestamp in epoch milliseconds."""
         query = f"""
-            SELECT MAX({METADATA}.change_sequence_number) AS number, MAX({METADATA}.source_timestamp) AS timestamp
+            SELECT MAX({METADATA_FIELD.change_sequence_number}) AS number,
+                MAX({METADATA_FIELD.source_timestamp}) AS timestamp
             FROM `{target}`
         """  # noqa: S608 - the name is made by Config.target
         (row,) = self.patiently(lambda: self.query(query))
@@ -138,13 +136,14 @@ class Destination:
 
     def count_event(self, target: str, uuid: str) -> int:
         """How many rows of a table belong to one backfill."""
-        query = f"SELECT COUNT(*) AS n FROM `{target}` WHERE {METADATA}.uuid = '{uuid}'"  # noqa: S608 - as above
+        where = f"{METADATA_FIELD.uuid} = '{uuid}'"
+        query = f"SELECT COUNT(*) AS n FROM `{target}` WHERE {where}"  # noqa: S608 - as above
         (row,) = self.patiently(lambda: self.query(query))
         return row["n"]
 
     def delete_event(self, target: str, uuid: str) -> None:
         """Remove the rows of a backfill that did not come to its end."""
-        query = f"DELETE FROM `{target}` WHERE {METADATA}.uuid = '{uuid}'"  # noqa: S608 - as above
+        query = f"DELETE FROM `{target}` WHERE {METADATA_FIELD.uuid} = '{uuid}'"  # noqa: S608 - as above
         self.patiently(lambda: self.query(query))
 
     def latest(
@@ -160,13 +159,13 @@ class Destination:
         )
         query = f"""
             SELECT * FROM (
-                SELECT {names}, {values}, {METADATA}.change_type AS change_type,
+                SELECT {names}, {values}, {METADATA_FIELD.change_type} AS change_type,
                     ROW_NUMBER() OVER (
-                        PARTITION BY {names} ORDER BY {METADATA}.change_sequence_number DESC
+                        PARTITION BY {names} ORDER BY {METADATA_FIELD.change_sequence_number} DESC
                     ) AS version
                 FROM `{target}` WHERE `{key[0].name}` IN UNNEST(@keys)
             )
-            WHERE version = 1 AND change_type NOT IN ('DELETE', 'UPDATE-DELETE')
+            WHERE version = 1 AND change_type NOT IN {DELETES}
         """  # noqa: S608 - names of the source's columns, quoted
         first = sorted({values[0] for values in keys})
         parameter = bigquery.ArrayQueryParameter("keys", key[0].bigquery, first)

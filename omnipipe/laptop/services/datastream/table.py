@@ -15,9 +15,10 @@ import pyarrow as pa
 from google.api_core.exceptions import NotFound
 from psycopg import sql
 
+from omnipipe.contracts.datastream import DELETES, METADATA, METADATA_SCHEMA, DatastreamMetadata
 from omnipipe.laptop.services.datastream.config import Layout, TableName
 from omnipipe.laptop.services.datastream.deadletters import DeadLetters
-from omnipipe.laptop.services.datastream.destination import METADATA, Column, Destination, Refused
+from omnipipe.laptop.services.datastream.destination import Column, Destination, Refused
 from omnipipe.laptop.services.datastream.pgoutput import UNCHANGED, Value
 from omnipipe.laptop.services.datastream.source import Source
 from omnipipe.laptop.services.datastream.types import ColumnType, convert, of_bigquery
@@ -26,15 +27,6 @@ logger = logging.getLogger(__name__)
 
 # Datastream's limit for one event.
 EVENT_LIMIT_BYTES = 20 * 1024 * 1024
-_METADATA_TYPE = pa.struct(
-    [
-        ("uuid", pa.string()),
-        ("source_timestamp", pa.int64()),
-        ("change_sequence_number", pa.string()),
-        ("change_type", pa.string()),
-        ("sort_keys", pa.list_(pa.string())),
-    ]
-)
 
 
 class Fetched(NamedTuple):
@@ -207,7 +199,8 @@ class TargetTable:
 
     def _is_there(self, rows: pa.Table) -> bool:
         number, _ = self.destination.newest(self.target)
-        return number is not None and number >= rows[METADATA][-1].as_py()["change_sequence_number"]
+        last = _mark(rows[METADATA][-1]).change_sequence_number
+        return number is not None and last is not None and number >= last
 
     def _assemble(self, block: Block) -> tuple[pa.Table, dict[int, str]]:
         """Rows for BigQuery in its order of columns; and the rows that have no counterpart, with the reason."""
@@ -244,17 +237,17 @@ class TargetTable:
     def _give_up(self, block: Block, reasons: Mapping[int, str]) -> None:
         letters = []
         for row, reason in sorted(reasons.items()):
-            mark = block.metadata[row].as_py()
+            mark = _mark(block.metadata[row])
             texts = [column[row].as_py() for column in block.texts]
             event = {
                 "table": self.target,
-                "position": mark["change_sequence_number"],
-                "change_type": mark["change_type"],
+                "position": mark.change_sequence_number,
+                "change_type": mark.change_type,
                 "values": self._masked(texts),
             }
             # Of what is masked: an id made of clear values could be guessed back to them.
             identity = sha256(json.dumps(event).encode()).hexdigest()[:32]
-            event["source_timestamp"] = mark["source_timestamp"]
+            event["source_timestamp"] = mark.source_timestamp
             letters.append((identity, event, f"{reason}. {self._where_to_look(texts)}"))
         self.dead_letters.add(letters)
 
@@ -308,7 +301,7 @@ class TargetTable:
                 change = change._replace(values=values, completed=True)
             known.append(change)
             key = tuple(values[i] for i in self.key)
-            if not change.change_type.endswith("DELETE"):  # a row is looked up by the key that it had before
+            if change.change_type not in DELETES:  # a row is looked up by the key that it had before
                 latest[key] = values
         return known, lost
 
@@ -347,8 +340,25 @@ def metadata(
     sort_keys = pa.ListArray.from_arrays(
         pa.array(range(0, 2 * count + 1, 2), pa.int32()), pa.array(pairs, pa.string())
     )
-    arrays = [uuids, timestamps, pa.array(numbers, pa.string()), pa.array(kinds, pa.string()), sort_keys]
-    return pa.StructArray.from_arrays(arrays, fields=list(_METADATA_TYPE))
+    arrays = {
+        "uuid": uuids,
+        "source_timestamp": timestamps,
+        "change_sequence_number": pa.array(numbers, pa.string()),
+        "change_type": pa.array(kinds, pa.string()),
+        "sort_keys": sort_keys,
+    }
+    columns = [_arrow_field(column) for column in METADATA_SCHEMA["fields"]]
+    return pa.StructArray.from_arrays([arrays[column.name] for column in columns], fields=columns)
+
+
+def _arrow_field(column: dict[str, Any]) -> pa.Field:
+    arrow = of_bigquery(column["type"]).arrow
+    return pa.field(column["name"], pa.list_(arrow) if column["mode"] == "REPEATED" else arrow)
+
+
+def _mark(metadata: pa.StructScalar) -> DatastreamMetadata:
+    """The column's value in one row."""
+    return DatastreamMetadata(**metadata.as_py())
 
 
 def _uuids(count: int) -> pa.Array:
