@@ -1,4 +1,4 @@
-"""A warehouse for the tests of dbt and of the data checks: a real emulator, credentials, and hand-made raw rows."""
+"""A warehouse for the tests of dbt and of validation: a real emulator, credentials, and hand-made raw rows."""
 
 import json
 import os

@@ -52,7 +52,7 @@ class Source:
         return psycopg.connect(self._conninfo(SESSION_SETTINGS), autocommit=True)
 
     def problems(self) -> list[str]:
-        """What Datastream's validation would refuse, one sentence each; empty when the stream can run."""
+        """What Datastream would refuse to start with, one sentence each; empty when the stream can run."""
         config = self._config
         with self.connect() as connection:
             found = []

@@ -1,4 +1,4 @@
-"""What Datastream's validation refuses, and what the laptop does not do: one clear line each, and an exit code."""
+"""What Datastream refuses to start with, and what the laptop does not do: one clear line each, and an exit code."""
 
 import psycopg
 
