@@ -105,9 +105,9 @@ class Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect to the first address of the host that answers. Raises AddressRefused, or OSError."""
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         failure: OSError = OSError(f"{self.host} has no address")
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in addresses:
             if not self._allow_private and not is_public(str(address[0])):
                 raise AddressRefused(f"{self.host} leads to {address[0]}, which is not of the public internet")
             plain = _Timed(family, kind, protocol)

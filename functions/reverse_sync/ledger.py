@@ -81,11 +81,11 @@ class Ledger:
 
     def pending(self, after: Watermark) -> Iterator[Pending]:
         """Yield the rows to send, oldest first, a page at a time: without those that were given up."""
-        return self._lacking("NOT dead", after)
+        return self._pending("NOT dead", after)
 
     def given_up(self, after: Watermark) -> Iterator[Pending]:
         """Yield the rows that are dead letters and are still what the destination lacks, oldest first."""
-        return self._lacking("dead", after)
+        return self._pending("dead", after)
 
     def attempt(self, rows: Iterable[Pending]) -> None:
         """Append that rows are about to be sent: a crash leaves them known as perhaps received."""
@@ -166,7 +166,7 @@ class Ledger:
             ),
         )
 
-    def _lacking(self, condition: str, after: Watermark) -> Iterator[Pending]:
+    def _pending(self, condition: str, after: Watermark) -> Iterator[Pending]:
         found = self._query(
             f"SELECT * FROM ({deliveries.PENDING}) WHERE {condition} ORDER BY updated_at, key",  # noqa: S608 - constants
             bigquery.ScalarQueryParameter("since", "TIMESTAMP", deliveries.since(after.updated_at)),

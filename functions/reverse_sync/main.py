@@ -75,8 +75,8 @@ def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
             f"{done.failed} messages were not delivered, {done.sent} were; " + "; ".join(done.causes)
         )
     step.message = f"{done.sent} messages sent"
-    if done.buried:
-        step.message += f", {len(done.buried)} given up: see ops.dead_letters"
+    if done.dead_letters:
+        step.message += f", {len(done.dead_letters)} given up: see ops.dead_letters"
 
 
 def _replay(client: bigquery.Client, run: Run, step: audit.Step, wanted: list[str] | None) -> None:
@@ -89,7 +89,7 @@ def _replay(client: bigquery.Client, run: Run, step: audit.Step, wanted: list[st
         done.reached = state.watermark
         _keep_state(ledger, state, done, destination, run)
     step.rows = done.sent
-    causes = done.causes + [f"refused again: {each}" for each in done.buried]
+    causes = done.causes + [f"refused again: {each}" for each in done.dead_letters]
     if missing := sorted(set(wanted or ()) - {row.delivery_id for row in rows}):
         causes.append(
             f"not sent: {', '.join(missing)}: no dead letter of this id waits (it was delivered meanwhile, or newer "

@@ -27,7 +27,7 @@ class Delivery:
     reached: Watermark
     sent: int = 0
     failed: int = 0
-    buried: list[str] = field(default_factory=list)  # what became a dead letter, and why
+    dead_letters: list[str] = field(default_factory=list)  # which, and why
     causes: list[str] = field(default_factory=list)
 
     def count(self, row: Pending, answer: Answer) -> None:
@@ -35,7 +35,7 @@ class Delivery:
         if answer.outcome == "sent":
             self.sent += 1
         elif answer.outcome == "dead":
-            self.buried.append(f"{row.key}: {answer.error}")
+            self.dead_letters.append(f"{row.key}: {answer.error}")
         elif answer.error:
             self.failed += 1
             if self.failed <= _NAMED_FAILURES:

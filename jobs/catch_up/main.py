@@ -39,13 +39,13 @@ def catch_up(client: bigquery.Client, run: Run, step: audit.Step) -> None:
     deadline = began + within_s
     stream, slot = _variable("STREAM"), _variable("SLOT")
     # A backfill brings the heartbeat too, and says nothing then of what the log still holds.
-    if filling := _wait_until(lambda: not datastream_api.backfilling(stream), deadline):
-        raise Behind(_behind(client, within_s, slot, None, datastream_api.backfilling(stream) if filling else []))
+    if _wait_until(lambda: not datastream_api.backfilling(stream), deadline):
+        raise Behind(_behind(client, within_s, slot, None, datastream_api.backfilling(stream)))
     beat = heartbeat.beat(run.run_id)
     if _wait_until(lambda: _has_arrived(client, beat), deadline):
         raise Behind(_behind(client, within_s, slot, beat, datastream_api.backfilling(stream)))
-    if filling := datastream_api.backfilling(stream):
-        raise Behind(_behind(client, within_s, slot, beat, filling))
+    if backfills := datastream_api.backfilling(stream):
+        raise Behind(_behind(client, within_s, slot, beat, backfills))
     step.message = (
         f"what was committed until {beat:%H:%M:%S} UTC is in raw, after {time.monotonic() - began:.1f} s"
     )
@@ -68,11 +68,13 @@ def _wait_until(holds: Callable[[], bool], deadline: float) -> bool:
     return False
 
 
-def _behind(client: bigquery.Client, within_s: float, slot: str, beat: datetime | None, filling: list[str]) -> str:
+def _behind(
+    client: bigquery.Client, within_s: float, slot: str, beat: datetime | None, backfills: list[str]
+) -> str:
     """How far behind raw is, in words."""
     found = []
-    if filling:
-        found.append(f"a backfill of {', '.join(filling)} is going on or about to begin")
+    if backfills:
+        found.append(f"a backfill of {', '.join(backfills)} is going on or about to begin")
     if beat is not None:
         newest = newest_beat(client)
         if newest is None:

@@ -87,13 +87,13 @@ def bigquery_hash(column: Column) -> str:
 
 def postgres_checksum(columns: Sequence[Column]) -> sql.Composable:
     """The checksum of a row in Postgres."""
-    marked = [sql.SQL("coalesce('=' || {}, '-')").format(column.in_postgres()) for column in columns]
-    text = sql.SQL("concat_ws(chr(31), {})").format(sql.SQL(", ").join(marked))
+    values = [sql.SQL("coalesce('=' || {}, '-')").format(column.in_postgres()) for column in columns]
+    text = sql.SQL("concat_ws(chr(31), {})").format(sql.SQL(", ").join(values))
     return sql.SQL("('x' || lpad(left(md5({}), {}), 16, '0'))::bit(64)::bigint").format(text, sql.Literal(_DIGITS))
 
 
 def bigquery_checksum(columns: Sequence[Column]) -> str:
     """The same in BigQuery."""
-    marked = [f"IFNULL(CONCAT('=', {column.in_bigquery()}), '-')" for column in columns]
-    text = f"CONCAT({', CHR(31), '.join(marked)})"
+    values = [f"IFNULL(CONCAT('=', {column.in_bigquery()}), '-')" for column in columns]
+    text = f"CONCAT({', CHR(31), '.join(values)})"
     return f"CAST(CONCAT('0x', SUBSTR(TO_HEX(MD5({text})), 1, {_DIGITS})) AS INT64)"

@@ -60,16 +60,16 @@ class _Differences:
 
     def words(self) -> str:
         """The differences, each kind with some keys."""
-        said = []
+        parts = []
         if self.missing:
-            said.append(f"missing in raw: {_some(self.missing)}")
+            parts.append(f"missing in raw: {_some(self.missing)}")
         if self.left_over:
-            said.append(f"in raw, and no row of the source: {_some(self.left_over)}")
+            parts.append(f"in raw, and no row of the source: {_some(self.left_over)}")
         if self.different:
             columns = sorted({name for names in self.different.values() for name in names})
-            named = f" in {', '.join(columns)}" if columns else ""
-            said.append(f"different{named}: {_some(list(self.different))}")
-        return "; ".join(said) + (", at least" if len(self) >= _MOST_KEYS else "")
+            in_columns = f" in {', '.join(columns)}" if columns else ""
+            parts.append(f"different{in_columns}: {_some(list(self.different))}")
+        return "; ".join(parts) + (", at least" if len(self) >= _MOST_KEYS else "")
 
 
 def compare(client: bigquery.Client, source_database: Source, table: str, raw_table: str) -> Finding:
@@ -169,5 +169,5 @@ class _Comparison:
 
 
 def _some(keys: list[int]) -> str:
-    shown = ", ".join(map(str, sorted(keys)[:_EXAMPLES])) + (", …" if len(keys) > _EXAMPLES else "")
-    return f"{len(keys):,} {'key' if len(keys) == 1 else 'keys'} ({shown})"
+    examples = ", ".join(map(str, sorted(keys)[:_EXAMPLES])) + (", …" if len(keys) > _EXAMPLES else "")
+    return f"{len(keys):,} {'key' if len(keys) == 1 else 'keys'} ({examples})"

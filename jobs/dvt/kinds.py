@@ -63,8 +63,8 @@ def _rows(condition: Callable[[Check], str]) -> Callable[[CheckedTable, Check, s
 
     def measure(table: CheckedTable, check: Check, alias: str) -> Measure:
         wrong = condition(check)
-        shown = f"SELECT * FROM {table.name} WHERE ({table.filter}) AND ({wrong}) LIMIT {SAMPLE}"  # noqa: S608 - declared in this image
-        return Measure(value=f"COUNTIF({wrong})", rows=shown)
+        wrong_rows = f"SELECT * FROM {table.name} WHERE ({table.filter}) AND ({wrong}) LIMIT {SAMPLE}"  # noqa: S608 - declared in this image
+        return Measure(value=f"COUNTIF({wrong})", rows=wrong_rows)
 
     return measure
 

@@ -34,12 +34,12 @@ class Validation:
         try:
             self._days[table.name] = self._scope.days(self._client, table, self._run_date)
         except GoogleAPICallError as error:
-            said = f"changed_days, which says what to read, cannot run: {error.message}"
-            return 0, [self._broken(table, check, said) for check in table.checks]
-        compared = [check for check in table.checks if check.kind == CAPTURED]
+            reason = f"changed_days, which says what to read, cannot run: {error.message}"
+            return 0, [self._broken(table, check, reason) for check in table.checks]
+        comparisons = [check for check in table.checks if check.kind == CAPTURED]
         measured = tuple(check for check in table.checks if check.kind != CAPTURED)
         rows, results = self._measured(dataclasses.replace(table, checks=measured)) if measured else (0, [])
-        for check in compared:
+        for check in comparisons:
             found, result = self._compared(table, check)
             rows += found
             results.append(result)
@@ -53,8 +53,8 @@ class Validation:
             if len(table.checks) == 1:
                 check = table.checks[0]
                 measure = KINDS[check.kind].measure(table, check, "j0")
-                said = f"{error.message}; the query: {self._render(table, query(table, [measure]))}"
-                return 0, [self._broken(table, check, said)]
+                reason = f"{error.message}; the query: {self._render(table, query(table, [measure]))}"
+                return 0, [self._broken(table, check, reason)]
             _log.warning("the checks of %s cannot run together, trying each alone: %s", table.name, error.message)
             outcomes = [self._measured(table.only(check)) for check in table.checks]
             return max(rows for rows, _ in outcomes), [result for _, results in outcomes for result in results]
@@ -77,7 +77,7 @@ class Validation:
         except GoogleAPICallError as error:
             return 0, self._broken(table, check, error.message or str(error))
         status = "failed" if found.wrong else "passed"
-        return found.rows, self._made(
+        return found.rows, self._new_result(
             table, check, status, found.wrong, "the same rows as the source", found.words
         )
 
@@ -86,12 +86,14 @@ class Validation:
     ) -> ValidationResult:
         shown = "" if verdict.passed else f"; see: {self._render(table, measure.rows)}"
         status = "passed" if verdict.passed else "failed"
-        return self._made(table, check, status, value, verdict.expected, f"{verdict.found}{shown}")
+        return self._new_result(table, check, status, value, verdict.expected, f"{verdict.found}{shown}")
 
-    def _broken(self, table: CheckedTable, check: Check, said: str) -> ValidationResult:
-        return self._made(table, check, "error", None, "a query that runs", f"the check could not run: {said}")
+    def _broken(self, table: CheckedTable, check: Check, reason: str) -> ValidationResult:
+        return self._new_result(
+            table, check, "error", None, "a query that runs", f"the check could not run: {reason}"
+        )
 
-    def _made(
+    def _new_result(
         self, table: CheckedTable, check: Check, status: str, observed: float | None, expected: str, message: str
     ) -> ValidationResult:
         return ValidationResult(

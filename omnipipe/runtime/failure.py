@@ -24,8 +24,8 @@ def _is_defect(error: BaseException) -> bool:
     if not isinstance(error, Exception) or type(error).__module__.partition(".")[0] not in sys.stdlib_module_names:
         return False
     innermost = traceback.extract_tb(error.__traceback__)[-1]
-    said = _is_own(Path(innermost.filename)) and (innermost.line or "").startswith("raise ")
-    return not said or isinstance(error, KeyError)  # whose text is a key
+    on_purpose = _is_own(Path(innermost.filename)) and (innermost.line or "").startswith("raise ")
+    return not on_purpose or isinstance(error, KeyError)  # whose text is a key
 
 
 def _is_own(file: Path) -> bool:

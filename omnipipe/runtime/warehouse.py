@@ -53,31 +53,31 @@ class Client(bigquery.Client):
             default_load_job_config=bigquery.LoadJobConfig(labels=labels),
             **options,
         )
-        self._asked: list[Any] = []  # jobs, and answers without one: what says how much was read
+        self._queries: list[Any] = []  # jobs, and answers without one: what says how much was read
 
     @property
     def bytes_processed(self) -> int | None:
         """How much the queries have read that have ended, in bytes; None when none said so."""
-        told = [asked.total_bytes_processed for asked in self._asked if asked.total_bytes_processed is not None]
-        return sum(told) if told else None
+        sizes = [query.total_bytes_processed for query in self._queries if query.total_bytes_processed is not None]
+        return sum(sizes) if sizes else None
 
     def query(self, *arguments: Any, **options: Any) -> bigquery.QueryJob:
         """As bigquery.Client's, counted."""
         job = super().query(*arguments, **options)
-        self._asked.append(job)
+        self._queries.append(job)
         return job
 
     def query_and_wait(self, *arguments: Any, **options: Any) -> Any:
         """As bigquery.Client's, counted."""
         rows = super().query_and_wait(*arguments, **options)
-        self._asked.append(rows)
+        self._queries.append(rows)
         return rows
 
     def count(self, job_ids: Iterable[str]) -> None:
         """Count queries that another client has sent for this step; a warning says when BigQuery does not tell."""
         try:
             with ThreadPoolExecutor(_LOOKUPS) as pool:
-                self._asked += pool.map(partial(self.get_job, retry=_RETRY, timeout=_TIMEOUT_S), job_ids)
+                self._queries += pool.map(partial(self.get_job, retry=_RETRY, timeout=_TIMEOUT_S), job_ids)
         except (GoogleAPIError, RequestException) as error:  # no reason for a step to fail that has done its work
             _log.warning("BigQuery does not tell how much the step's queries have read: %s", error)
 
@@ -127,7 +127,7 @@ def insert(client: bigquery.Client, table: Table, rows: Iterable[Any]) -> int:
     Each row has an id of its own, so that BigQuery drops what a retry of a request repeats. Raises RowsRefused for
     the first batch with a row that BigQuery refuses; the batches before it are written.
     """
-    written = 0
+    count = 0
     rows = iter(rows)
     while batch := [as_json(row) for row in itertools.islice(rows, _BATCH)]:
         errors = client.insert_rows_json(table.id, batch, retry=_RETRY, timeout=_TIMEOUT_S)
@@ -135,8 +135,8 @@ def insert(client: bigquery.Client, table: Table, rows: Iterable[Any]) -> int:
             raise RowsRefused(
                 f"{table.id}: BigQuery refused {len(errors)} of {len(batch)} rows, first: {errors[0]}"
             )
-        written += len(batch)
-    return written
+        count += len(batch)
+    return count
 
 
 def load(client: bigquery.Client, table: Table, rows: Iterable[Any], job_id: str | None = None) -> int:

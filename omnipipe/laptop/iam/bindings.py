@@ -161,9 +161,9 @@ class Bindings:
         self._project = f"projects/{project}"
         self._by_resource: dict[str, list[Binding]] = {}
         self._roles = roles.ROLES | _custom_roles(registry)
-        made = [_binding(resource, project) for resource in registry if resource.type in TARGETS]
-        given = [Binding(self._project, role, f"serviceAccount:{agent}") for agent, role in _AGENTS.items()]
-        for each in [*made, *given]:
+        of_program = [_binding(resource, project) for resource in registry if resource.type in TARGETS]
+        of_agents = [Binding(self._project, role, f"serviceAccount:{agent}") for agent, role in _AGENTS.items()]
+        for each in [*of_program, *of_agents]:
             self._by_resource.setdefault(each.resource, []).append(each)
 
     def allow(self, email: str | None, permission: str, resource: str) -> bool:

@@ -32,11 +32,11 @@ def needs(
 ) -> Callable[[View], View]:
     """Say what a request of a route needs: a permission on a resource, in which the route's parts stand in braces."""
 
-    def said(view: View) -> View:
+    def declare(view: View) -> View:
         setattr(view, _NEED, Need(permission, resource, with_overrides))
         return view
 
-    return said
+    return declare
 
 
 def asks_itself(view: View) -> View:

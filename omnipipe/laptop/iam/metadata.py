@@ -109,8 +109,8 @@ def exchange(tokens: Tokens) -> Blueprint:
     @routes.post("/oauth2/token")
     @asks_itself
     def token() -> tuple[Response, int] | Response:
-        given = request.form.get("refresh_token", "")
-        if not hmac.compare_digest(given, tokens.refresh_token()):
+        refresh_token = request.form.get("refresh_token", "")
+        if not hmac.compare_digest(refresh_token, tokens.refresh_token()):
             words = "the refresh token is of another home: `omnipipe env` writes the file anew"
             return jsonify({"error": "invalid_grant", "error_description": words}), 400
         return jsonify({"access_token": tokens.owner(), "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"})

@@ -26,10 +26,12 @@ def query(cloud: Cloud, statement: str, **parameters: str) -> tuple[list[str], l
     from google.cloud import bigquery
 
     try:
-        given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()]
+        query_parameters = [
+            bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in parameters.items()
+        ]
         # No retries: on this machine an error is an answer.
         never = Retry(predicate=lambda _: False)
-        config = bigquery.QueryJobConfig(query_parameters=given)
+        config = bigquery.QueryJobConfig(query_parameters=query_parameters)
         # Not query_and_wait: the emulator answers a failed statement there with no rows and no error.
         result = (
             client(cloud).query(statement, job_config=config, retry=never, job_retry=never).result(retry=never)

@@ -318,12 +318,12 @@ def main() -> None:
     parser.add_argument("--project", required=True)
     parser.add_argument("--registry", type=Path)
     parser.add_argument("--token-key", type=Path)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     # Of what DuckDB has no counterpart for, such as partitions, the translation of each statement would say so.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    given.data_dir.mkdir(parents=True, exist_ok=True)
-    identity = Identity(given.registry, given.token_key) if given.registry else None
-    asyncio.run(_serve(given.data_dir, given.rest_port, given.project, identity))
+    arguments.data_dir.mkdir(parents=True, exist_ok=True)
+    identity = Identity(arguments.registry, arguments.token_key) if arguments.registry else None
+    asyncio.run(_serve(arguments.data_dir, arguments.rest_port, arguments.project, identity))
 
 
 if __name__ == "__main__":

@@ -122,20 +122,20 @@ class Language:
         content = request.SerializeToString()
         with self._lock:
             memory = self._exports["memory"]
-            given, length = self._run("wasm_malloc", len(content)), self._run("wasm_malloc", 4)
+            request_at, length_at = self._run("wasm_malloc", len(content)), self._run("wasm_malloc", 4)
             try:
-                ctypes.memmove(_base(memory) + given, content, len(content))
-                found = self._run(f"ZetaSqlLocalService_{method}", given, len(content), length)
-                if not found:
+                ctypes.memmove(_base(memory) + request_at, content, len(content))
+                answer_at = self._run(f"ZetaSqlLocalService_{method}", request_at, len(content), length_at)
+                if not answer_at:
                     words = _bytes(memory, self._run("wasm_get_last_error"), self._run("wasm_get_last_error_size"))
                     raise SyntaxError(words.decode().partition("Message: ")[2])
-                size = int.from_bytes(_bytes(memory, length, 4), "little")
-                result = answer.FromString(_bytes(memory, found, size))
-                self._run("wasm_free", found)
+                size = int.from_bytes(_bytes(memory, length_at, 4), "little")
+                result = answer.FromString(_bytes(memory, answer_at, size))
+                self._run("wasm_free", answer_at)
                 return result
             finally:
-                self._run("wasm_free", given)
-                self._run("wasm_free", length)
+                self._run("wasm_free", request_at)
+                self._run("wasm_free", length_at)
 
     def _run(self, name: str, *arguments: int) -> int:
         return self._exports[name](self._store, *arguments)  # pyright: ignore[reportCallIssue] - a function

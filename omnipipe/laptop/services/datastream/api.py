@@ -39,14 +39,14 @@ def list_objects(stream: str, folder: Path) -> list[dict[str, Any]]:
 
     https://cloud.google.com/datastream/docs/reference/rest/v1/projects.locations.streams.objects
     """
-    told = config.read(folder / CONFIG_FILE)
+    stream_config = config.read(folder / CONFIG_FILE)
     backfills = Backfills(folder)
     found = []
-    for schema, table in sorted(told.include.tables if told.include else ()):
+    for schema, table in sorted(stream_config.include.tables if stream_config.include else ()):
         name = config.TableName(schema, table)
-        if not told.wants_backfill(name):
+        if not stream_config.wants_backfill(name):
             state = "NOT_STARTED"
-        elif (backfill := backfills.of(told.target(name))) is None:
+        elif (backfill := backfills.of(stream_config.target(name))) is None:
             state = "PENDING"
         else:
             state = "COMPLETED" if backfill.done else "ACTIVE"

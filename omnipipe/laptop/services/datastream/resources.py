@@ -83,11 +83,11 @@ class Stream(Kind):
             env=clean_environment(),
             version=json.dumps(config, sort_keys=True),
         )
-        said = state_dir(cloud, resource) / "status.json"
+        status_file = state_dir(cloud, resource) / "status.json"
         if process not in cloud.processes.running():
-            said.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
+            status_file.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
         cloud.processes.ensure(spec)
-        cloud.processes.wait_ready(process, said.exists)
+        cloud.processes.wait_ready(process, status_file.exists)
         resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/streams/{inputs['streamId']}"
         resource.outputs = {**inputs, "name": resource.id, "state": inputs.get("desiredState", "NOT_STARTED")}
 
@@ -109,11 +109,11 @@ class Stream(Kind):
         """Why the stream does not run; its worker needs a moment to find out."""
         deadline = time.monotonic() + _FIRST_WORDS_S
         folder, process = state_dir(cloud, resource), process_name(resource)
-        while (said := status.read(folder)) and said.state == "STARTING" and time.monotonic() < deadline:
+        while (worker := status.read(folder)) and worker.state == "STARTING" and time.monotonic() < deadline:
             time.sleep(0.02)
-        if said and said.state == "FAILED":
+        if worker and worker.state == "FAILED":
             return (
-                f"the stream has failed: {said.error}. Mend that (migrate makes the publication and the slot: "
+                f"the stream has failed: {worker.error}. Mend that (migrate makes the publication and the slot: "
                 "`omnipipe job migrate` runs it again), then `omnipipe up`"
             )
         if process not in cloud.processes.running():

@@ -86,28 +86,28 @@ class Objects:
         """The objects in the order of their names, a page at a time; with a delimiter what is below it as a prefix."""
         bucket = self._known(names["bucket"])
         self._require("storage.objects.list", bucket)
-        asked = request.args
-        limit = min(_number(asked, "maxResults", MAX_RESULTS), MAX_RESULTS)
+        query = request.args
+        limit = min(_number(query, "maxResults", MAX_RESULTS), MAX_RESULTS)
         items, prefixes, last, more = [], [], "", False
-        for name in self._names(bucket, asked.get("prefix", "")):
-            shown = _shown(name, asked.get("prefix", ""), asked.get("delimiter", ""))
-            before, after = asked.get("startOffset", ""), asked.get("endOffset")
+        for name in self._names(bucket, query.get("prefix", "")):
+            entry = _entry(name, query.get("prefix", ""), query.get("delimiter", ""))
+            before, after = query.get("startOffset", ""), query.get("endOffset")
             if (
                 name < before
                 or (after and name >= after)
-                or shown <= asked.get("pageToken", "")
-                or shown in prefixes
+                or entry <= query.get("pageToken", "")
+                or entry in prefixes
             ):
                 continue
             if len(items) + len(prefixes) == limit:
                 more = True
                 break
-            last = shown
-            if shown == name:
+            last = entry
+            if entry == name:
                 path, state = self._existing(bucket, name)
                 items.append(self._resource(bucket, name, path, state))
             else:
-                prefixes.append(shown)
+                prefixes.append(entry)
         answer: dict[str, Any] = {"kind": "storage#objects"}
         answer |= {key: value for key, value in (("items", items), ("prefixes", prefixes)) if value}
         return jsonify(answer | ({"nextPageToken": last} if more else {}))
@@ -229,9 +229,9 @@ class Objects:
     def _remember(
         self, bucket: str, name: str, path: Path, fields: dict[str, Any], old: dict[str, Any] | None
     ) -> dict[str, Any]:
-        written = path.stat().st_mtime_ns
-        generation = max(written // 1000, old["generation"] + 1 if old else 0)
-        state = {"file": written, "generation": generation, "metageneration": 1, **fields}
+        modified_ns = path.stat().st_mtime_ns
+        generation = max(modified_ns // 1000, old["generation"] + 1 if old else 0)
+        state = {"file": modified_ns, "generation": generation, "metageneration": 1, **fields}
         write_json(self._state_file(bucket, name), state)
         return self._existing(bucket, name)[1]
 
@@ -409,7 +409,7 @@ def _number(values: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _shown(name: str, prefix: str, delimiter: str) -> str:
+def _entry(name: str, prefix: str, delimiter: str) -> str:
     """The name, or what of it stands up to the first delimiter behind the prefix."""
     cut = name.find(delimiter, len(prefix)) if delimiter else -1
     return name if cut < 0 else name[: cut + len(delimiter)]

@@ -91,16 +91,16 @@ def test_the_metadata_orders_the_changes_and_names_each(pipeline: Pipeline):
     assert all(
         mark["sort_keys"] == [str(mark["source_timestamp"]), mark["change_sequence_number"]] for _, mark in rows
     )
-    backfilled = [marks[1, "INSERT"], marks[2, "INSERT"]]
-    assert backfilled[0] == backfilled[1]
-    followed = [marks[i, "INSERT"] for i in range(3, 13)] + [marks[3, "DELETE"]]
-    numbers = [mark["change_sequence_number"] for mark in followed]
-    assert backfilled[0]["change_sequence_number"] < numbers[0]
+    backfill = [marks[1, "INSERT"], marks[2, "INSERT"]]
+    assert backfill[0] == backfill[1]
+    changes = [marks[i, "INSERT"] for i in range(3, 13)] + [marks[3, "DELETE"]]
+    numbers = [mark["change_sequence_number"] for mark in changes]
+    assert backfill[0]["change_sequence_number"] < numbers[0]
     assert numbers == sorted(set(numbers))
-    assert len({mark["source_timestamp"] for mark in followed[:10]}) == 1
-    assert all(before_ms - 2 <= mark["source_timestamp"] <= time.time_ns() // 1_000_000 for mark in followed)
-    uuids = {mark["uuid"] for mark in followed}
-    assert len(uuids) == len(followed)
+    assert len({mark["source_timestamp"] for mark in changes[:10]}) == 1
+    assert all(before_ms - 2 <= mark["source_timestamp"] <= time.time_ns() // 1_000_000 for mark in changes)
+    uuids = {mark["uuid"] for mark in changes}
+    assert len(uuids) == len(changes)
     assert all(str(uuid.UUID(text)) == text and uuid.UUID(text).version == 4 for text in uuids)
 
 

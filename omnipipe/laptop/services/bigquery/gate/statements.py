@@ -194,8 +194,8 @@ class _Script:
             case _:
                 raise names.unknown(f"a statement of the kind {tree.key.upper()}")
         _refuse_routines(tree)
-        written = {id(each) for each in targets}
-        sources = [each for each in tree.find_all(exp.Table) if id(each) not in written]
+        target_ids = {id(each) for each in targets}
+        sources = [each for each in tree.find_all(exp.Table) if id(each) not in target_ids]
         if isinstance(tree, exp.Update | exp.Delete | exp.Merge):
             sources = [*targets, *sources]  # they read what they change
         if reads:

@@ -218,13 +218,13 @@ class RoutineCompiler(PlaceCompiler):
                 self.refuse(place, line, problem)
             return run.CallStep(function, codes, target) if function else _nothing
         if isinstance(arguments, Mapping) or arguments is None or arguments.value is None:
-            given = arguments.value if isinstance(arguments, Mapping) else {}
-            named_codes = {name: self.template(place, value).code for name, value in given.items()}
+            by_name = arguments.value if isinstance(arguments, Mapping) else {}
+            named_codes = {name: self.template(place, value).code for name, value in by_name.items()}
             if function is None:
                 return _nothing
-            for problem in function.wrong_names(given):
+            for problem in function.wrong_names(by_name):
                 self.refuse(place, line, problem)
-            for name in given.keys() & set(function.unavailable):
+            for name in by_name.keys() & set(function.unavailable):
                 self.warn(place, line, f"{function.name}: there is no {name} on this machine — leave it out")
             ordered = [named_codes.get(item.name) or _constant(item.default) for item in function.parameters]
             return run.CallStep(function, ordered, target)
@@ -270,14 +270,14 @@ class RoutineCompiler(PlaceCompiler):
 
     def _items(self, place: Place, node: Mapping, what: str) -> run.Items:
         """Compile `in` or `range` of a loop."""
-        given = [key for key in ("in", "range") if key in node.value]
-        if len(given) != 1:
+        keys = [key for key in ("in", "range") if key in node.value]
+        if len(keys) != 1:
             self.refuse(place, node.line, f"{what} needs either 'in' or 'range' — give one of them")
             return run.Items(_nothing, False)
-        items = node.value[given[0]]
-        if given[0] == "range" and isinstance(items, Sequence) and len(items.value) != 2:
+        items = node.value[keys[0]]
+        if keys[0] == "range" and isinstance(items, Sequence) and len(items.value) != 2:
             self.refuse(place, items.line, "range is a list of the first and the last number — write [1, 10]")
-        return run.Items(self.template(place, items).code, given[0] == "range")
+        return run.Items(self.template(place, items).code, keys[0] == "range")
 
     def _loop(self, place: Place, node: Node, loop: str) -> tuple[Any, ...]:
         """Compile what a `for` and a parallel `for` have in common: items, slots and steps."""

@@ -89,9 +89,9 @@ class Body:
     required: bool = True
     form: Callable[[Any], Any] = lambda value: value
 
-    def of(self, given: Mapping[str, Any]) -> Any:
+    def of(self, arguments: Mapping[str, Any]) -> Any:
         """The body for the arguments of a call."""
-        return self.form(given[self.argument]) if self.argument in given else {}
+        return self.form(arguments[self.argument]) if self.argument in arguments else {}
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,11 @@ def _invocation(connector: Connector) -> Callable[[Frame, list[Any]], Any]:
     names = [parameter.name for parameter in connector.parameters()]
 
     def invoke(frame: Frame, arguments: list[Any]) -> Any:
-        given = {name: value for name, value in zip(names, arguments, strict=False) if value is not None}
+        by_name = {name: value for name, value in zip(names, arguments, strict=False) if value is not None}
         for name, source in connector.defaults:
             text = source[1:] if source.startswith("=") else getattr(frame.execution.environment, source)
-            given.setdefault(name, text)
-        return _Call(frame.execution, _settings(given.get("connector_params"))).run(connector, given)
+            by_name.setdefault(name, text)
+        return _Call(frame.execution, _settings(by_name.get("connector_params"))).run(connector, by_name)
 
     return invoke
 
@@ -80,14 +80,14 @@ class _Call:
         self.settings = settings
         self.deadline = time.monotonic() + settings["timeout"]
 
-    def run(self, connector: Connector, given: dict[str, Any]) -> Any:
+    def run(self, connector: Connector, arguments: dict[str, Any]) -> Any:
         """Send the request, and wait for the operation where there is one.
 
         Raises: SystemError where nothing on this machine answers for the service.
         """
 
         def fill(match: re.Match[str]) -> str:
-            value, behind = given.get(match[1]), match[2]
+            value, behind = arguments.get(match[1]), match[2]
             if value is None and behind is not None:
                 return ""
             if type(value) is not str:
@@ -97,8 +97,8 @@ class _Call:
 
         url = PLACEHOLDER.sub(fill, connector.url)
         self.require_service(urlsplit(url).netloc)
-        query = {name: given[name] for name in connector.query if name in given}
-        body, headers = connector.body.of(given) if connector.body else None, {}
+        query = {name: arguments[name] for name in connector.query if name in arguments}
+        body, headers = connector.body.of(arguments) if connector.body else None, {}
         if query.get("uploadType") == "media":
             url = url.replace("/storage/", "/upload/storage/", 1)
             headers = {"Content-Type": "text/plain; charset=utf-8"} if type(body) is str else {}

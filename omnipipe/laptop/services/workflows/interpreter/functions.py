@@ -35,30 +35,30 @@ class Function:
     missing: str | None = None
     unavailable: tuple[str, ...] = ()
 
-    def wrong_count(self, given: int) -> str | None:
-        """Say what is wrong with a call by position of `given` arguments, or None."""
+    def wrong_count(self, count: int) -> str | None:
+        """Say what is wrong with a call by position of `count` arguments, or None."""
         least = sum(parameter.required for parameter in self.parameters)
         most = len(self.parameters)
-        if least <= given <= most or self.missing:
+        if least <= count <= most or self.missing:
             return None
         takes = str(most) if least == most else f"{least} to {most}"
-        return f"{self.name} takes {takes} arguments, not {given} — it takes ({self._signature()})"
+        return f"{self.name} takes {takes} arguments, not {count} — it takes ({self._signature()})"
 
-    def wrong_names(self, given: Iterable[str]) -> list[str]:
+    def wrong_names(self, names: Iterable[str]) -> list[str]:
         """Say what is wrong with a call by name: unknown and missing arguments."""
         if self.missing:
             return []
-        given = list(given)
+        names = list(names)
         known = {parameter.name for parameter in self.parameters}
         problems = [
             f"{self.name} has no argument '{name}' — it takes ({self._signature()})"
-            for name in given
+            for name in names
             if name not in known
         ]
         problems += [
             f"{self.name} needs the argument '{parameter.name}' — add it"
             for parameter in self.parameters
-            if parameter.required and parameter.name not in given
+            if parameter.required and parameter.name not in names
         ]
         return problems
 

@@ -180,15 +180,15 @@ class ComputedCallStep:
     result: Target | None
 
     def __call__(self, frame: Frame) -> None:
-        given = self.arguments(frame)
-        if type(given) is dict:
-            problems = self.function.wrong_names(given)
-            ordered = [given.get(item.name, item.default) for item in self.function.parameters]
-        elif type(given) is list:
-            problems = [problem] if (problem := self.function.wrong_count(len(given))) else []
-            ordered = given
+        arguments = self.arguments(frame)
+        if type(arguments) is dict:
+            problems = self.function.wrong_names(arguments)
+            ordered = [arguments.get(item.name, item.default) for item in self.function.parameters]
+        elif type(arguments) is list:
+            problems = [problem] if (problem := self.function.wrong_count(len(arguments))) else []
+            ordered = arguments
         else:
-            raise failure("TypeError", f"args is a map or a list, not {a_type(given)}")
+            raise failure("TypeError", f"args is a map or a list, not {a_type(arguments)}")
         if problems:
             raise failure("TypeError", problems[0])
         value = self.function.invoke(frame, ordered)

@@ -83,17 +83,17 @@ def _encode(body: Any, headers: dict[str, str]) -> bytes | None:
     """Encode the body as its Content-Type says, and set that header where there is none."""
     if body is None:
         return None
-    given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
-    kind = (given or "").split(";")[0].strip().lower()
+    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    kind = (content_type or "").split(";")[0].strip().lower()
     if type(body) is bytes:
-        if given is None:
+        if content_type is None:
             headers["Content-Type"] = "application/octet-stream"
         return body
     if kind == "application/x-www-form-urlencoded" and type(body) is dict:
         return urlencode([(key, _scalar(value)) for key, value in body.items()]).encode()
     if type(body) is str and kind and not _is_json(kind):
         return body.encode()
-    if given is None:
+    if content_type is None:
         headers["Content-Type"] = "application/json; charset=utf-8"
     return json.dumps(jsonable(body, "the body"), ensure_ascii=False).encode()
 

@@ -52,10 +52,10 @@ def log(
     need(severity, str, "severity")
     if severity not in _SEVERITIES:
         raise failure("ValueError", f"{severity!r} is no severity: use one of {', '.join(_SEVERITIES)}")
-    given = [value for value in (data, text, json) if value is not _ABSENT]
-    if len(given) != 1:
+    payloads = [value for value in (data, text, json) if value is not _ABSENT]
+    if len(payloads) != 1:
         raise failure("ValueError", "sys.log takes exactly one of data, text and json")
-    [payload] = given
+    [payload] = payloads
     jsonable(payload, "the log entry")
     if type(payload) is not dict or text is not _ABSENT:
         known = scalar_text(payload)
