@@ -19,7 +19,7 @@ ALLOWED = {
     "stacks": {"stacks", "components", "omnipipe.contracts"},
     "seed": {"seed", "omnipipe.contracts"},
     # It runs stacks/ as a program, from its path: it imports nothing of it.
-    "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts"},
+    "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts.datastream"},
     "omnipipe/cli": {"omnipipe.cli", "omnipipe.laptop", "omnipipe.contracts", "seed", "stacks"},
 }
 PULUMI_FREE = ("omnipipe/contracts", "omnipipe/runtime", "functions", "jobs", "seed")

@@ -26,10 +26,13 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Declaration:
-    """The simulators of a program by name, and what the commands of a platform mean in it."""
+    """The simulators of a program by name, what the commands of a platform mean in it, and the table for a stream's
+    dead letters.
+    """
 
     simulators: dict[str, Simulator] = field(default_factory=dict)
     commands: dict[str, dict[str, str]] = field(default_factory=dict)
+    dead_letters: str | None = None
 
     @staticmethod
     def load(program: Path) -> Declaration:
@@ -41,8 +44,10 @@ class Declaration:
         if not file.is_file():
             return Declaration()
         content, _ = read_yaml(file)
-        if unknown := content.keys() - {"simulators", "commands"}:
-            raise LaptopError(f"{FILE}: it has simulators and commands, and no {', '.join(sorted(unknown))}")
+        if unknown := content.keys() - {"simulators", "commands", "deadLetters"}:
+            raise LaptopError(
+                f"{FILE}: it has simulators, commands and deadLetters, and no {', '.join(sorted(unknown))}"
+            )
         simulators = {}
         for name, said in _mapping(content.get("simulators"), "simulators").items():
             said = _mapping(said, f"simulators: {name}")
@@ -54,7 +59,7 @@ class Declaration:
             name: _texts(said, f"commands: {name}")
             for name, said in _mapping(content.get("commands"), "commands").items()
         }
-        return Declaration(simulators, commands)
+        return Declaration(simulators, commands, content.get("deadLetters"))
 
     def of_command(self, command: str, *keys: str) -> dict[str, str]:
         """What a command means, by these keys. Raises LaptopError where the program does not say."""

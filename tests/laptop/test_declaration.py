@@ -17,6 +17,7 @@ def declared(folder: Path, text: str) -> Declaration:
 def test_this_projects_own_says_what_each_command_means() -> None:
     found = Declaration.load(PROJECT_ROOT)
     assert list(found.simulators) == ["weather-api", "webhook"]
+    assert found.dead_letters == "ops.dead_letters"
     assert found.of_command("run", "workflow") == {"workflow": "daily"}
     assert found.of_command("seed", "job", "user", "password")["job"] == "migrate"
 
@@ -34,7 +35,7 @@ def test_a_program_without_one_declares_nothing(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("simulators: [a]", r"laptop.yaml: simulators: write KEY: VALUE lines, not \['a'\]"),
-        ("simulator: {}", "it has simulators and commands, and no simulator"),
+        ("simulator: {}", "it has simulators, commands and deadLetters, and no simulator"),
         ("simulators: {mail: {command: run}}", "simulators: mail: it has `command:`, a list, and `settings:`"),
         (
             "simulators: {mail: {command: [run], settings: {a: 1}}}",

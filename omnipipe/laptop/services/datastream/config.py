@@ -72,6 +72,7 @@ class Config:
     project: str
     token_key: Path  # of the laptop cloud: the stream writes as Datastream's own agent
     state_dir: Path
+    dead_letters: str | None  # the table for events that have no counterpart in BigQuery
 
     def wants(self, name: TableName) -> bool:
         """Whether a table is replicated."""
@@ -151,6 +152,7 @@ def read(path: Path) -> Config:
         project=raw["project"],
         token_key=Path(raw["token_key"]),
         state_dir=Path(raw["state_dir"]),
+        dead_letters=raw["dead_letters"],
     )
 
 

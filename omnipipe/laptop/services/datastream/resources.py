@@ -74,6 +74,7 @@ class Stream(Kind):
             "project": cloud.project,
             "token_key": str(cloud.identity.token_key),
             "state_dir": str(state_dir(cloud, resource)),
+            "dead_letters": cloud.declaration.dead_letters,
         }
         file = state_dir(cloud, resource) / CONFIG_FILE
         write_json(file, config, mode=0o600)

@@ -45,7 +45,7 @@ class Worker:
         self._destination = Destination(
             config.bigquery_endpoint, config.project, credentials, stop, self._retrying
         )
-        self._dead_letters = DeadLetters(self._destination, config.name, config.state_dir)
+        self._dead_letters = DeadLetters(self._destination, config)
         self._backfills = Backfills(config.state_dir)
         self._types: dict[int, PgType] = {}
         self._tables: dict[TableName, TargetTable] = {}

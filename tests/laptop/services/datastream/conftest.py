@@ -94,6 +94,7 @@ class Pipeline:
             "project": PROJECT,
             "token_key": str(self.state_dir.parent / "token-key"),
             "state_dir": str(self.state_dir),
+            "dead_letters": DEAD_LETTERS.id,
         }
         path.write_text(json.dumps(config))
         return path

@@ -51,6 +51,7 @@ def objects(cloud: Cloud) -> str:
         "project": PROJECT,
         "token_key": "k",
         "state_dir": str(folder),
+        "dead_letters": None,
     }
     (folder / CONFIG_FILE).write_text(json.dumps(told))
     known = {

@@ -34,6 +34,7 @@ RAW: dict[str, Any] = {
     "project": "project",
     "token_key": "/key",
     "state_dir": "/state",
+    "dead_letters": None,
 }
 DESTINATION = ("stream", "destinationConfig", "bigqueryDestinationConfig")
 
