@@ -14,7 +14,7 @@ from stacks import lean_imports  # noqa: E402
 
 lean_imports.install()
 
-from components.platform import Platform  # noqa: E402
+from components.platform.platform import Platform  # noqa: E402
 from stacks.settings import Settings  # noqa: E402
 
 platform = Platform("omnipipe", Settings.load())

@@ -13,7 +13,7 @@ import pulumi
 from components.checks import is_billing_account, is_email, is_member
 from components.labels import is_label_value
 from components.place import Place
-from components.platform_args import PlatformArgs
+from components.platform.args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
 
 PROD = "prod"

@@ -73,6 +73,20 @@ def test_the_command_is_quick_because_it_imports_late() -> None:
     assert not {name for name in top_level if name.startswith(("omnipipe.laptop", "seed"))}
 
 
+def test_a_brick_knows_nothing_of_this_platform() -> None:
+    """Neither what composes the bricks nor what is declared for it; only the language of these declarations."""
+    bricks = [file for file in _files("components") if "platform" not in file.relative_to(ROOT).parts]
+    known = ("components.platform", "omnipipe.contracts")
+    knowing = {
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in bricks
+        for name in _imports(file)
+        if name.startswith(known) and not name.startswith("omnipipe.contracts.schema.")
+    }
+    assert len(bricks) > 20
+    assert not knowing
+
+
 # --- the laptop: cloud, home, iam and the like; on them a room for each service; above them what knows all services
 
 LAPTOP = "omnipipe/laptop"

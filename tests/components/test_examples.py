@@ -12,8 +12,11 @@ from tests.components.mocks import record
 
 
 def _components() -> list[type[pulumi.ComponentResource]]:
-    """Every component of the package, found by looking."""
-    modules = [importlib.import_module(f"components.{m.name}") for m in pkgutil.iter_modules(components.__path__)]
+    """Every component of the package, found by looking: the bricks, and what composes them."""
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(components.__path__, f"{components.__name__}.")
+    ]
     return [
         member
         for module in modules

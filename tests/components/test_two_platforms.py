@@ -8,7 +8,7 @@ import pytest
 
 from components.labels import is_label_value
 from components.place import Place
-from components.platform import Platform
+from components.platform.platform import Platform
 from omnipipe.contracts.tables import DATASETS
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.project import Project

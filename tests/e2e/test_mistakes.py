@@ -20,7 +20,7 @@ def whole(copy: Copy) -> Copy:
 
 
 OLTP = "components/oltp_database.py"
-PIPELINE = "components/daily_pipeline.py"
+PIPELINE = "components/platform/daily_pipeline.py"
 IMPATIENT = ("jobs/migrate/database.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1")
 
 
@@ -150,7 +150,7 @@ AT_UP = {
         ["Permission denied on secret", "versions"],
     ),
     "a program that is no Python": (
-        "components/platform.py",
+        "components/platform/platform.py",
         "class Platform(",
         "class Platform((",
         ["SyntaxError", "platform.py"],

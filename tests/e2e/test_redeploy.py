@@ -39,10 +39,10 @@ def test_a_change_of_a_job_starts_no_process_anew(copy: Copy) -> None:
 
 
 def test_what_the_program_no_longer_registers_is_taken_down(copy: Copy) -> None:
-    text = (copy.tree / "components/capture.py").read_text()
+    text = (copy.tree / "components/platform/capture.py").read_text()
     stream = text[text.index("        stream = CdcStream(\n") : text.index("        self.workloads")]
     with copy.mistake(
-        "components/capture.py", stream, '        self.stream_id = pulumi.Output.from_input("none")\n'
+        "components/platform/capture.py", stream, '        self.stream_id = pulumi.Output.from_input("none")\n'
     ):
         copy.ok("up")
         assert "datastream-cdc" not in copy.processes()

@@ -151,7 +151,7 @@ def test_what_would_lose_data_is_told_before_and_wants_yes(copy: Copy) -> None:
     copy.ok("up")
     copy.ok("seed", "--trips", "100")
     line = 'DATABASE = "mobility"'
-    with copy.mistake("components/capture.py", line, 'DATABASE = "rides"'):
+    with copy.mistake("components/platform/capture.py", line, 'DATABASE = "rides"'):
         told = copy.ok("preview")
         assert re.search(r"± replace +sql\.Database \S+ \(its data would be lost\)", told)
         assert "name: mobility → rides" in told

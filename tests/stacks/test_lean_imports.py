@@ -12,7 +12,7 @@ from stacks.lean_imports import PACKAGES
 USED = sorted(
     {
         (node.value.attr, node.attr)
-        for file in (PROJECT_ROOT / "components").glob("*.py")
+        for file in (PROJECT_ROOT / "components").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)

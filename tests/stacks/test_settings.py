@@ -11,7 +11,7 @@ import yaml
 from pulumi.runtime import mocks, set_all_config
 
 from components.place import Place
-from components.platform_args import PlatformArgs
+from components.platform.args import PlatformArgs
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.project import Project
 from stacks.settings import Settings, setting_name

@@ -49,7 +49,7 @@ class Probe(pulumi.ComponentResource):
     Example::
 
         from components.code_store import CodeStore, CodeStoreArgs
-        from components.monitoring_probe import Probe, ProbeArgs
+        from components.platform.probe import Probe, ProbeArgs
         from components.network import Network
         from components.oltp_database import OltpDatabase, OltpDatabaseArgs
         from components.place import Place

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.capture import SLOT, Capture, Login
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
 from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
@@ -15,6 +14,7 @@ from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
+from components.platform.capture import SLOT, Capture, Login
 from components.secrets import Secrets
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
@@ -66,9 +66,9 @@ class DailyPipeline(pulumi.ComponentResource):
 
     Example::
 
-        from components.capture import Capture, CaptureArgs
+        from components.platform.capture import Capture, CaptureArgs
         from components.code_store import CodeStore, CodeStoreArgs
-        from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
+        from components.platform.daily_pipeline import DailyPipeline, DailyPipelineArgs
         from components.network import Network
         from components.pii_policy import PiiPolicy, PiiPolicyArgs
         from components.place import Place

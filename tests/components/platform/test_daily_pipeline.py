@@ -8,14 +8,14 @@ import pytest
 import yaml
 
 from components import packaging
-from components.capture import Capture, CaptureArgs
 from components.code_store import CodeStore, CodeStoreArgs
-from components.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.daily_workflow import SOURCE
 from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
+from components.platform.capture import Capture, CaptureArgs
+from components.platform.daily_pipeline import DailyPipeline, DailyPipelineArgs
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs

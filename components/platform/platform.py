@@ -17,19 +17,19 @@ import pulumi
 
 from components.api_services import ApiServices
 from components.budget import Budget, BudgetArgs
-from components.capture import Capture, CaptureArgs
 from components.checks import require
 from components.code_store import CodeStore, CodeStoreArgs
-from components.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
 from components.encryption import Encryption, EncryptionArgs, Keys
 from components.fixed_settings import FixedSettings, FixedSettingsArgs
 from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
-from components.monitoring_probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
-from components.platform_args import PlatformArgs
+from components.platform.args import PlatformArgs
+from components.platform.capture import Capture, CaptureArgs
+from components.platform.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
+from components.platform.probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
@@ -64,8 +64,8 @@ class Platform(pulumi.ComponentResource):
     Example::
 
         from components.place import Place
-        from components.platform import Platform
-        from components.platform_args import PlatformArgs
+        from components.platform.platform import Platform
+        from components.platform.args import PlatformArgs
 
         settings = PlatformArgs(
             place=Place("my-project", "europe-west1"),

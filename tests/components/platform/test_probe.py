@@ -6,10 +6,10 @@ import pytest
 
 from components.code_store import CodeStore, CodeStoreArgs
 from components.monitoring import MonitoringArgs
-from components.monitoring_probe import INTERVAL_S, Probe, ProbeArgs
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.place import Place
+from components.platform.probe import INTERVAL_S, Probe, ProbeArgs
 from components.warehouse import Warehouse, WarehouseArgs
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 from tests.components.mocks import Recorder, record

@@ -68,7 +68,7 @@ class Capture(pulumi.ComponentResource):
 
     Example::
 
-        from components.capture import Capture, CaptureArgs
+        from components.platform.capture import Capture, CaptureArgs
         from components.code_store import CodeStore, CodeStoreArgs
         from components.network import Network
         from components.place import Place
