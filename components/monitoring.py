@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 
 from components.checks import is_email, require
 from components.dashboard import dashboard
-from components.monitoring_alerts import FIGURES, HEARTBEAT, SILENCE, Alert, Figure, Service
+from components.monitoring_alerts import Alert, Figure, Service
 from components.place import Place
 
 _URL = re.compile(r"https?://[^\s/]+\S*[^\s/]")
@@ -27,10 +27,11 @@ class MonitoringArgs:
     """What a ``Monitoring`` needs.
 
     ``physical_name`` is the dashboard's, and what the names of metrics and policies begin with.
-    ``services`` are watched for errors. ``probe`` is the name of the job that logs the figures, each
-    ``probe_interval_s`` seconds. ``emails`` hear of every alert; with none, incidents are seen in the console only.
-    ``thresholds`` (figure -> value) replace those of ``monitoring_alerts.FIGURES``. ``runbooks_url`` is where
-    docs/runbooks can be read.
+    ``services`` are watched for errors. ``probe`` is the name of the job that logs the ``figures``, each
+    ``probe_interval_s`` seconds; it ends with the figure ``heartbeat``, whatever it could measure, and ``silence`` is
+    what to say when that does not come. ``emails`` hear of every alert; with none, incidents are seen in the console
+    only. ``thresholds`` (figure -> value) replace those of the figures. ``runbooks_url`` is where the runbooks can be
+    read.
 
     Raises ValueError with all problems at once.
     """
@@ -38,15 +39,18 @@ class MonitoringArgs:
     place: Place
     physical_name: str
     services: Sequence[Service]
+    figures: Sequence[Figure]
     probe: str
+    heartbeat: str
+    silence: Alert
     runbooks_url: str
     probe_interval_s: int = 900
     emails: Sequence[str] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = {figure.name for figure in FIGURES}
-        named = [(service.kind, service.name) for service in self.services]
+        known = {figure.name for figure in self.figures}
+        named = [_slug(service) for service in self.services]
         require(
             (bool(self.services), "no service is given: list those whose errors are to be heard of"),
             (len(set(named)) == len(named), "a service is given twice: each has one metric"),
@@ -94,22 +98,44 @@ class Monitoring(pulumi.ComponentResource):
     Example::
 
         from components.monitoring import Monitoring, MonitoringArgs
-        from components.monitoring_alerts import Service
+        from components.monitoring_alerts import Alert, Figure, Service, ServiceKind
         from components.place import Place
+
+        function = ServiceKind(
+            name="function",
+            title="Errors of a function",
+            severity="ERROR",
+            runbook="services.md",
+            advice="See its log.",
+            resource_type="cloud_run_revision",
+            label="service_name",
+        )
+        waiting = Figure(
+            name="orders_waiting",
+            title="Orders wait",
+            unit="1",
+            threshold=100,
+            severity="WARNING",
+            runbook="orders.md",
+            advice="See whether the warehouse answers.",
+        )
+        silence = Alert(
+            title="The probe is silent", severity="CRITICAL", runbook="probe.md", advice="See its last executions."
+        )
 
         Monitoring(
             "monitoring",
             MonitoringArgs(
                 place=Place("my-project", "europe-west1"),
                 physical_name="monitoring",
-                services=(
-                    Service("function", "weather"),
-                    Service("database", "oltp", "my-project:oltp-1a2b3c4"),
-                ),
+                services=(Service(function, "orders"),),
+                figures=(waiting,),
                 probe="probe",
+                heartbeat="probe_seconds",
+                silence=silence,
                 runbooks_url="https://example.com/runbooks",
                 emails=("data@example.com",),
-                thresholds={"captured_age_hours": 72},
+                thresholds={"orders_waiting": 250},
             ),
         )
     """
@@ -132,7 +158,7 @@ class Monitoring(pulumi.ComponentResource):
         ]
         for service in args.services:
             self._watch_errors(service)
-        for figure in FIGURES:
+        for figure in args.figures:
             self._watch_figure(figure)
         self._watch_silence()
         gcp.monitoring.Dashboard(
@@ -141,12 +167,12 @@ class Monitoring(pulumi.ComponentResource):
             dashboard_json=dashboard(
                 args.physical_name,
                 errors={
-                    f"{service.kind} {service.name}": (self._metric_name(service), service.alert.resource_type)
+                    f"{service.kind.name} {service.name}": (self._metric_name(service), service.kind.resource_type)
                     for service in args.services
                 },
                 figures=[
                     (figure.title, self._metric_name(figure.name), figure.unit, args.threshold(figure))
-                    for figure in FIGURES
+                    for figure in args.figures
                 ],
             ),
             opts=self._child,
@@ -157,12 +183,12 @@ class Monitoring(pulumi.ComponentResource):
         return f"{self._args.physical_name}-{_slug(of)}"
 
     def _watch_errors(self, service: Service) -> None:
-        kind, name = service.alert, self._metric_name(service)
+        kind, name = service.kind, self._metric_name(service)
         metric = gcp.logging.Metric(
             f"{self._name}-{_slug(service)}",
             project=self._args.place.project,
             name=name,
-            description=f"Error entries of the {service.kind} {service.name}.",
+            description=f"Error entries of the {kind.name} {service.name}.",
             filter=pulumi.Output.concat(
                 f'resource.type="{kind.resource_type}" AND resource.labels.{kind.label}="',
                 service.id or service.name,
@@ -174,7 +200,7 @@ class Monitoring(pulumi.ComponentResource):
         self._policy(
             _slug(service),
             kind,
-            f"Errors of the {service.kind} {service.name}",
+            f"Errors of the {kind.name} {service.name}",
             metric,
             {
                 "display_name": "an error in the last hour",
@@ -223,16 +249,17 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _watch_silence(self) -> None:
-        metric = self._figure_metric(HEARTBEAT, "s", 60)
+        heartbeat, silence = self._args.heartbeat, self._args.silence
+        metric = self._figure_metric(heartbeat, "s", 60)
         self._policy(
             "silence",
-            SILENCE,
-            SILENCE.title,
+            silence,
+            silence.title,
             metric,
             {
                 "display_name": f"no figure for {_SILENT_AFTER} measurements",
                 "condition_absent": {
-                    "filter": _series(self._metric_name(HEARTBEAT), "cloud_run_job"),
+                    "filter": _series(self._metric_name(heartbeat), "cloud_run_job"),
                     "duration": f"{_SILENT_AFTER * self._args.probe_interval_s}s",
                     "aggregations": [
                         {
@@ -284,7 +311,7 @@ class Monitoring(pulumi.ComponentResource):
             notification_channels=list(self.channels),
             alert_strategy={"auto_close": _ONE_DAY},
             documentation={
-                "subject": f"{self._args.place.project}: {title}",
+                "subject": pulumi.Output.concat(self._args.place.project, ": ", title),
                 "content": f"{alert.advice}\n\nRunbook: [{alert.title}]({link})",
                 "mime_type": "text/markdown",
             },
@@ -295,7 +322,7 @@ class Monitoring(pulumi.ComponentResource):
 
 def _slug(of: Service | str) -> str:
     """A service's errors, or a figure, as part of a name."""
-    return (of if isinstance(of, str) else f"errors-{of.kind}-{of.name}").replace("_", "-")
+    return (of if isinstance(of, str) else f"errors-{of.kind.name}-{of.name}").replace("_", "-")
 
 
 def _series(metric: str, resource_type: str) -> str:

@@ -12,6 +12,7 @@ from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
 from components.packaging import ROOT
 from components.place import Place
+from components.platform import services
 from components.secrets import Secrets
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
@@ -182,9 +183,9 @@ class Capture(pulumi.ComponentResource):
         self.stream_id = stream.stream_id
         self.workloads = (migrator, heartbeat, reader)
         self.services = (
-            Service("job", "migrate"),
-            Service("stream", "cdc"),
-            Service("database", "oltp", database.log_id),
+            Service(services.JOB, "migrate"),
+            Service(services.STREAM, "cdc"),
+            Service(services.DATABASE, "oltp", database.log_id),
         )
         self.register_outputs({"database": database.connection})
 

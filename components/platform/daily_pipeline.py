@@ -14,6 +14,7 @@ from components.network import Network
 from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
+from components.platform import services
 from components.platform.capture import SLOT, Capture, Login
 from components.secrets import Secrets
 from components.warehouse import Warehouse
@@ -255,12 +256,12 @@ class DailyPipeline(pulumi.ComponentResource):
         steps = (weather.workload, dbt.workload, reverse_sync.workload)
         self.workloads = (daily, *steps, *self.workflow.workloads)
         self.services = (
-            Service("job", "capture"),
-            Service("function", "weather"),
-            Service("job", "dbt"),
-            Service("job", "validate"),
-            Service("function", "reverse-sync"),
-            Service("workflow", WORKFLOW),
-            Service("schedule", WORKFLOW),
+            Service(services.JOB, "capture"),
+            Service(services.FUNCTION, "weather"),
+            Service(services.JOB, "dbt"),
+            Service(services.JOB, "validate"),
+            Service(services.FUNCTION, "reverse-sync"),
+            Service(services.WORKFLOW, WORKFLOW),
+            Service(services.SCHEDULE, WORKFLOW),
         )
         self.register_outputs({"workflow": self.workflow.id})

@@ -29,6 +29,7 @@ from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform.args import PlatformArgs
 from components.platform.capture import Capture, CaptureArgs
 from components.platform.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
+from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
 from components.platform.probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
@@ -225,7 +226,10 @@ class Platform(pulumi.ComponentResource):
                 place=place,
                 physical_name="monitoring",
                 services=(*self.capture.services, *self.pipeline.services, *probe.services),
+                figures=FIGURES,
                 probe=PROBE,
+                heartbeat=HEARTBEAT,
+                silence=SILENCE,
                 probe_interval_s=INTERVAL_S,
                 runbooks_url=args.runbooks_url,
                 emails=args.alert_emails,

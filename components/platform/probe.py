@@ -11,6 +11,7 @@ from components.network import Network
 from components.oltp_database import OltpDatabase
 from components.packaging import ROOT
 from components.place import Place
+from components.platform import services
 from components.schedule import Schedule, ScheduleArgs
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
@@ -156,5 +157,5 @@ class Probe(pulumi.ComponentResource):
             child,
         )
         self.workloads = (workload, clock)
-        self.services = (Service("job", PROBE), Service("schedule", PROBE))
+        self.services = (Service(services.JOB, PROBE), Service(services.SCHEDULE, PROBE))
         self.register_outputs({"job_id": job.job_id})

@@ -9,8 +9,11 @@ import pulumi
 import pytest
 
 from components.monitoring import Monitoring, MonitoringArgs, _wait_for_metric
-from components.monitoring_alerts import FIGURES, SERVICE_KINDS, SILENCE, Service
+from components.monitoring_alerts import Service, ServiceKind
 from components.place import Place
+from components.platform import services
+from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
+from components.platform.services import SERVICE_KINDS
 from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.mocks import Registration, record
 from tests.laptop.services.monitoring.watched import RUNBOOKS, SERVICES, monitoring
@@ -21,7 +24,10 @@ ARGS = MonitoringArgs(
     place=Place("my-project", "europe-west1"),
     physical_name="monitoring",
     services=SERVICES,
+    figures=FIGURES,
     probe="probe",
+    heartbeat=HEARTBEAT,
+    silence=SILENCE,
     runbooks_url=RUNBOOKS,
 )
 
@@ -32,7 +38,7 @@ def condition(policy: Registration) -> dict[str, Any]:
 
 
 def test_each_service_and_each_figure_has_one_policy_and_so_has_silence() -> None:
-    titles = [f"Errors of the {service.kind} {service.name}" for service in SERVICES]
+    titles = [f"Errors of the {service.kind.name} {service.name}" for service in SERVICES]
     titles += [figure.title for figure in FIGURES] + [SILENCE.title]
     assert sorted(policy.inputs["displayName"] for policy in POLICIES) == sorted(
         f"monitoring: {t}" for t in titles
@@ -91,12 +97,12 @@ def test_a_threshold_is_a_bound_of_the_buckets_with_a_finite_one_above(
     assert str(wanted) in made.of("monitoring.Dashboard")[0].inputs["dashboardJson"]
 
 
-@pytest.mark.parametrize("kind", SERVICE_KINDS)
-def test_a_kind_of_service_is_watched_by_its_label(kind: str) -> None:
+@pytest.mark.parametrize("kind", SERVICE_KINDS, ids=lambda kind: kind.name)
+def test_a_kind_of_service_is_watched_by_its_label(kind: ServiceKind) -> None:
     assert kind in {service.kind for service in SERVICES}
     for service in (service for service in SERVICES if service.kind == kind):
-        metric = MADE.named(f"monitoring-errors-{kind}-{service.name}").inputs
-        assert f'resource.labels.{SERVICE_KINDS[kind].label}="{service.id or service.name}"' in metric["filter"]
+        metric = MADE.named(f"monitoring-errors-{kind.name}-{service.name}").inputs
+        assert f'resource.labels.{kind.label}="{service.id or service.name}"' in metric["filter"]
         assert metric["metricDescriptor"]["valueType"] == "INT64"
 
 
@@ -126,6 +132,20 @@ def test_the_dashboard_holds_nothing_that_the_api_would_not_give_back() -> None:
     assert dropped(json.loads(dashboard.inputs["dashboardJson"]), "dashboard") == []
 
 
+def test_what_is_watched_is_what_is_handed_over_and_nothing_else() -> None:
+    (figure,) = (figure for figure in FIGURES if figure.name == "dead_letters")
+    args = replace(
+        ARGS, services=SERVICES[:1], figures=(figure,), heartbeat="beat", silence=replace(SILENCE, title="Hush")
+    )
+    made = record(lambda: Monitoring("watch", args))
+    assert {policy.inputs["displayName"] for policy in made.of("monitoring.AlertPolicy")} == {
+        "monitoring: Errors of the function weather",
+        "monitoring: Dead letters",
+        "monitoring: Hush",
+    }
+    assert made.named("watch-beat").inputs["filter"].endswith('jsonPayload.figure="beat"')
+
+
 def test_without_addresses_nobody_is_told_and_the_policies_stand() -> None:
     made = record(lambda: Monitoring("watch", ARGS))
     assert not made.of("monitoring.NotificationChannel")
@@ -136,7 +156,7 @@ def test_without_addresses_nobody_is_told_and_the_policies_stand() -> None:
 def test_a_database_may_be_unknown_before_it_is_made() -> None:
     def program() -> None:
         database = pulumi.Output.from_input("ignored").apply(lambda _: "my-project:oltp-1a2b")
-        Monitoring("watch", replace(ARGS, services=(Service("database", "oltp", database),)))
+        Monitoring("watch", replace(ARGS, services=(Service(services.DATABASE, "oltp", database),)))
 
     metric = record(program).named("watch-errors-database-oltp")
     assert 'database_id="my-project:oltp-1a2b"' in metric.inputs["filter"]
@@ -160,13 +180,9 @@ def test_wrong_arguments_are_told_with_what_to_do(changed: dict[str, Any], probl
         replace(ARGS, **changed)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "problem"),
-    [("cron", "daily", "choose of function, job"), ("job", "Daily Job", "its metric's name takes")],
-)
-def test_a_service_that_cannot_be_watched_is_told(kind: str, name: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        Service(kind, name)
+def test_a_service_that_cannot_be_watched_is_told() -> None:
+    with pytest.raises(ValueError, match="a job is called 'Daily Job': its metric's name takes"):
+        Service(services.JOB, "Daily Job")
 
 
 NEW_METRIC = (

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from google.cloud import bigquery
 
-from components.monitoring_alerts import FIGURES, HEARTBEAT, SILENCE, Figure
+from components.monitoring_alerts import Figure
+from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
 from omnipipe.contracts.tables import (
     DEAD_LETTERS,
     KPIS,

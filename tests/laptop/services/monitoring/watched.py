@@ -6,6 +6,8 @@ from datetime import datetime
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_alerts import Service
 from components.place import Place
+from components.platform import services
+from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.logs import sources
@@ -19,13 +21,13 @@ from tests.components.mocks import Recorder, record
 from tests.laptop.conftest import PROJECT
 
 SERVICES = (
-    Service("function", "weather"),
-    Service("job", "dbt"),
-    Service("job", "probe"),
-    Service("workflow", "daily"),
-    Service("schedule", "daily"),
-    Service("stream", "cdc"),
-    Service("database", "oltp", f"{PROJECT}:oltp"),
+    Service(services.FUNCTION, "weather"),
+    Service(services.JOB, "dbt"),
+    Service(services.JOB, "probe"),
+    Service(services.WORKFLOW, "daily"),
+    Service(services.SCHEDULE, "daily"),
+    Service(services.STREAM, "cdc"),
+    Service(services.DATABASE, "oltp", f"{PROJECT}:oltp"),
 )
 RUNBOOKS = "https://example.com/docs/runbooks"
 
@@ -36,7 +38,10 @@ def monitoring(thresholds: Mapping[str, float] | None = None) -> Recorder:
         place=Place(PROJECT, "europe-west1"),
         physical_name="monitoring",
         services=SERVICES,
+        figures=FIGURES,
         probe="probe",
+        heartbeat=HEARTBEAT,
+        silence=SILENCE,
         runbooks_url=RUNBOOKS,
         emails=("data@example.com",),
         thresholds=thresholds or {},
