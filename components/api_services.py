@@ -1,4 +1,6 @@
-"""The Google APIs that the platform calls."""
+"""The Google APIs that a project takes calls of."""
+
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_gcp as gcp
@@ -6,41 +8,13 @@ import pulumi_gcp as gcp
 from components.place import Place
 from components.settling import settling
 
-APIS = (
-    "artifactregistry",
-    "bigquery",
-    "bigquerydatapolicy",
-    "billingbudgets",
-    "cloudbuild",
-    "cloudfunctions",
-    "cloudkms",
-    "cloudresourcemanager",
-    "cloudscheduler",
-    "compute",
-    "datacatalog",
-    "datastream",
-    "iam",
-    "iamcredentials",
-    "logging",
-    "monitoring",
-    "run",
-    "secretmanager",
-    # An endpoint of Private Service Connect is registered there:
-    # https://cloud.google.com/vpc/docs/configure-private-service-connect-services#before-you-begin
-    "servicedirectory",
-    "sqladmin",
-    "storage",
-    "sts",
-    "workflowexecutions",
-    "workflows",
-)
-
 
 class ApiServices(pulumi.ComponentResource):
-    """Enables the APIs of a project, and never disables one: another program may use it too.
+    """Enables APIs of a project, and never disables one: another program may use it too.
 
-    Creates a ``projects.Service`` for each API, protected in every stack. Let what needs them ``depends_on`` this
-    component: it waits for a project's first ones to be known everywhere.
+    ``apis`` are their names without ``.googleapis.com``. Creates a ``projects.Service`` for each, protected in every
+    stack. Let what needs them ``depends_on`` this component: it waits for a project's first ones to be known
+    everywhere.
 
     Example::
 
@@ -50,13 +24,15 @@ class ApiServices(pulumi.ComponentResource):
         from components.place import Place
 
         place = Place("my-project", "europe-west1")
-        apis = ApiServices("apis", place)
+        apis = ApiServices("apis", place, ["compute", "storage"])
         Network("network", place, pulumi.ResourceOptions(depends_on=[apis]))
     """
 
-    def __init__(self, name: str, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, place: Place, apis: Sequence[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("omnipipe:components:ApiServices", name, {}, opts)
-        *others, last = APIS
+        *others, last = apis
 
         def enable(api: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Resource:
             return gcp.projects.Service(

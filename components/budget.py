@@ -84,7 +84,7 @@ class Budget(pulumi.ComponentResource):
         budget = gcp.billing.Budget(
             f"{name}-monthly",
             billing_account=args.billing_account,
-            display_name=f"{args.place.project}: budget",
+            display_name=pulumi.Output.concat(args.place.project, ": budget"),
             budget_filter={
                 "projects": [pulumi.Output.concat("projects/", number)],
                 "calendar_period": "MONTH",

@@ -51,7 +51,7 @@ class CodeStore(pulumi.ComponentResource):
         bucket = gcp.storage.Bucket(
             f"{name}-sources",
             project=place.project,
-            name=f"{place.project}-sources",  # bucket names are global, project ids too
+            name=pulumi.Output.concat(place.project, "-sources"),  # bucket names are global, project ids too
             location=place.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",

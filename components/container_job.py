@@ -1,4 +1,4 @@
-"""A Cloud Run job, built from a Dockerfile of this project."""
+"""A Cloud Run job, built from a Dockerfile."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,7 @@ import pulumi_docker_build as docker_build
 import pulumi_gcp as gcp
 
 from components.checks import require
-from components.code_store import CodeStore
-from components.network import Network
-from components.packaging import ROOT, from_the_program
+from components.packaging import from_the_program
 from components.place import Place
 from components.secrets import Secret
 from components.workload import Workload, WorkloadArgs
@@ -22,27 +20,29 @@ from components.workload import Workload, WorkloadArgs
 class ContainerJobArgs:
     """What a ``ContainerJob`` needs.
 
-    ``physical_name`` is the job's, and its image's. ``folder`` holds the Dockerfile; the build's context is the
-    project's root, less what the ``Dockerfile.dockerignore`` beside it leaves out. ``code`` keeps the image;
-    ``network`` is where traffic to private addresses leaves from. ``timeout_s`` is the longest time of one attempt, in
-    seconds; ``max_retries`` counts attempts after the first. With ``prepares``, the id of what the
-    job prepares for others, a deployment runs it whenever that or the job changed, and again until it has succeeded,
-    before anything that depends on this component. ``runners`` may run it; with ``overrides``, also with another
-    environment.
+    ``physical_name`` is the job's, and its image's. ``folder`` holds the Dockerfile; ``context`` is the build's, less
+    what the ``Dockerfile.dockerignore`` beside it leaves out. ``registry`` is the address that the image is pushed to;
+    ``network_id`` and ``subnet_id`` are where traffic to private addresses leaves from, if there is any.
+    ``timeout_s`` is the longest time of one attempt, in seconds; ``max_retries`` counts attempts after the first. With
+    ``prepares``, the id of what the job prepares for others, a deployment runs it whenever that or the job changed, and
+    again until it has succeeded, before anything that depends on this component. ``runners`` may run it; with
+    ``overrides``, also with another environment.
 
     Raises ValueError for a folder without Dockerfile, a timeout over a week or more than ten retries
-    (https://cloud.google.com/run/quotas), and for a variable that is given twice.
+    (https://cloud.google.com/run/quotas), for a variable that is given twice, and for half of a network.
     """
 
     place: Place
     physical_name: str
-    code: CodeStore
+    registry: pulumi.Input[str]
+    context: Path
     folder: Path
     environment: Mapping[str, pulumi.Input[str]]
     timeout_s: int
     max_retries: int
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    network: Network | None = None
+    network_id: pulumi.Input[str] | None = None
+    subnet_id: pulumi.Input[str] | None = None
     prepares: pulumi.Input[str] | None = None
     runners: tuple[Workload, ...] = ()
     overrides: bool = False
@@ -57,6 +57,10 @@ class ContainerJobArgs:
             (
                 0 <= self.max_retries <= 10,
                 f"max_retries is {self.max_retries}: give 0 to 10",
+            ),
+            (
+                (self.network_id is None) == (self.subnet_id is None),
+                "one of network_id and subnet_id is given: give both, or none",
             ),
             (not twice, f"given twice, as environment and as secret: {', '.join(twice)}"),
         )
@@ -74,9 +78,10 @@ class ContainerJob(pulumi.ComponentResource):
 
     Example::
 
+        from pathlib import Path
+
         from components.code_store import CodeStore, CodeStoreArgs
         from components.container_job import ContainerJob, ContainerJobArgs
-        from components.packaging import ROOT
         from components.place import Place
 
         place = Place("my-project", "europe-west1")
@@ -85,8 +90,9 @@ class ContainerJob(pulumi.ComponentResource):
             ContainerJobArgs(
                 place=place,
                 physical_name="validate",
-                code=CodeStore("code", CodeStoreArgs(place=place)),
-                folder=ROOT / "jobs" / "dvt",
+                registry=CodeStore("code", CodeStoreArgs(place=place)).registry,
+                context=Path.cwd(),
+                folder=Path.cwd() / "jobs" / "dvt",
                 environment={"GOOGLE_CLOUD_PROJECT": "my-project", "BIGQUERY_LOCATION": "EU"},
                 timeout_s=3600,
                 max_retries=1,
@@ -104,10 +110,10 @@ class ContainerJob(pulumi.ComponentResource):
         )
         image = docker_build.Image(
             f"{name}-image",
-            context={"location": from_the_program(ROOT)},
+            context={"location": from_the_program(args.context)},
             dockerfile={"location": from_the_program(args.folder / "Dockerfile")},
             platforms=[docker_build.Platform.LINUX_AMD64],
-            tags=[pulumi.Output.concat(args.code.registry, "/", physical, ":latest")],
+            tags=[pulumi.Output.concat(args.registry, "/", physical, ":latest")],
             push=True,
             build_on_preview=False,
             opts=child,
@@ -144,12 +150,10 @@ class ContainerJob(pulumi.ComponentResource):
                         }
                     ],
                     "vpc_access": {
-                        "network_interfaces": [
-                            {"network": args.network.network_id, "subnetwork": args.network.subnet_id}
-                        ],
+                        "network_interfaces": [{"network": args.network_id, "subnetwork": args.subnet_id}],
                         "egress": "PRIVATE_RANGES_ONLY",
                     }
-                    if args.network
+                    if args.network_id is not None
                     else None,
                 },
             },

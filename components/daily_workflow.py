@@ -112,7 +112,7 @@ class DailyWorkflow(pulumi.ComponentResource):
                 cron=args.schedule,
                 time_zone=args.time_zone,
                 paused=args.paused,
-                caller=clock,
+                caller=clock.email,
                 uri=pulumi.Output.concat(
                     "https://workflowexecutions.googleapis.com/v1/", workflow.id, "/executions"
                 ),

@@ -1,7 +1,7 @@
 """What is chosen when an environment is made, and not changed while it is up."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import pulumi
 class FixedSettingsArgs:
     """What ``FixedSettings`` need: the settings by name, as a person writes them, and where it is told what to do."""
 
-    settings: Mapping[str, str | bool]
+    settings: Mapping[str, pulumi.Input[str | bool]]
     runbook: str
 
 
@@ -53,10 +53,11 @@ class FixedSettings(pulumi.ComponentResource):
         settings = dict(args.settings)
         stash = pulumi.Stash(f"{name}-made-with", input=settings, opts=pulumi.ResourceOptions(parent=self))
 
-        def compare(made_with: Mapping[str, Any]) -> None:
+        def compare(known: Sequence[Mapping[str, Any]]) -> None:
+            made_with, now = known
             changed = [
                 f"{key} is {_text(value)}, and the stack was made with {_text(made_with[key])}"
-                for key, value in settings.items()
+                for key, value in now.items()
                 if key in made_with and made_with[key] != value
             ]
             if changed:
@@ -67,7 +68,7 @@ class FixedSettings(pulumi.ComponentResource):
 
         # To wait for without a trace: a dependency on the stash would keep it, with its value, in an environment of
         # which only what is protected is left.
-        compared = stash.output.apply(compare).future()
+        compared = pulumi.Output.all(stash.output, settings).apply(compare).future()
         self.agreed = cast("Awaitable[pulumi.Resource]", asyncio.ensure_future(compared))
         self.register_outputs({})
 

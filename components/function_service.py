@@ -1,6 +1,6 @@
 """A Cloud Function that answers HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +9,7 @@ import pulumi_gcp as gcp
 from pulumi_gcp.cloudfunctionsv2.outputs import FunctionServiceConfig
 
 from components.checks import require
-from components.code_store import CodeStore
-from components.packaging import package_function
+from components.packaging import Sources, package_function
 from components.place import Place
 from components.secrets import Secret
 from components.workload import Workload, WorkloadArgs
@@ -21,8 +20,10 @@ class FunctionServiceArgs:
     """What a ``FunctionService`` needs.
 
     ``physical_name`` is the function's; ``folder`` holds main.py, whose ``entry_point`` is called, and
-    requirements.txt; ``code`` takes the zip and builds it; ``environment`` and ``secrets`` become environment
-    variables; ``timeout_s`` is the longest answer, in seconds; ``invokers`` may call it.
+    requirements.txt; ``sources`` says what travels with it. ``bucket`` takes the zip, ``builder`` (an account's full
+    name) builds it, ``repository_id`` (``projects/…``) keeps the image, and ``depends_on`` is what must count before.
+    ``environment`` and ``secrets`` become environment variables; ``timeout_s`` is the longest answer, in seconds;
+    ``invokers`` may call it.
 
     Raises ValueError for a timeout over an hour (https://cloud.google.com/functions/quotas) and for a variable that
     is given twice.
@@ -30,13 +31,17 @@ class FunctionServiceArgs:
 
     place: Place
     physical_name: str
-    code: CodeStore
+    sources: Sources
     folder: Path
     entry_point: str
+    bucket: pulumi.Input[str]
+    builder: pulumi.Input[str]
+    repository_id: pulumi.Input[str]
     environment: Mapping[str, pulumi.Input[str]]
     invokers: tuple[Workload, ...]
     timeout_s: int
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    depends_on: Sequence[pulumi.Resource] = ()
 
     def __post_init__(self) -> None:
         twice = sorted(self.environment.keys() & self.secrets.keys())
@@ -48,7 +53,7 @@ class FunctionServiceArgs:
 
 
 class FunctionService(pulumi.ComponentResource):
-    """A function with an identity of its own, built from a folder of this project.
+    """A function with an identity of its own, built from a folder of a project.
 
     Creates the service account, the zip's object (its name holds the content's hash, so that a change of the
     source, and only that, deploys again), access to its secrets, the function, and the right to call it
@@ -59,13 +64,17 @@ class FunctionService(pulumi.ComponentResource):
 
     Example::
 
+        from pathlib import Path
+
         from components.code_store import CodeStore, CodeStoreArgs
         from components.function_service import FunctionService, FunctionServiceArgs
-        from components.packaging import ROOT
+        from components.packaging import Sources
         from components.place import Place
         from components.workload import Workload, WorkloadArgs
 
         place = Place("my-project", "europe-west1")
+        code = CodeStore("code", CodeStoreArgs(place=place))
+        root = Path.cwd()
         caller = Workload(
             "caller", WorkloadArgs(place=place, physical_name="weather-caller", purpose="Calls the function")
         )
@@ -74,9 +83,13 @@ class FunctionService(pulumi.ComponentResource):
             FunctionServiceArgs(
                 place=place,
                 physical_name="weather",
-                code=CodeStore("code", CodeStoreArgs(place=place)),
-                folder=ROOT / "functions" / "weather",
+                sources=Sources(root=root, shared=("omnipipe",), packages=root / ".omnipipe" / "packages"),
+                folder=root / "functions" / "weather",
                 entry_point="weather",
+                bucket=code.bucket,
+                builder=code.builder,
+                repository_id=code.repository_id,
+                depends_on=code.ready,
                 environment={"BIGQUERY_LOCATION": "EU"},
                 invokers=(caller,),
                 timeout_s=120,
@@ -92,10 +105,10 @@ class FunctionService(pulumi.ComponentResource):
             WorkloadArgs(place=args.place, physical_name=f"{physical}-function", purpose=f"Function {physical}"),
             child,
         )
-        package = package_function(args.folder)
+        package = package_function(args.folder, args.sources)
         source = gcp.storage.BucketObject(
             f"{name}-source",
-            bucket=args.code.bucket,
+            bucket=args.bucket,
             name=f"functions/{physical}-{package.digest}.zip",
             source=pulumi.FileAsset(str(package.path)),
             opts=child,
@@ -109,9 +122,9 @@ class FunctionService(pulumi.ComponentResource):
             build_config={
                 "runtime": "python312",
                 "entry_point": args.entry_point,
-                "service_account": args.code.builder,
-                "docker_repository": args.code.repository_id,
-                "source": {"storage_source": {"bucket": args.code.bucket, "object": source.name}},
+                "service_account": args.builder,
+                "docker_repository": args.repository_id,
+                "source": {"storage_source": {"bucket": args.bucket, "object": source.name}},
             },
             service_config={
                 "service_account_email": self.workload.email,
@@ -131,7 +144,7 @@ class FunctionService(pulumi.ComponentResource):
                     for variable, secret in args.secrets.items()
                 ],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, *args.code.ready]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, *args.depends_on]),
         )
         for caller in args.invokers:
             gcp.cloudrunv2.ServiceIamMember(

@@ -188,7 +188,7 @@ class OltpDatabase(pulumi.ComponentResource):
         # Cloud SQL knows conditions on names: https://cloud.google.com/sql/docs/postgres/iam-conditions
         grant = workload.grant_project(
             "roles/cloudsql.instanceUser",
-            only_named=f"projects/{self._place.project}/instances/{self._name}-instance",
+            only_named=pulumi.Output.concat("projects/", self._place.project, f"/instances/{self._name}-instance"),
         )
         self.ready += [user, grant]
         return name

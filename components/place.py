@@ -4,6 +4,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
+import pulumi
+
 from components.checks import require
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects (the form of a project's id)
@@ -41,16 +43,19 @@ _REGIONS = frozenset(
 class Place:
     """A Google Cloud project and the region of everything in it that has one.
 
-    Raises ValueError for what no project or region is called: the provider would find out half-way.
+    ``project`` is its id; an output of one that the same program makes, for example.
+
+    Raises ValueError for what no project or region is called: the provider would find out half-way. What is known
+    only when it is made is not checked.
     """
 
-    project: str
+    project: pulumi.Input[str]
     region: str
 
     def __post_init__(self) -> None:
         require(
             (
-                bool(_PROJECT.fullmatch(self.project)),
+                not isinstance(self.project, str) or bool(_PROJECT.fullmatch(self.project)),
                 f"project is {self.project!r}: give its id (6 to 30 lower-case letters, digits and hyphens), not its "
                 "name or number",
             ),

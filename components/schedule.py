@@ -14,7 +14,6 @@ from croniter import croniter
 
 from components.checks import require
 from components.place import Place
-from components.workload import Workload
 
 # Numbers, names, lists, ranges and steps; croniter also knows L, W, # and ?, which are of other crons.
 # https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
@@ -26,8 +25,8 @@ class ScheduleArgs:
     """What a ``Schedule`` needs.
 
     ``physical_name`` is the scheduler job's; ``cron`` is a line of five fields in ``time_zone`` (a name such as
-    Europe/Berlin); ``uri`` is an address of a Google API, to which ``body`` is posted as JSON by ``caller``, whose
-    right to do so is among ``depends_on``.
+    Europe/Berlin); ``uri`` is an address of a Google API, to which ``body`` is posted as JSON by ``caller``, the e-mail
+    address of an account whose right to do so is among ``depends_on``.
 
     Raises ValueError for an impossible cron line or time zone: Google refuses both only when they are deployed.
     """
@@ -38,7 +37,7 @@ class ScheduleArgs:
     cron: str
     time_zone: str
     paused: bool
-    caller: Workload
+    caller: pulumi.Input[str]
     uri: pulumi.Input[str]
     body: dict[str, Any]
     depends_on: Sequence[pulumi.Resource]
@@ -81,7 +80,7 @@ class Schedule(pulumi.ComponentResource):
                 cron="0 3 * * *",
                 time_zone="Europe/Berlin",
                 paused=False,
-                caller=clock,
+                caller=clock.email,
                 uri="https://workflowexecutions.googleapis.com/v1/projects/my-project/locations/europe-west1/"
                 "workflows/nightly/executions",
                 body={"argument": "{}"},
@@ -108,7 +107,7 @@ class Schedule(pulumi.ComponentResource):
                 "uri": args.uri,
                 "headers": {"Content-Type": "application/json"},
                 "body": base64.b64encode(json.dumps(args.body).encode()).decode(),
-                "oauth_token": {"service_account_email": args.caller.email},
+                "oauth_token": {"service_account_email": args.caller},
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.depends_on)),
         )

@@ -82,7 +82,11 @@ class Workload(pulumi.ComponentResource):
         self.register_outputs({"email": self.email})
 
     def grant_project(
-        self, role: str, *, only_named: str | None = None, hooks: pulumi.ResourceHookBinding | None = None
+        self,
+        role: str,
+        *,
+        only_named: pulumi.Input[str] | None = None,
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> pulumi.Resource:
         """Give the workload a role on the whole project, or on its resources whose names begin with ``only_named``.
 
@@ -103,10 +107,10 @@ class Workload(pulumi.ComponentResource):
             role=role,
             member=self.member,
             condition={
-                "title": f"only {only_named}",
-                "expression": f'resource.name.startsWith("{only_named}")',
+                "title": pulumi.Output.concat("only ", only_named),
+                "expression": pulumi.Output.concat('resource.name.startsWith("', only_named, '")'),
             }
-            if only_named
+            if only_named is not None
             else None,
             opts=pulumi.ResourceOptions(parent=self, hooks=hooks),
         )

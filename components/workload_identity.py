@@ -16,34 +16,6 @@ ISSUER = "https://token.actions.githubusercontent.com"
 # an issue's text).
 EVENTS = ("push", "schedule", "workflow_dispatch")
 
-# What deploying the platform takes, all of it on the project: the program makes the resources, and their narrower
-# grants, itself.
-DEPLOYER_ROLES = (
-    "roles/artifactregistry.admin",  # the repository, pushing images, the grants on it
-    "roles/bigquery.dataOwner",  # datasets, tables, masks, and who may use them
-    # To look up BigQuery's own account, for its key. Projects.getServiceAccount takes bigquery.jobs.create:
-    # https://cloud.google.com/bigquery/docs/reference/rest/v2/projects/getServiceAccount
-    "roles/bigquery.jobUser",
-    "roles/cloudfunctions.developer",
-    "roles/cloudkms.admin",  # keys and who may use them; not to encrypt or decrypt
-    "roles/cloudscheduler.admin",
-    "roles/cloudsql.admin",
-    "roles/compute.networkAdmin",
-    "roles/datacatalog.categoryAdmin",  # policy tags and their readers
-    "roles/datastream.admin",
-    "roles/iam.roleViewer",  # an owner makes custom roles: who could change one could grant itself anything
-    # An owner makes accounts, and says whom the deployer runs things as: who could grant on any account, or run
-    # something as any, would have the rights of all of them, and of Google's default ones, which may be Editors.
-    "roles/iam.serviceAccountViewer",
-    "roles/iam.workloadIdentityPoolViewer",  # an owner decides who deploys
-    "roles/logging.configWriter",  # log-based metrics
-    "roles/monitoring.editor",  # alerts, channels, dashboards
-    "roles/run.admin",  # jobs, and who may call the services and run the jobs
-    "roles/secretmanager.admin",
-    "roles/serviceusage.serviceUsageAdmin",  # enabling APIs, and having requests counted for the project
-    "roles/storage.admin",
-    "roles/workflows.editor",
-)
 _NUMBER = re.compile(r"[1-9][0-9]*")
 # https://git-scm.com/docs/git-check-ref-format, less what would need quoting in a condition
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
@@ -59,8 +31,9 @@ class WorkloadIdentityArgs:
     ``physical_name`` is the pool's id, and what the ids of provider and account begin with.
     ``repository_id`` and ``owner_id`` are GitHub's numbers, as text (``gh api repos/OWNER/NAME --jq
     '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy.
-    ``grantable_roles`` are the roles that the program gives to its workloads on the project; the deployer may grant
-    these there, and no other. It lets things run as ``workloads``, and as nobody else.
+    ``roles`` are what deploying takes, on the project; ``grantable_roles`` are those that the program gives to its
+    workloads there: the deployer may grant these, and no other. It lets things run as ``workloads``, and as nobody
+    else.
 
     Raises ValueError with all problems at once.
     """
@@ -69,7 +42,8 @@ class WorkloadIdentityArgs:
     physical_name: str
     repository_id: str
     owner_id: str
-    grantable_roles: Sequence[str]
+    roles: Sequence[str]
+    grantable_roles: Sequence[pulumi.Input[str]]
     workloads: Sequence[Workload]
     branch: str = "main"
 
@@ -94,10 +68,12 @@ class WorkloadIdentityArgs:
             *(
                 (bool(_ROLE.fullmatch(role)), f"grantable_roles has {role!r}: write roles/SERVICE.ROLE")
                 for role in self.grantable_roles
+                if isinstance(role, str)
             ),
             *(
                 (role not in _ANYTHING, f"grantable_roles has {role!r}: whoever may grant it may do anything")
                 for role in self.grantable_roles
+                if isinstance(role, str)
             ),
         )
 
@@ -107,7 +83,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
 
     Creates a pool, an OIDC provider that takes tokens of that repository, owner and branch only, and the account.
     Grants ``roles/iam.workloadIdentityUser`` on the account to the repository; to the account
-    ``roles/iam.serviceAccountUser`` on each workload's, and on the project the ``DEPLOYER_ROLES`` and
+    ``roles/iam.serviceAccountUser`` on each workload's, and on the project the ``roles`` and
     ``roles/resourcemanager.projectIamAdmin``, the latter for ``grantable_roles`` alone.
 
     So the deployer administers the services of its project, and reaches all data in them, but cannot widen its own
@@ -136,6 +112,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
                 physical_name="github",
                 repository_id="123456789",
                 owner_id="987654",
+                roles=["roles/run.admin"],
                 grantable_roles=["roles/bigquery.jobUser"],
                 workloads=[Workload("report", report)],
             ),
@@ -201,7 +178,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
                 member=member,
                 opts=child,
             )
-        for role in DEPLOYER_ROLES:
+        for role in args.roles:
             gcp.projects.IAMMember(
                 f"{name}-{role.removeprefix('roles/').replace('.', '-').lower()}",
                 project=project,
@@ -217,8 +194,11 @@ class WorkloadIdentity(pulumi.ComponentResource):
             # https://cloud.google.com/iam/docs/setting-limits-on-granting-roles
             condition={
                 "title": "Only what workloads get",
-                "expression": "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
-                f".hasOnly({_list(args.grantable_roles)})",
+                "expression": pulumi.Output.all(*args.grantable_roles).apply(
+                    lambda roles: (
+                        f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly({_list(roles)})"
+                    )
+                ),
             },
             opts=child,
         )

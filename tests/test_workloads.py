@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from dockerfile_parse import DockerfileParser
 
-from components.packaging import ROOT, package_function
+from components.packaging import package_function
+from components.platform.sources import ROOT, SOURCES
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.services.artifacts.images import build
 
@@ -52,7 +53,7 @@ def test_every_workload_is_tested_here() -> None:
 def test_a_packaged_function_has_its_entry_point_with_its_own_packages_alone(
     function: str, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(package_function(ROOT / "functions" / function).path) as archive:
+    with zipfile.ZipFile(package_function(ROOT / "functions" / function, SOURCES).path) as archive:
         archive.extractall(tmp_path)
     packages = environment(tmp_path / "requirements.txt")
 

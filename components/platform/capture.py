@@ -10,9 +10,9 @@ from components.container_job import ContainerJob, ContainerJobArgs
 from components.monitoring_alerts import Service
 from components.network import Network
 from components.oltp_database import OltpDatabase, OltpDatabaseArgs
-from components.packaging import ROOT
 from components.place import Place
 from components.platform import services
+from components.platform.sources import ROOT
 from components.secrets import Secrets
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
@@ -139,7 +139,8 @@ class Capture(pulumi.ComponentResource):
             ContainerJobArgs(
                 place=place,
                 physical_name="migrate",
-                code=args.code,
+                registry=args.code.registry,
+                context=ROOT,
                 folder=ROOT / "jobs" / "migrate",
                 environment=self.connection_of(Login(migrator, migrator_login))
                 | {
@@ -152,7 +153,8 @@ class Capture(pulumi.ComponentResource):
                 },
                 secrets={"APP_PASSWORD": app_password, "REPLICATION_PASSWORD": replication_password},
                 workload=migrator,
-                network=args.network,
+                network_id=args.network.network_id,
+                subnet_id=args.network.subnet_id,
                 prepares=database.log_id,  # another instance is empty
                 timeout_s=600,
                 max_retries=1,

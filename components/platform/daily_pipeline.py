@@ -11,12 +11,12 @@ from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.monitoring_alerts import Service
 from components.network import Network
-from components.packaging import ROOT
 from components.pii_policy import PiiPolicy
 from components.place import Place
 from components.platform import services
 from components.platform.capture import SLOT, Capture, Login
-from components.secrets import Secrets
+from components.platform.sources import ROOT, SOURCES
+from components.secrets import Secret, Secrets
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
@@ -140,20 +140,35 @@ class DailyPipeline(pulumi.ComponentResource):
             ),
             child,
         )
-        weather = FunctionService(
-            f"{name}-weather",
-            FunctionServiceArgs(
-                place=place,
-                physical_name="weather",
-                code=args.code,
-                folder=ROOT / "functions" / "weather",
-                entry_point="weather",
-                environment=here | {"WEATHER_API_URL": args.weather_api_url},
-                invokers=(daily,),
-                timeout_s=120,
-            ),
-            child,
-        )
+
+        def function(
+            function: str,
+            folder: str,
+            environment: Mapping[str, pulumi.Input[str]],
+            timeout_s: int,
+            secrets: Mapping[str, Secret] | None = None,
+        ) -> FunctionService:
+            return FunctionService(
+                f"{name}-{function}",
+                FunctionServiceArgs(
+                    place=place,
+                    physical_name=function,
+                    sources=SOURCES,
+                    folder=ROOT / "functions" / folder,
+                    entry_point=folder,
+                    bucket=args.code.bucket,
+                    builder=args.code.builder,
+                    repository_id=args.code.repository_id,
+                    environment={**here, **environment},
+                    secrets=secrets or {},
+                    invokers=(daily,),
+                    timeout_s=timeout_s,
+                    depends_on=args.code.ready,
+                ),
+                child,
+            )
+
+        weather = function("weather", "weather", {"WEATHER_API_URL": args.weather_api_url}, timeout_s=120)
         heartbeat, reader = args.capture.heartbeat, args.capture.reader
         of_source = {"SLOT": SLOT, "CAPTURED_WITHIN_S": str(CAPTURED_WITHIN_S)}
         of_stream = {"STREAM": args.capture.stream_id}
@@ -170,7 +185,8 @@ class DailyPipeline(pulumi.ComponentResource):
                 ContainerJobArgs(
                     place=place,
                     physical_name=job,
-                    code=args.code,
+                    registry=args.code.registry,
+                    context=ROOT,
                     folder=ROOT / "jobs" / folder,
                     environment={
                         **here,
@@ -179,7 +195,8 @@ class DailyPipeline(pulumi.ComponentResource):
                         **(args.capture.connection_of(login) if login else {}),
                     },
                     workload=login.workload if login else None,
-                    network=args.network if login else None,
+                    network_id=args.network.network_id if login else None,
+                    subnet_id=args.network.subnet_id if login else None,
                     runners=(daily,),
                     overrides=True,  # of the run's id and day
                     timeout_s=3600,
@@ -194,24 +211,15 @@ class DailyPipeline(pulumi.ComponentResource):
         capture = job("capture", "catch_up", of_source | of_stream, heartbeat)
         dbt = job("dbt", "dbt", {"PII_POLICY_TAG_HIGH": args.pii.tag_ids[Sensitivity.HIGH]})
         validate = job("validate", "dvt", of_source | of_writing, reader)
-        reverse_sync = FunctionService(
-            f"{name}-reverse-sync",
-            FunctionServiceArgs(
-                place=place,
-                physical_name="reverse-sync",
-                code=args.code,
-                folder=ROOT / "functions" / "reverse_sync",
-                entry_point="reverse_sync",
-                environment=here
-                | {
-                    "WEBHOOK_URL": args.webhook_url,
-                    "WEBHOOK_ALLOW_PRIVATE": "true" if args.webhook_allow_private else "false",
-                },
-                secrets={"WEBHOOK_SECRET": args.secrets.signing_key("webhook-secret")},
-                invokers=(daily,),
-                timeout_s=540,
-            ),
-            child,
+        reverse_sync = function(
+            "reverse-sync",
+            "reverse_sync",
+            {
+                "WEBHOOK_URL": args.webhook_url,
+                "WEBHOOK_ALLOW_PRIVATE": "true" if args.webhook_allow_private else "false",
+            },
+            timeout_s=540,
+            secrets={"WEBHOOK_SECRET": args.secrets.signing_key("webhook-secret")},
         )
         allow = args.warehouse.allow
         allow(daily, write=["ops.pipeline_runs", "ops.pipeline_leases"])

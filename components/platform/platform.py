@@ -24,13 +24,14 @@ from components.fixed_settings import FixedSettings, FixedSettingsArgs
 from components.labels import labels
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network
-from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform.args import PlatformArgs
 from components.platform.capture import Capture, CaptureArgs
 from components.platform.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
 from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
+from components.platform.google_project import APIS, DEPLOYER_ROLES
 from components.platform.probe import INTERVAL_S, PROBE, Probe, ProbeArgs
+from components.platform.sources import ROOT
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
@@ -108,7 +109,37 @@ class Platform(pulumi.ComponentResource):
             raise pulumi.RunError(f"the checks in {CHECKS.relative_to(ROOT)} do not fit:\n{error}") from None
         labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
         super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
-        place = args.place
+        self._name, self._args, place = name, args, args.place
+        self._provider = quota_provider(f"{name}-quota", place, pulumi.ResourceOptions(parent=self))
+        self._child = child = pulumi.ResourceOptions(parent=self, depends_on=[self._switch_on()])
+
+        # What everything stands on.
+        self._keys = self._make_keys()
+        self._network = Network(f"{name}-network", place, child)
+        self._secrets = Secrets(f"{name}-secrets", SecretsArgs(place=place, kms_key=self._keys.secrets), child)
+        self._code = CodeStore(
+            f"{name}-code",
+            CodeStoreArgs(place=place, bucket_kms_key=self._keys.storage, images_kms_key=self._keys.images),
+            child,
+        )
+
+        # Where data lives, and who may read what.
+        self.warehouse = self._make_warehouse()
+        self._pii = self._make_pii_policy()
+
+        # What happens: all day, and once a day.
+        self.capture = self._make_capture()
+        self.pipeline = self._make_pipeline()
+
+        # Who watches, and who deploys.
+        self._probe = self._make_probe()
+        self._watch()
+        self.deployer = self._make_deployer() if args.github_repository_id else None
+        self.register_outputs({"workflow": self.pipeline.workflow.id})
+
+    def _switch_on(self) -> ApiServices:
+        """The APIs. Nothing is made before what is fixed is agreed, because everything else waits for them."""
+        name, args, place = self._name, self._args, self._args.place
         fixed = FixedSettings(
             f"{name}-fixed",
             FixedSettingsArgs(
@@ -122,110 +153,108 @@ class Platform(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        # Nothing is made before that is agreed, because everything else waits for the APIs.
-        apis = ApiServices(f"{name}-apis", place, pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed]))
-        child = pulumi.ResourceOptions(parent=self, depends_on=[apis])
-        provider = quota_provider(f"{name}-quota", place, pulumi.ResourceOptions(parent=self))
+        after = pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed])
+        return ApiServices(f"{name}-apis", place, APIS, after)
 
-        # What everything stands on.
-        keys = Keys()
-        if args.customer_managed_keys:
-            keys = Encryption(
-                f"{name}-keys", EncryptionArgs(place=place, bigquery_location=args.bigquery_location), child
-            ).keys
-        network = Network(f"{name}-network", place, child)
-        secrets = Secrets(f"{name}-secrets", SecretsArgs(place=place, kms_key=keys.secrets), child)
-        code = CodeStore(
-            f"{name}-code",
-            CodeStoreArgs(place=place, bucket_kms_key=keys.storage, images_kms_key=keys.images),
-            child,
-        )
+    def _make_keys(self) -> Keys:
+        if not self._args.customer_managed_keys:
+            return Keys()
+        args = EncryptionArgs(place=self._args.place, bigquery_location=self._args.bigquery_location)
+        return Encryption(f"{self._name}-keys", args, self._child).keys
 
-        # Where data lives, and who may read what.
-        self.warehouse = warehouse = Warehouse(
-            f"{name}-warehouse",
+    def _make_warehouse(self) -> Warehouse:
+        return Warehouse(
+            f"{self._name}-warehouse",
             WarehouseArgs(
-                place=place,
-                location=args.bigquery_location,
-                protect=args.protect_data,
+                place=self._args.place,
+                location=self._args.bigquery_location,
+                protect=self._args.protect_data,
                 datasets=DATASETS,
                 tables=DECLARED_TABLES,
-                kms_key=keys.bigquery,
+                kms_key=self._keys.bigquery,
             ),
-            child,
+            self._child,
         )
-        pii = PiiPolicy(
-            f"{name}-pii",
+
+    def _make_pii_policy(self) -> PiiPolicy:
+        return PiiPolicy(
+            f"{self._name}-pii",
             PiiPolicyArgs(
-                place=place,
+                place=self._args.place,
                 physical_name=PII,
-                provider=provider,
-                location=args.bigquery_location,
-                protect=args.protect_data,
-                readers=dict.fromkeys(Sensitivity, args.pii_readers),
-                masked_readers=dict.fromkeys(Sensitivity, args.pii_masked_readers),
+                provider=self._provider,
+                location=self._args.bigquery_location,
+                protect=self._args.protect_data,
+                readers=dict.fromkeys(Sensitivity, self._args.pii_readers),
+                masked_readers=dict.fromkeys(Sensitivity, self._args.pii_masked_readers),
             ),
-            child,
+            self._child,
         )
 
-        # What happens: all day, and once a day.
-        self.capture = Capture(
-            f"{name}-capture",
+    def _make_capture(self) -> Capture:
+        return Capture(
+            f"{self._name}-capture",
             CaptureArgs(
-                place=place,
-                network=network,
-                secrets=secrets,
-                code=code,
-                warehouse=warehouse,
-                tier=args.database_tier,
-                availability=args.database_availability,
-                protect=args.protect_data,
-                kms_key=keys.database,
+                place=self._args.place,
+                network=self._network,
+                secrets=self._secrets,
+                code=self._code,
+                warehouse=self.warehouse,
+                tier=self._args.database_tier,
+                availability=self._args.database_availability,
+                protect=self._args.protect_data,
+                kms_key=self._keys.database,
             ),
-            child,
-        )
-        self.pipeline = DailyPipeline(
-            f"{name}-daily",
-            DailyPipelineArgs(
-                place=place,
-                network=network,
-                capture=self.capture,
-                code=code,
-                secrets=secrets,
-                warehouse=warehouse,
-                pii=pii,
-                bigquery_location=args.bigquery_location,
-                weather_api_url=args.weather_api_url,
-                webhook_url=args.webhook_url,
-                webhook_allow_private=args.webhook_allow_private,
-                schedule=args.schedule,
-                time_zone=args.time_zone,
-                paused=args.schedule_paused,
-            ),
-            child,
+            self._child,
         )
 
-        # Who watches, and who deploys.
-        probe = Probe(
-            f"{name}-probe",
-            ProbeArgs(
-                place=place,
-                code=code,
-                network=network,
-                warehouse=warehouse,
-                database=self.capture.database,
-                bigquery_location=args.bigquery_location,
-                pipeline=WORKFLOW,
-                paused=args.schedule_paused,
+    def _make_pipeline(self) -> DailyPipeline:
+        return DailyPipeline(
+            f"{self._name}-daily",
+            DailyPipelineArgs(
+                place=self._args.place,
+                network=self._network,
+                capture=self.capture,
+                code=self._code,
+                secrets=self._secrets,
+                warehouse=self.warehouse,
+                pii=self._pii,
+                bigquery_location=self._args.bigquery_location,
+                weather_api_url=self._args.weather_api_url,
+                webhook_url=self._args.webhook_url,
+                webhook_allow_private=self._args.webhook_allow_private,
+                schedule=self._args.schedule,
+                time_zone=self._args.time_zone,
+                paused=self._args.schedule_paused,
             ),
-            child,
+            self._child,
         )
+
+    def _make_probe(self) -> Probe:
+        return Probe(
+            f"{self._name}-probe",
+            ProbeArgs(
+                place=self._args.place,
+                code=self._code,
+                network=self._network,
+                warehouse=self.warehouse,
+                database=self.capture.database,
+                bigquery_location=self._args.bigquery_location,
+                pipeline=WORKFLOW,
+                paused=self._args.schedule_paused,
+            ),
+            self._child,
+        )
+
+    def _watch(self) -> None:
+        """Alerts, and where there is somebody who pays, a budget that tells the same people."""
+        args, place = self._args, self._args.place
         monitoring = Monitoring(
-            f"{name}-monitoring",
+            f"{self._name}-monitoring",
             MonitoringArgs(
                 place=place,
                 physical_name="monitoring",
-                services=(*self.capture.services, *self.pipeline.services, *probe.services),
+                services=(*self.capture.services, *self.pipeline.services, *self._probe.services),
                 figures=FIGURES,
                 probe=PROBE,
                 heartbeat=HEARTBEAT,
@@ -234,37 +263,35 @@ class Platform(pulumi.ComponentResource):
                 runbooks_url=args.runbooks_url,
                 emails=args.alert_emails,
             ),
-            child,
+            self._child,
         )
         if args.billing_account:
             Budget(
-                f"{name}-budget",
+                f"{self._name}-budget",
                 BudgetArgs(
                     place=place,
-                    provider=provider,
+                    provider=self._provider,
                     billing_account=args.billing_account,
                     monthly_amount=args.monthly_budget,
                     channels=monitoring.channels,
                 ),
-                child,
+                self._child,
             )
-        self.deployer = None
-        if args.github_repository_id:
-            self.deployer = WorkloadIdentity(
-                f"{name}-github",
-                WorkloadIdentityArgs(
-                    place=place,
-                    physical_name="github",
-                    repository_id=args.github_repository_id,
-                    owner_id=args.github_owner_id,
-                    grantable_roles=(*PROJECT_ROLES, f"projects/{place.project}/roles/{tagger_role(PII)}"),
-                    workloads=(
-                        *code.workloads,
-                        *self.capture.workloads,
-                        *self.pipeline.workloads,
-                        *probe.workloads,
-                    ),
-                ),
-                child,
-            )
-        self.register_outputs({"workflow": self.pipeline.workflow.id})
+
+    def _make_deployer(self) -> WorkloadIdentity:
+        place = self._args.place
+        tagger = pulumi.Output.concat("projects/", place.project, "/roles/", tagger_role(PII))
+        parts = (self._code, self.capture, self.pipeline, self._probe)
+        return WorkloadIdentity(
+            f"{self._name}-github",
+            WorkloadIdentityArgs(
+                place=place,
+                physical_name="github",
+                repository_id=self._args.github_repository_id,
+                owner_id=self._args.github_owner_id,
+                roles=DEPLOYER_ROLES,
+                grantable_roles=(*PROJECT_ROLES, tagger),
+                workloads=[workload for part in parts for workload in part.workloads],
+            ),
+            self._child,
+        )

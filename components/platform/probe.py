@@ -9,9 +9,9 @@ from components.container_job import ContainerJob, ContainerJobArgs
 from components.monitoring_alerts import Service
 from components.network import Network
 from components.oltp_database import OltpDatabase
-from components.packaging import ROOT
 from components.place import Place
 from components.platform import services
+from components.platform.sources import ROOT
 from components.schedule import Schedule, ScheduleArgs
 from components.warehouse import Warehouse
 from components.workload import Workload, WorkloadArgs
@@ -120,7 +120,8 @@ class Probe(pulumi.ComponentResource):
             ContainerJobArgs(
                 place=args.place,
                 physical_name=PROBE,
-                code=args.code,
+                registry=args.code.registry,
+                context=ROOT,
                 folder=ROOT / "jobs" / "probe",
                 environment={
                     "GOOGLE_CLOUD_PROJECT": args.place.project,
@@ -131,7 +132,8 @@ class Probe(pulumi.ComponentResource):
                     "PGDATABASE": args.database.database,
                     "PGUSER": user,
                 },
-                network=args.network,
+                network_id=args.network.network_id,
+                subnet_id=args.network.subnet_id,
                 workload=workload,
                 runners=(clock,),
                 timeout_s=180,
@@ -149,7 +151,7 @@ class Probe(pulumi.ComponentResource):
                 cron=f"*/{INTERVAL_S // 60} * * * *",
                 time_zone="Etc/UTC",
                 paused=args.paused,
-                caller=clock,
+                caller=clock.email,
                 uri=job.run_uri,
                 body={},
                 depends_on=[job],

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pulumi
 
-from components.api_services import APIS, ApiServices
+from components.api_services import ApiServices
 from components.network import Network
 from components.place import Place
+from components.platform.google_project import APIS
 from tests.components.mocks import Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -25,7 +26,7 @@ API_OF_MODULE = {
 
 def apis(*, preview: bool = False) -> Recorder:
     def program() -> None:
-        made = ApiServices("apis", PLACE)
+        made = ApiServices("apis", PLACE, APIS)
         Network("network", PLACE, pulumi.ResourceOptions(depends_on=[made]))
 
     return record(program, preview=preview)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from components.workload_identity import DEPLOYER_ROLES
+from components.platform.google_project import DEPLOYER_ROLES
 from tests.components.mocks import Recorder, Registration
 
 Deploy = Callable[[str], Recorder]

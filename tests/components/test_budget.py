@@ -17,7 +17,7 @@ ACCOUNT = "01AB23-CD45EF-678901"
 
 def budget(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
-        apis = ApiServices("apis", PLACE)
+        apis = ApiServices("apis", PLACE, ["cloudkms"])
         args: dict[str, Any] = {
             "place": PLACE,
             "provider": quota_provider("quota", PLACE),

@@ -11,14 +11,14 @@ import pytest
 from components.code_store import CodeStore, CodeStoreArgs
 from components.container_job import ContainerJob, ContainerJobArgs
 from components.network import Network
-from components.packaging import ROOT
 from components.place import Place
 from components.secrets import Secrets, SecretsArgs
 from components.workload import Workload, WorkloadArgs
+from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
-FOLDER = ROOT / "jobs" / "migrate"
+FOLDER = PROJECT_ROOT / "jobs" / "migrate"
 
 
 @cache
@@ -35,11 +35,11 @@ def another(name: str = "load", *, preview: bool = False, with_network: bool = F
         args: dict[str, Any] = {
             "place": PLACE,
             "physical_name": name,
-            "code": CodeStore("code", CodeStoreArgs(place=PLACE)),
+            "registry": CodeStore("code", CodeStoreArgs(place=PLACE)).registry,
+            "context": PROJECT_ROOT,
             "folder": FOLDER,
             "environment": {"PGHOST": "10.20.0.5"},
             "secrets": {"PGPASSWORD": secrets.password("load-key")},
-            "network": Network("network", PLACE) if with_network else None,
             "timeout_s": 600,
             "max_retries": 1,
             "prepares": "shop:instance-1",
@@ -48,6 +48,9 @@ def another(name: str = "load", *, preview: bool = False, with_network: bool = F
             ),
             "depends_on": [gcp.pubsub.Topic("before")],
         }
+        if with_network:
+            network = Network("network", PLACE)
+            args |= {"network_id": network.network_id, "subnet_id": network.subnet_id}
         made = ContainerJob(name, ContainerJobArgs(**args | changed))
         gcp.pubsub.Topic("after", labels={"of": made.run_uri}, opts=pulumi.ResourceOptions(depends_on=[made.job]))
 
@@ -93,17 +96,24 @@ def test_it_runs_as_a_workload_that_was_made_before() -> None:
         ready_made = Workload(
             "earlier-job", WorkloadArgs(place=PLACE, physical_name="earlier-job", purpose="Runs the job")
         )
-        args = {"folder": FOLDER, "environment": {}, "timeout_s": 1, "max_retries": 0, "workload": ready_made}
-        code = CodeStore("code", CodeStoreArgs(place=PLACE))
-        ContainerJob("load", ContainerJobArgs(place=PLACE, physical_name="load", code=code, **args))
+        args = ContainerJobArgs(
+            place=PLACE,
+            physical_name="load",
+            registry="europe-west1-docker.pkg.dev/shop-prod/images",
+            context=PROJECT_ROOT,
+            folder=FOLDER,
+            environment={},
+            timeout_s=1,
+            max_retries=0,
+            workload=ready_made,
+        )
+        ContainerJob("load", args)
 
     recorded = record(program)
     template = recorded.named("load-job").inputs["template"]["template"]
     assert template["serviceAccount"] == "earlier-job@shop-prod.iam.gserviceaccount.com"
-    assert {a.inputs["accountId"] for a in recorded.of("serviceaccount.Account")} == {
-        "earlier-job",
-        "code-builder",
-    }
+    (account,) = recorded.of("serviceaccount.Account")
+    assert account.inputs["accountId"] == "earlier-job"
 
 
 def test_a_secret_is_in_clear_nowhere_and_nobody_else_reads_it() -> None:
@@ -215,6 +225,7 @@ def test_its_id_is_exposed_and_unknown_in_a_preview(preview: bool) -> None:
         ({"max_retries": -1}, "max_retries is -1: give 0 to 10"),
         ({"max_retries": 11}, "max_retries is 11"),
         ({"environment": {"PGPASSWORD": "a"}}, "given twice, as environment and as secret: PGPASSWORD$"),
+        ({"network_id": "networks/shop"}, "one of network_id and subnet_id is given: give both, or none"),
         ({"timeout_s": 0, "max_retries": 11}, "timeout_s is 0.*; max_retries is 11"),
     ],
 )

@@ -14,7 +14,7 @@ PLACE = Place("shop-prod", "europe-west1")
 
 def encryption(location: str = "EU", *, preview: bool = False) -> Recorder:
     def program() -> None:
-        apis = ApiServices("apis", PLACE)
+        apis = ApiServices("apis", PLACE, ["cloudkms"])
         made = Encryption(
             "keys",
             EncryptionArgs(place=PLACE, bigquery_location=location),

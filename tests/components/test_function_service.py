@@ -7,26 +7,29 @@ from typing import Any
 
 import pytest
 
-from components import packaging
 from components.code_store import CodeStore, CodeStoreArgs
 from components.function_service import FunctionService, FunctionServiceArgs
+from components.packaging import Sources, package_function
 from components.place import Place
 from components.secrets import Secrets, SecretsArgs
 from components.workload import Workload, WorkloadArgs
+from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
-FOLDER = packaging.ROOT / "functions" / "weather"
+FOLDER = PROJECT_ROOT / "functions" / "weather"
+SOURCES = Sources(
+    root=PROJECT_ROOT, shared=("omnipipe/runtime",), packages=PROJECT_ROOT / ".omnipipe" / "packages"
+)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sources(tmp_path: Path) -> Sources:
     """A project with one function, away from the real one."""
     for name in ("functions/orders/main.py", "functions/orders/requirements.txt", "omnipipe/__init__.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
-    monkeypatch.setattr(packaging, "ROOT", tmp_path)
-    return tmp_path / "functions" / "orders"
+    return Sources(root=tmp_path, shared=("omnipipe",), packages=tmp_path / "packages")
 
 
 @cache
@@ -41,11 +44,16 @@ def another(*, preview: bool = False, **changed: Any) -> Recorder:
     def program() -> None:
         secrets = Secrets("secrets", SecretsArgs(place=PLACE))
         secrets.password("of-another")
+        code = CodeStore("code", CodeStoreArgs(place=PLACE))
         args: dict[str, Any] = {
             "place": PLACE,
             "physical_name": "orders",
-            "code": CodeStore("code", CodeStoreArgs(place=PLACE)),
+            "sources": SOURCES,
             "folder": FOLDER,
+            "bucket": code.bucket,
+            "builder": code.builder,
+            "repository_id": code.repository_id,
+            "depends_on": code.ready,
             "entry_point": "orders",
             "environment": {"BIGQUERY_LOCATION": "EU"},
             "secrets": {"API_KEY": secrets.password("orders-key")},
@@ -60,19 +68,21 @@ def another(*, preview: bool = False, **changed: Any) -> Recorder:
     return record(program, preview=preview)
 
 
-def test_the_zips_name_changes_when_the_source_does_and_only_then(folder: Path) -> None:
+def test_the_zips_name_changes_when_the_source_does_and_only_then(sources: Sources) -> None:
+    folder = sources.root / "functions" / "orders"
+
     def zip_name(**changed: Any) -> str:
-        program = another(folder=folder, **changed)
+        program = another(sources=sources, folder=folder, **changed)
         source = program.named("orders-source").inputs
         built_from = program.named("orders-function").inputs["buildConfig"]["source"]["storageSource"]
         assert built_from == {"bucket": "shop-prod-sources", "object": source["name"]}
         assert source["source"].endswith(
-            hashlib.sha256(packaging.package_function(folder).path.read_bytes()).hexdigest()
+            hashlib.sha256(package_function(folder, sources).path.read_bytes()).hexdigest()
         )
         return source["name"]
 
     first = zip_name()
-    assert first == f"functions/orders-{packaging.package_function(folder).digest}.zip"
+    assert first == f"functions/orders-{package_function(folder, sources).digest}.zip"
 
     (folder / "main.py").touch()
     assert zip_name(environment={"OTHER": "setting"}, timeout_s=60) == first
@@ -178,7 +188,8 @@ def test_what_does_not_fit_is_told(wrong: dict[str, Any], words: str) -> None:
         another(**wrong)
 
 
-def test_a_folder_that_is_no_function_is_told(folder: Path) -> None:
+def test_a_folder_that_is_no_function_is_told(sources: Sources) -> None:
+    folder = sources.root / "functions" / "orders"
     (folder / "main.py").unlink()
     with pytest.raises(FileNotFoundError, match=r"functions/orders has no main\.py"):
-        another(folder=folder)
+        another(sources=sources, folder=folder)

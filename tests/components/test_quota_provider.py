@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from components.workload_identity import DEPLOYER_ROLES
+from components.platform.google_project import DEPLOYER_ROLES
 from tests.components.mocks import Recorder
 
 # Services whose APIs answer 403 to a person's login that names no project ("end user credentials … are not supported by

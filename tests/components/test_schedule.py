@@ -27,7 +27,7 @@ def schedule(*, preview: bool = False, **changed: Any) -> Recorder:
             "cron": "*/15 * * * *",
             "time_zone": "Europe/Berlin",
             "paused": False,
-            "caller": clock,
+            "caller": clock.email,
             "uri": URI,
             "body": {"argument": '{"day": "Übermorgen"}'},
             "depends_on": [

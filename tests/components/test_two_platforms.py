@@ -1,9 +1,11 @@
-"""Two platforms in one program do not collide: the name of each resource begins with its component's."""
+"""Platforms of a larger program: two do not collide, and one may be in a project that the program makes."""
 
 import dataclasses
 import re
 from functools import cache
 
+import pulumi
+import pulumi_gcp as gcp
 import pytest
 
 from components.labels import is_label_value
@@ -80,6 +82,23 @@ def test_the_longest_name_of_a_platform_leaves_room_for_all_that_begins_with_it(
     called = [made.name for made in program.resources if made.kind.startswith(CALLED_BY_PULUMI)]
     assert len(called) == 9
     assert max(map(len, called)) <= LONGEST
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_its_project_may_be_made_by_the_same_program(preview: bool) -> None:
+    def program() -> None:
+        project = gcp.organizations.Project("shop", project_id="shop-prod", name="Shop")
+        made = pulumi.Output.concat(project.project_id)
+        Platform("omnipipe", dataclasses.replace(Settings.load(), place=Place(made, "europe-west1")))
+
+    config = {**Project.load(PROJECT_ROOT, "prod").config, **EVERYTHING}
+    inside = record(program, config=config, stack="prod", preview=preview)
+
+    wanted = {made.name: made.inputs for made in platforms("omnipipe").resources}
+    found = {made.name: made.inputs for made in inside.resources}
+    assert found.keys() - {"shop"} == wanted.keys()
+    if not preview:
+        assert {name: inputs for name, inputs in wanted.items() if inputs != found[name]} == {}
 
 
 @pytest.mark.parametrize("name", ["p" * 21, "North", "2nd", "north-", "north_1", ""])

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from components.place import Place
+from components.platform.google_project import DEPLOYER_ROLES
 from components.workload import Workload, WorkloadArgs
-from components.workload_identity import DEPLOYER_ROLES, WorkloadIdentity, WorkloadIdentityArgs
+from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from tests.components.mocks import UNKNOWN, Recorder, record
 
 PLACE = Place("shop-prod", "europe-west1")
@@ -16,6 +17,7 @@ ARGS: dict[str, Any] = {
     "physical_name": "github",
     "repository_id": "123456789",
     "owner_id": "987654",
+    "roles": DEPLOYER_ROLES,
     "grantable_roles": ["roles/bigquery.jobUser", "projects/shop-prod/roles/pii_tagger"],
 }
 DEPLOYER = "serviceAccount:github-deployer@shop-prod.iam.gserviceaccount.com"

@@ -11,11 +11,11 @@ from components import packaging
 from components.code_store import CodeStore, CodeStoreArgs
 from components.daily_workflow import SOURCE
 from components.network import Network
-from components.packaging import ROOT
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
 from components.platform.capture import Capture, CaptureArgs
 from components.platform.daily_pipeline import DailyPipeline, DailyPipelineArgs
+from components.platform.sources import ROOT, SOURCES
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
@@ -182,7 +182,7 @@ def test_reverse_sync_is_told_whether_its_receiver_may_be_in_a_private_network(p
 def test_a_function_is_built_from_its_folder_and_its_entry_point_is_there(name: str, folder: str) -> None:
     program = pipeline()
 
-    package = packaging.package_function(ROOT / "functions" / folder)
+    package = packaging.package_function(ROOT / "functions" / folder, SOURCES)
     assert program.named(f"daily-{name}-source").inputs["name"].endswith(f"{name}-{package.digest}.zip")
     entry_point = program.named(f"daily-{name}-function").inputs["buildConfig"]["entryPoint"]
     assert f"\ndef {entry_point}(" in (ROOT / "functions" / folder / "main.py").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.packaging import ROOT
 from components.platform import platform
+from components.platform.sources import ROOT
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 from tests.components.conftest import Recorder, deploy_with
 
