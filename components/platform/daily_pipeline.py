@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
 from components.code_store import CodeStore
 from components.container_job import ContainerJob, ContainerJobArgs
-from components.daily_workflow import DailyWorkflow, DailyWorkflowArgs
 from components.function_service import FunctionService, FunctionServiceArgs
 from components.monitoring_alerts import Service
 from components.network import Network
@@ -18,9 +18,11 @@ from components.platform.capture import SLOT, Capture, Login
 from components.platform.sources import ROOT, SOURCES
 from components.secrets import Secret, Secrets
 from components.warehouse import Warehouse
+from components.workflow import Workflow, WorkflowArgs
 from components.workload import Workload, WorkloadArgs
 from omnipipe.contracts.schema import Sensitivity
 
+SOURCE = Path(__file__).with_name("daily_workflow.yaml")
 WORKFLOW = "daily"  # to Google, with its schedule
 # How long a run waits for what was committed before it, and validate for what it compares with, in seconds.
 CAPTURED_WITHIN_S = 900
@@ -240,12 +242,17 @@ class DailyPipeline(pulumi.ComponentResource):
         args.pii.grant_tagger(dbt.workload)
         args.pii.grant_reader(dbt.workload, Sensitivity.HIGH)
         args.pii.grant_reader(validate.workload, Sensitivity.HIGH)
-        self.workflow = DailyWorkflow(
+        self.workflow = Workflow(
             f"{name}-run",
-            DailyWorkflowArgs(
+            WorkflowArgs(
                 place=place,
                 physical_name=WORKFLOW,
+                description="Catch up, fetch, transform, validate, and only then push the KPIs out.",
+                source=SOURCE.read_text(),
                 workload=daily,
+                # It follows the jobs that it starts, whose operations belong to the project, and sees whether an
+                # earlier run is still going on.
+                roles=("roles/run.viewer", "roles/workflows.viewer"),
                 environment=here
                 | {
                     "CAPTURE_JOB": capture.job_id,
@@ -257,6 +264,8 @@ class DailyPipeline(pulumi.ComponentResource):
                 schedule=args.schedule,
                 time_zone=args.time_zone,
                 paused=args.paused,
+                # What a person starts says nothing; `ops.pipeline_runs` tells the two apart.
+                argument={"started_by": "schedule"},
             ),
             child,
         )

@@ -110,7 +110,7 @@ class Platform(pulumi.ComponentResource):
         labelled = pulumi.ResourceOptions(transformations=[labels(pulumi.get_stack(), args.owner)])
         super().__init__("omnipipe:components:Platform", name, {}, pulumi.ResourceOptions.merge(opts, labelled))
         self._name, self._args, place = name, args, args.place
-        self._provider = quota_provider(f"{name}-quota", place, pulumi.ResourceOptions(parent=self))
+        self._quota = quota_provider(f"{name}-quota", place, pulumi.ResourceOptions(parent=self))
         self._child = child = pulumi.ResourceOptions(parent=self, depends_on=[self._switch_on()])
 
         # What everything stands on.
@@ -182,7 +182,7 @@ class Platform(pulumi.ComponentResource):
             PiiPolicyArgs(
                 place=self._args.place,
                 physical_name=PII,
-                provider=self._provider,
+                provider=self._quota,
                 location=self._args.bigquery_location,
                 protect=self._args.protect_data,
                 readers=dict.fromkeys(Sensitivity, self._args.pii_readers),
@@ -270,7 +270,7 @@ class Platform(pulumi.ComponentResource):
                 f"{self._name}-budget",
                 BudgetArgs(
                     place=place,
-                    provider=self._provider,
+                    provider=self._quota,
                     billing_account=args.billing_account,
                     monthly_amount=args.monthly_budget,
                     channels=monitoring.channels,

@@ -108,13 +108,13 @@ AT_UP = {
         ["Pulumi.dev.yaml does not set omnipipe:webhookUrl"],
     ),
     "a workflow that jumps to a missing step": (
-        "components/daily_workflow.yaml",
+        "components/platform/daily_workflow.yaml",
         "            - dbt:\n                call: run_job\n",
         "            - dbt:\n                next: finsh\n                call: run_job\n",
         ["the workflow daily is refused", "daily.yaml:", "'dbt'", "'finsh'"],
     ),
     "a workflow that calls a missing function": (
-        "components/daily_workflow.yaml",
+        "components/platform/daily_workflow.yaml",
         "${text.substring(time.format(sys.now()), 0, 10)}",
         "${text.substr(time.format(sys.now()), 0, 10)}",
         ["the workflow daily is refused", "daily.yaml:", "'read_settings'", "text.substr"],
@@ -127,8 +127,8 @@ AT_UP = {
     ),
     "an entry point that does not exist": (
         PIPELINE,
-        'entry_point="weather"',
-        'entry_point="wether"',
+        "entry_point=folder",
+        'entry_point=folder.replace("ea", "e")',
         ["weather ended as soon as it was started", "wether"],
     ),
     "another type for the columns of tables that are there": (

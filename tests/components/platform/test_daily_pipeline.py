@@ -1,5 +1,7 @@
 """The steps of a day: each with its own identity, told and allowed what it needs, called by the workflow alone."""
 
+import base64
+import json
 import re
 from functools import cache
 from typing import Any
@@ -9,12 +11,11 @@ import yaml
 
 from components import packaging
 from components.code_store import CodeStore, CodeStoreArgs
-from components.daily_workflow import SOURCE
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
 from components.platform.capture import Capture, CaptureArgs
-from components.platform.daily_pipeline import DailyPipeline, DailyPipelineArgs
+from components.platform.daily_pipeline import SOURCE, DailyPipeline, DailyPipelineArgs
 from components.platform.sources import ROOT, SOURCES
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
@@ -282,6 +283,14 @@ def test_the_settings_of_the_schedule_reach_it() -> None:
     clock = pipeline().named("daily-run-schedule-job").inputs
 
     assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("0 5 * * *", "Europe/Berlin", True)
+
+
+def test_the_clock_says_who_it_is_in_words_that_the_source_reads() -> None:
+    body = json.loads(base64.b64decode(pipeline().named("daily-run-schedule-job").inputs["httpTarget"]["body"]))
+
+    argument = json.loads(body["argument"])
+    assert argument == {"started_by": "schedule"}
+    assert argument.keys() <= set(re.findall(r"input\.(\w+)", SOURCE.read_text()))
 
 
 def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown() -> None:

@@ -15,7 +15,7 @@ import yaml
 from flask import Flask, Response, jsonify, request
 from google.cloud import bigquery
 
-from components.daily_workflow import SOURCE
+from components.platform.daily_pipeline import SOURCE
 from omnipipe.contracts.tables import PIPELINE_LEASES, PIPELINE_RUNS, PipelineLease, PipelineRun
 from omnipipe.laptop.services.workflows.interpreter import Environment, WorkflowError, parse
 from omnipipe.runtime import warehouse
