@@ -6,7 +6,7 @@ Encryption (on demand), Network,     what everything stands on
 Secrets, CodeStore
 Warehouse, PiiPolicy                 where data lives, and who may read what
 Capture                              Postgres -> migrate, Datastream -> raw
-DailyPipeline                        weather -> dbt -> validate -> reverse sync, by a workflow
+Pipeline (daily)                     capture -> weather -> dbt -> validate -> reverse sync, by a workflow
 Probe, Monitoring, Budget            who watches: figures and errors, alerts, costs
 WorkloadIdentity (on demand)         who deploys
 """
@@ -27,9 +27,10 @@ from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform.args import PlatformArgs
 from components.platform.capture import Capture, CaptureArgs
-from components.platform.daily_pipeline import WORKFLOW, DailyPipeline, DailyPipelineArgs
+from components.platform.daily import daily_steps
 from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
 from components.platform.google_project import APIS, DEPLOYER_ROLES
+from components.platform.pipeline import Pipeline, PipelineArgs
 from components.platform.probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.platform.sources import ROOT
 from components.quota_provider import quota_provider
@@ -38,6 +39,7 @@ from components.warehouse import Warehouse, WarehouseArgs
 from components.workload import PROJECT_ROLES
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from omnipipe.contracts import checks
+from omnipipe.contracts.pipelines import DAILY
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
 
@@ -208,24 +210,23 @@ class Platform(pulumi.ComponentResource):
             self._child,
         )
 
-    def _make_pipeline(self) -> DailyPipeline:
-        return DailyPipeline(
+    def _make_pipeline(self) -> Pipeline:
+        told = daily_steps(
+            self._args, capture=self.capture, network=self._network, pii=self._pii, secrets=self._secrets
+        )
+        return Pipeline(
             f"{self._name}-daily",
-            DailyPipelineArgs(
+            PipelineArgs(
                 place=self._args.place,
-                network=self._network,
-                capture=self.capture,
+                declared=DAILY,
                 code=self._code,
-                secrets=self._secrets,
                 warehouse=self.warehouse,
                 pii=self._pii,
                 bigquery_location=self._args.bigquery_location,
-                weather_api_url=self._args.weather_api_url,
-                webhook_url=self._args.webhook_url,
-                webhook_allow_private=self._args.webhook_allow_private,
                 schedule=self._args.schedule,
                 time_zone=self._args.time_zone,
                 paused=self._args.schedule_paused,
+                steps=told,
             ),
             self._child,
         )
@@ -240,7 +241,7 @@ class Platform(pulumi.ComponentResource):
                 warehouse=self.warehouse,
                 database=self.capture.database,
                 bigquery_location=self._args.bigquery_location,
-                pipeline=WORKFLOW,
+                pipeline=DAILY.name,
                 paused=self._args.schedule_paused,
             ),
             self._child,

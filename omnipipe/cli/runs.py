@@ -13,11 +13,12 @@ from rich.markup import escape
 from omnipipe.cli.console import called, errors, print_json, progress, say
 from omnipipe.cli.named import names, started
 from omnipipe.cli.records import table
+from omnipipe.contracts.pipelines import DAILY
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
-STEPS = ("init", "capture", "weather", "dbt", "validate", "reverse_sync", "finish")
+STEPS = DAILY.lines
 # A run that is cancelled cannot write its own end.
 _CUT_OFF = """
     UPDATE ops.pipeline_runs

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from omnipipe.contracts.datastream import METADATA_DESCRIPTION, DatastreamMetadata
+from omnipipe.contracts.pipelines import DAILY
 from omnipipe.contracts.schema import Sensitivity, Table, column
 
 DATASETS = {
@@ -18,6 +19,7 @@ DATASETS = {
     "vault": "The salts of the pseudonyms. Only the dbt identity reads it.",
     "ops": "Runs, steps, validation results, deliveries, dead letters.",
 }
+*_BEFORE, _LAST = (step.name for step in DAILY.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ class StepRun:
     """One attempt at one step of a run, written by the step itself when it ends."""
 
     run_id: str = column("The run that it belongs to.")
-    step: str = column("capture, weather, dbt, validate or reverse_sync.")
+    step: str = column(f"{', '.join(_BEFORE)} or {_LAST}.")
     status: str = column("succeeded or failed.")
     rows: int | None = column("Rows that the step wrote, checked or sent.")
     started_at: datetime = column("When the attempt began.")

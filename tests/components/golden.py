@@ -1,4 +1,5 @@
-"""The inventory of a stack: every resource with what it is made with, in a file that a pull request shows.
+"""What a pull request shows: the inventory of a stack, every resource with what it is made with, and the workflow of
+each pipeline.
 
 `everything` is prod with all that a stack may leave out.
 
@@ -15,11 +16,14 @@ from typing import Any
 
 import yaml
 
+from components.platform.workflow_source import workflow_source
+from omnipipe.contracts.pipelines import DAILY, Pipeline
 from omnipipe.laptop.home import PROJECT_ROOT
 from tests.components.conftest import deployed
 from tests.components.mocks import Recorder, Registration
 
 STACKS = ("dev", "prod", "everything")
+PIPELINES = (DAILY,)
 REWRITE = ".venv/bin/python -m tests.components.golden"
 _FOLDER = Path(__file__).with_name("golden")
 _LONGEST = 320
@@ -30,6 +34,11 @@ _HASHES = ("runExecutionToken",)
 def path(stack: str) -> Path:
     """The file of a stack."""
     return _FOLDER / f"{stack}.yaml"
+
+
+def source_path(pipeline: Pipeline) -> Path:
+    """The file of a pipeline's workflow."""
+    return _FOLDER / "pipelines" / f"{pipeline.name}.yaml"
 
 
 def inventory(program: Recorder) -> str:
@@ -95,8 +104,11 @@ def _column(column: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the file of each stack."""
-    _FOLDER.mkdir(exist_ok=True)
+    """Write the file of each stack and of each pipeline."""
+    source_path(DAILY).parent.mkdir(parents=True, exist_ok=True)
+    for pipeline in PIPELINES:
+        source_path(pipeline).write_text(workflow_source(pipeline))
+        print(f"wrote {source_path(pipeline).relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
     for stack in STACKS:
         path(stack).write_text(inventory(deployed(stack)))
         print(f"wrote {path(stack).relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer

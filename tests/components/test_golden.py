@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from components.platform.workflow_source import workflow_source
+from omnipipe.contracts.pipelines import Pipeline
 from omnipipe.laptop.iam import bindings, roles
 from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.registry import Registry, Resource
@@ -27,6 +29,20 @@ def test_the_program_registers_what_the_golden_file_says(deploy: Callable[[str],
         )
     )
     assert not difference, f"if the change of {stack} is meant: {golden.REWRITE}\n{difference}"
+
+
+@pytest.mark.parametrize("pipeline", golden.PIPELINES, ids=lambda pipeline: pipeline.name)
+def test_the_workflow_of_a_pipeline_is_what_the_golden_file_says(pipeline: Pipeline) -> None:
+    file = golden.source_path(pipeline)
+    difference = "".join(
+        difflib.unified_diff(
+            file.read_text().splitlines(keepends=True),
+            workflow_source(pipeline).splitlines(keepends=True),
+            file.name,
+            "what is declared",
+        )
+    )
+    assert not difference, f"if the change of {pipeline.name} is meant: {golden.REWRITE}\n{difference}"
 
 
 @pytest.mark.parametrize("stack", golden.STACKS)

@@ -20,7 +20,8 @@ def whole(copy: Copy) -> Copy:
 
 
 OLTP = "components/oltp_database.py"
-PIPELINE = "components/platform/daily_pipeline.py"
+PIPELINE = "components/platform/pipeline.py"
+SOURCE = "components/platform/workflow.yaml.j2"
 IMPATIENT = ("jobs/migrate/database.py", "_CONNECT_WITHIN_S = 60", "_CONNECT_WITHIN_S = 1")
 
 
@@ -108,13 +109,13 @@ AT_UP = {
         ["Pulumi.dev.yaml does not set omnipipe:webhookUrl"],
     ),
     "a workflow that jumps to a missing step": (
-        "components/platform/daily_workflow.yaml",
-        "            - dbt:\n                call: run_job\n",
-        "            - dbt:\n                next: finsh\n                call: run_job\n",
+        SOURCE,
+        "    call: run_{{ step.kind }}\n",
+        "    next: finsh\n    call: run_{{ step.kind }}\n",
         ["the workflow daily is refused", "daily.yaml:", "'dbt'", "'finsh'"],
     ),
     "a workflow that calls a missing function": (
-        "components/platform/daily_workflow.yaml",
+        SOURCE,
         "${text.substring(time.format(sys.now()), 0, 10)}",
         "${text.substr(time.format(sys.now()), 0, 10)}",
         ["the workflow daily is refused", "daily.yaml:", "'read_settings'", "text.substr"],
@@ -127,8 +128,8 @@ AT_UP = {
     ),
     "an entry point that does not exist": (
         PIPELINE,
-        "entry_point=folder",
-        'entry_point=folder.replace("ea", "e")',
+        "entry_point=step.folder",
+        'entry_point=step.folder.replace("ea", "e")',
         ["weather ended as soon as it was started", "wether"],
     ),
     "another type for the columns of tables that are there": (
@@ -194,21 +195,21 @@ def test_a_package_that_is_missing(copy: Copy) -> None:
 # The same, for what nobody can see before it runs.
 AT_RUN = {
     "a wrong name of a function's variable": (
-        PIPELINE,
-        'environment=here | {"WEATHER_API_URL"',
-        'environment={"BIGQUERY_LOCATON": args.bigquery_location, "WEATHER_API_URL"',
+        "components/function_service.py",
+        "dict(args.environment)",
+        '{key.replace("LOCATION", "LOCATON"): value for key, value in args.environment.items()}',
         "the environment variable BIGQUERY_LOCATION is not set: the function's component must give it",
     ),
     "a wrong name of a workflow's variable": (
         PIPELINE,
-        '"WEATHER_FUNCTION_URL": weather.uri',
-        '"WEATHER_FUNCTON_URL": weather.uri',
+        "addresses[step.variable]",
+        'addresses[step.variable.replace("FUNCTION", "FUNCTON")]',
         "WEATHER_FUNCTION_URL",
     ),
     "a grant that is missing": (
         PIPELINE,
-        'write=["raw.weather", "ops.step_runs"]',
-        'write=["ops.step_runs"]',
+        "write=[*step.writes, STEP_RUNS.id]",
+        "write=[STEP_RUNS.id]",
         "Access Denied: Table omnipipe-dev:raw.weather",
     ),
 }

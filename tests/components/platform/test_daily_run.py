@@ -15,13 +15,15 @@ import yaml
 from flask import Flask, Response, jsonify, request
 from google.cloud import bigquery
 
-from components.platform.daily_pipeline import SOURCE
+from components.platform.workflow_source import workflow_source
+from omnipipe.contracts.pipelines import DAILY
 from omnipipe.contracts.tables import PIPELINE_LEASES, PIPELINE_RUNS, PipelineLease, PipelineRun
 from omnipipe.laptop.services.workflows.interpreter import Environment, WorkflowError, parse
 from omnipipe.runtime import warehouse
 from tests.functions.conftest import serving
 from tests.support import emulator
 
+SOURCE = workflow_source(DAILY)
 PLACE = f"projects/{emulator.PROJECT}/locations/europe-west1"
 NOW = datetime.now(UTC)
 WORKFLOW = f"{PLACE}/workflows/daily"
@@ -135,7 +137,7 @@ class Day:
         )
         self.steps.states[run_id] = "ACTIVE"
         try:
-            result = parse(SOURCE.read_text(), "daily.yaml").run(argument, environment)
+            result = parse(SOURCE, "daily.yaml").run(argument, environment)
         except WorkflowError as error:
             self.steps.states[run_id] = "FAILED"
             return error.error
@@ -168,7 +170,7 @@ def day(client: bigquery.Client, bigquery_address: str) -> Iterator[Day]:
         yield Day(client, address, steps)
 
 
-ALL = ["capture", "weather", "dbt", "validate", "reverse_sync"]
+ALL = [step.name for step in DAILY.steps]
 
 
 def test_a_run_takes_the_lease_and_gives_it_back(day: Day) -> None:
@@ -310,7 +312,7 @@ def test_the_lease_is_given_back_by_a_run_that_fails(day: Day) -> None:
 
 
 def test_the_lease_is_longer_than_all_steps_together() -> None:
-    source = yaml.safe_load(SOURCE.read_text())
+    source = yaml.safe_load(SOURCE)
     longest = {
         "run_function": source["run_function"]["steps"][0]["call_function"]["try"]["args"]["timeout"],
         "run_job": source["run_job"]["steps"][0]["execute"]["try"]["args"]["connector_params"]["timeout"],
@@ -319,7 +321,7 @@ def test_the_lease_is_longer_than_all_steps_together() -> None:
     }
     (steps,) = (step["all_steps"]["try"]["steps"] for step in source["main"]["steps"] if "all_steps" in step)
     calls = [call["call"] for step in steps for call in step.values()]
-    (lease,) = re.findall(r"INTERVAL (\d+) SECOND", SOURCE.read_text())
+    (lease,) = re.findall(r"INTERVAL (\d+) SECOND", SOURCE)
 
     # Two jobs of the run before end at the same time; init and finish are some queries of a minute at most.
     together = sum(longest[call] for call in calls) - longest["wait_for_job"] + 1200

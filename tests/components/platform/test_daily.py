@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -14,22 +14,52 @@ from components.code_store import CodeStore, CodeStoreArgs
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs
 from components.place import Place
+from components.platform.args import PlatformArgs
 from components.platform.capture import Capture, CaptureArgs
-from components.platform.daily_pipeline import SOURCE, DailyPipeline, DailyPipelineArgs
+from components.platform.daily import daily_steps
+from components.platform.pipeline import Pipeline, PipelineArgs, StepArgs
 from components.platform.sources import ROOT, SOURCES
+from components.platform.workflow_source import workflow_source
 from components.quota_provider import quota_provider
 from components.secrets import Secrets, SecretsArgs
 from components.warehouse import Warehouse, WarehouseArgs
+from omnipipe.contracts.pipelines import DAILY
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES
+from tests.components.conftest import deploy_with
 from tests.components.mocks import UNKNOWN, Recorder, record
 
+SOURCE = workflow_source(DAILY)
 PLACE = Place("shop-prod", "europe-west1")
-FUNCTIONS = {"weather": "weather", "reverse-sync": "reverse_sync"}  # and their folders
-JOBS = {"capture": "catch_up", "dbt": "dbt", "validate": "dvt"}
+FUNCTIONS = {step.service: step.folder for step in DAILY.steps if step.kind == "function"}
+JOBS = {step.service: step.folder for step in DAILY.steps if step.kind == "job"}
 
 
 @cache
 def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
+    settings = PlatformArgs(
+        place=PLACE,
+        owner="shop",
+        bigquery_location="EU",
+        database_tier="db-f1-micro",
+        database_availability="ZONAL",
+        protect_data=True,
+        customer_managed_keys=False,
+        schedule="0 5 * * *",
+        time_zone="Europe/Berlin",
+        schedule_paused=True,
+        weather_api_url="https://weather.example.com",
+        webhook_url="https://shop.example.com/hook",
+        webhook_allow_private=private,
+        pii_readers=(),
+        pii_masked_readers=(),
+        alert_emails=(),
+        runbooks_url="https://example.com/runbooks",
+        billing_account="",
+        monthly_budget=0,
+        github_repository_id="",
+        github_owner_id="",
+    )
+
     def program() -> None:
         tables = WarehouseArgs(place=PLACE, location="EU", protect=True, datasets=DATASETS, tables=DECLARED_TABLES)
         network, code = Network("network", PLACE), CodeStore("code", CodeStoreArgs(place=PLACE))
@@ -44,32 +74,28 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
             availability="ZONAL",
             protect=True,
         )
-        args = DailyPipelineArgs(
+        tags = PiiPolicyArgs(
             place=PLACE,
-            network=network,
-            capture=Capture("capture", capture),
+            physical_name="pii",
+            provider=quota_provider("quota", PLACE),
+            location="EU",
+            protect=True,
+        )
+        pii = PiiPolicy("pii", tags)
+        args = PipelineArgs(
+            place=PLACE,
+            declared=DAILY,
             code=code,
-            secrets=secrets,
             warehouse=warehouse,
-            pii=PiiPolicy(
-                "pii",
-                PiiPolicyArgs(
-                    place=PLACE,
-                    physical_name="pii",
-                    provider=quota_provider("quota", PLACE),
-                    location="EU",
-                    protect=True,
-                ),
-            ),
+            pii=pii,
             bigquery_location="EU",
-            weather_api_url="https://weather.example.com",
-            webhook_url="https://shop.example.com/hook",
-            webhook_allow_private=private,
-            schedule="0 5 * * *",
             time_zone="Europe/Berlin",
             paused=True,
+            steps=daily_steps(
+                settings, capture=Capture("capture", capture), network=network, pii=pii, secrets=secrets
+            ),
         )
-        DailyPipeline("daily", args)
+        Pipeline("daily", args)
 
     return record(program, preview=preview)
 
@@ -85,7 +111,7 @@ def environment(step: str) -> dict[str, Any]:
 
 def source_of_step(name: str) -> dict[str, Any]:
     """The one call of a step's sub-workflow in the source of the workflow."""
-    (call,) = yaml.safe_load(SOURCE.read_text())[name]["steps"][0].values()
+    (call,) = yaml.safe_load(SOURCE)[name]["steps"][0].values()
     return call["try"]
 
 
@@ -100,7 +126,7 @@ def test_the_workflow_gets_every_address_that_its_source_asks_for() -> None:
         "VALIDATE_JOB": "id/daily-validate-job",
         "REVERSE_SYNC_FUNCTION_URL": "https://reverse-sync.example.run.app",
     }
-    asked = set(re.findall(r'sys\.get_env\("(\w+)"\)', SOURCE.read_text()))
+    asked = set(re.findall(r'sys\.get_env\("(\w+)"\)', SOURCE))
     assert {name for name in asked if not name.startswith("GOOGLE_CLOUD_")} == set(given)
 
 
@@ -233,7 +259,7 @@ def grants(step: str) -> dict[str, set[str]]:
     return found
 
 
-STEPS = ("capture-job", "weather-function", "dbt-job", "validate-job", "reverse-sync-function")
+STEPS = [f"{step.service}-{step.kind}" for step in DAILY.steps]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -279,7 +305,7 @@ def test_who_needs_them_reads_tagged_columns_and_dbt_alone_tags_them() -> None:
     assert tagger.inputs["member"].startswith("serviceAccount:dbt-job@")
 
 
-def test_the_settings_of_the_schedule_reach_it() -> None:
+def test_it_starts_when_it_is_declared_to_where_the_stack_does_not_say_otherwise() -> None:
     clock = pipeline().named("daily-run-schedule-job").inputs
 
     assert (clock["schedule"], clock["timeZone"], clock["paused"]) == ("0 5 * * *", "Europe/Berlin", True)
@@ -290,7 +316,7 @@ def test_the_clock_says_who_it_is_in_words_that_the_source_reads() -> None:
 
     argument = json.loads(body["argument"])
     assert argument == {"started_by": "schedule"}
-    assert argument.keys() <= set(re.findall(r"input\.(\w+)", SOURCE.read_text()))
+    assert argument.keys() <= set(re.findall(r"input\.(\w+)", SOURCE))
 
 
 def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown() -> None:
@@ -307,3 +333,29 @@ def test_the_workflow_is_exposed_and_what_is_not_known_in_a_preview_is_unknown()
         "daily-validate-job",
         "daily-reverse-sync-function",
     }
+
+
+def test_what_is_told_to_a_step_that_is_not_declared_or_cannot_take_it_is_refused() -> None:
+    def program() -> None:
+        unused = cast(Any, None)
+        PipelineArgs(
+            place=PLACE,
+            declared=DAILY,
+            code=unused,
+            warehouse=unused,
+            pii=unused,
+            bigquery_location="EU",
+            time_zone="Etc/UTC",
+            paused=True,
+            steps={"wether": StepArgs(), "weather": StepArgs(network=Network("network", PLACE))},
+        )
+
+    with pytest.raises(
+        ValueError, match="daily declares no step 'wether'; weather is a function: only a job takes"
+    ):
+        record(program)
+
+
+def test_a_stack_may_have_a_schedule_of_its_own() -> None:
+    program = deploy_with("dev", {"omnipipe:schedule": "30 4 * * MON"})
+    assert program.named("omnipipe-daily-run-schedule-job").inputs["schedule"] == "30 4 * * MON"
