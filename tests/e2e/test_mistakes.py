@@ -110,8 +110,8 @@ AT_UP = {
     ),
     "a workflow that jumps to a missing step": (
         SOURCE,
-        "    call: run_{{ step.kind }}\n",
-        "    next: finsh\n    call: run_{{ step.kind }}\n",
+        "      full_refresh: ${full_refresh}\n{%- endif %}",
+        "      full_refresh: ${full_refresh}\n    next: finsh\n{%- endif %}",
         ["the workflow daily is refused", "daily.yaml:", "'dbt'", "'finsh'"],
     ),
     "a workflow that calls a missing function": (
