@@ -6,7 +6,7 @@ Encryption (on demand), Network,     what everything stands on
 Secrets, CodeStore
 Warehouse, PiiPolicy                 where data lives, and who may read what
 Capture                              Postgres -> migrate, Datastream -> raw
-Pipeline (daily)                     capture -> weather -> dbt -> validate -> reverse sync, by a workflow
+Pipeline                             the steps of a day, in their order, by a workflow
 Probe, Monitoring, Budget            who watches: figures and errors, alerts, costs
 WorkloadIdentity (on demand)         who deploys
 """

@@ -108,7 +108,7 @@ CASES = {
 
 
 def test_every_service_has_a_case() -> None:
-    assert set(CASES) == {f"{service.kind} {service.name}" for service in SERVICES}
+    assert set(CASES) == {f"{service.kind.name} {service.name}" for service in SERVICES}
 
 
 @pytest.mark.parametrize("service", CASES)
