@@ -1,21 +1,9 @@
 """The program: `pulumi up` gives it to Google, `omnipipe up` to this machine."""
 
-import atexit
-import gc
+import pulumi
 
-# Pulumi's SDK and the provider make very many objects that live until the end. With Python's own thresholds, looking
-# for garbage among them is half of the program's time, a part of it when the process ends.
-gc.set_threshold(100_000, 50, 1000)
-atexit.register(gc.freeze)
-
-import pulumi  # noqa: E402 - what is set above is for the imports too
-
-from stacks import lean_imports  # noqa: E402
-
-lean_imports.install()
-
-from components.platform.platform import Platform  # noqa: E402
-from stacks.settings import Settings  # noqa: E402
+from components.platform.platform import Platform
+from stacks.settings import Settings
 
 platform = Platform("omnipipe", Settings.load())
 

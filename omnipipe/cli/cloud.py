@@ -137,9 +137,6 @@ def check_settings(project: "Project") -> None:
     Raises LaptopError with a line for each problem: file, line, what is wrong, what to write.
     """
     from omnipipe.laptop.errors import LaptopError
-    from stacks import lean_imports
-
-    lean_imports.install()
     from stacks.settings import problems
 
     found = problems(project.config, project.stack)

@@ -21,7 +21,7 @@ from pulumi.runtime import mocks, rpc, set_all_config
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-from omnipipe.laptop import lookups
+from omnipipe.laptop import lean_imports, lookups
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.project import Project
 
@@ -47,6 +47,7 @@ def run(project: Project, deployment: Deployment, *, preview: bool = False) -> d
     Raises what ``deployment.register`` raised first, or LaptopError for an error of the program itself;
     KeyboardInterrupt on Ctrl-C, without waiting for the resources that are being made.
     """
+    lean_imports.install()
     monitor = _Monitor(deployment)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
