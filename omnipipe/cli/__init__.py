@@ -11,6 +11,7 @@ from omnipipe.cli import (
     deliveries,
     demo,
     environment,
+    idle,
     logs,
     query,
     replay,
@@ -65,6 +66,7 @@ app.command()(deliveries.deliveries)
 app.command()(tools.job)
 app.command()(environment.env)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)
+app.command()(idle.idle)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")
 

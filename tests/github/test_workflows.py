@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import yaml
+
+from omnipipe.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
@@ -111,17 +114,17 @@ def test_without_a_decision_the_run_fails_and_nothing_is_destroyed(tmp_path: Pat
 def _decide(folder: Path, program: str) -> tuple[subprocess.CompletedProcess[str], str]:
     """Run the step as GitHub does: `bash -e`. ``jq`` and the program are stand-ins, their arguments are the step's."""
     (script,) = [step["run"] for step in steps(WORKFLOWS["destroy-when-idle.yml"]) if step.get("id") == "decide"]
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    check = "import sys; assert sys.argv[1:] == ['-m', 'stacks.idle', '--stack', 'dev', '--days', '7'], sys.argv\n"
-    python.write_text(f"#!/usr/bin/env python3\n{check}{program}\n")
+    omnipipe = folder / ".venv" / "bin" / "omnipipe"
+    omnipipe.parent.mkdir(parents=True)
+    check = "import sys; assert sys.argv[1:] == ['idle', '--json', '--stack', 'dev', '--days', '7'], sys.argv\n"
+    omnipipe.write_text(f"#!/usr/bin/env python3\n{check}{program}\n")
     jq = folder / "bin" / "jq"
     jq.parent.mkdir()
     jq.write_text(
         "#!/usr/bin/env python3\nimport json, sys\nassert sys.argv[1] == '.idle'\n"
         "print(json.dumps(json.load(sys.stdin)['idle']))\n"
     )
-    for file in (python, jq):
+    for file in (omnipipe, jq):
         file.chmod(0o755)
     result = folder / "output"
     result.touch()
@@ -140,7 +143,7 @@ def _decide(folder: Path, program: str) -> tuple[subprocess.CompletedProcess[str
 def test_what_the_commands_name_exists() -> None:
     assert "make install" in commands(ACTIONS["pulumi"])
     assert re.search(r"^install:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert (ROOT / "stacks" / "idle.py").is_file()
+    assert "idle" in typer.main.get_group(app).commands
     for path in WORKFLOWS.values():
         for named in re.findall(r"docs/[\w/.-]+\.md|Pulumi\.\w+\.yaml", path.read_text()):
             assert (ROOT / named).is_file(), named

@@ -2,23 +2,26 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import bigquery
+from typer.testing import CliRunner, Result
 
+from omnipipe.cli import app, idle
 from omnipipe.contracts.tables import PIPELINE_RUNS
-from stacks import idle
+from omnipipe.laptop import home
+from omnipipe.laptop.errors import LaptopError
+from omnipipe.laptop.home import PROJECT_ROOT
 from tests.support import emulator
 
 NOW = datetime.now(UTC)
-ROOT = Path(idle.__file__).parent.parent
 
 
 def ago(days: float) -> datetime:
@@ -46,12 +49,17 @@ class World:
 
     def __init__(self, folder: Path, client: bigquery.Client) -> None:
         self._folder, self._client = folder, client
-        (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
-        own = {"gcp:project": emulator.PROJECT, "omnipipe:protectData": False}
-        (folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": own}))
-        (folder / "Pulumi.prod.yaml").write_text(json.dumps({"config": {"gcp:project": emulator.PROJECT}}))
+        (folder / "Pulumi.yaml").write_text((PROJECT_ROOT / "Pulumi.yaml").read_text())
+        self.settings("dev", protectData=False)
+        self.settings("prod")
         self.pulumi("cat history.json")
         self.history(entry("update", ago(30)))
+
+    def settings(self, stack: str, project: str = emulator.PROJECT, **own: object) -> None:
+        """What a stack's file says."""
+        config = {"gcp:project": project, "omnipipe:webhookUrl": "https://hooks.example.com"}
+        config |= {f"omnipipe:{name}": value for name, value in own.items()}
+        (self._folder / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": config}))
 
     def pulumi(self, script: str) -> None:
         """What the command does; it writes down how it was called."""
@@ -81,13 +89,13 @@ class World:
 
     def ask(self, stack: str = "dev", days: int = 7) -> tuple[bool, str]:
         """The answer."""
-        return idle.decide(idle.read(stack), days, NOW)
+        return idle.decide(idle.read(self._folder, stack), days, NOW)
 
 
 @pytest.fixture
 def world(tmp_path: Path, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(idle, "ROOT", tmp_path)
-    monkeypatch.setattr(idle.bigquery, "Client", lambda project: client)
+    monkeypatch.setattr(home, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(bigquery, "Client", lambda project: client)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return World(tmp_path, client)
 
@@ -157,57 +165,86 @@ def test_a_stack_that_protects_its_data_is_never_idle(world: World) -> None:
 )
 def test_a_history_that_cannot_be_read_gives_no_answer(world: World, script: str, said: str) -> None:
     world.pulumi(script)
-    with pytest.raises(idle.Unknown, match=said):
+    with pytest.raises(LaptopError, match=said):
         world.ask()
 
 
 def test_a_history_without_a_deployment_in_sight_gives_no_answer(world: World) -> None:
     world.history(*[entry("refresh", ago(1))] * 100)
-    with pytest.raises(idle.Unknown, match="last 100 entries"):
+    with pytest.raises(LaptopError, match="last 100 entries"):
         world.ask()
 
 
 def test_no_pulumi_gives_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(idle.Unknown, match="FileNotFoundError"):
+    with pytest.raises(LaptopError, match="FileNotFoundError"):
         world.ask()
 
 
 def test_runs_that_cannot_be_read_give_no_answer(world: World, client: bigquery.Client) -> None:
     client.delete_table(PIPELINE_RUNS.id)
-    with pytest.raises(idle.Unknown, match=r"ops\.pipeline_runs"):
+    with pytest.raises(LaptopError, match=r"ops\.pipeline_runs"):
         world.ask()
 
 
-@pytest.mark.parametrize("stack", ["staging", "dev"])
-def test_settings_that_cannot_be_read_give_no_answer(world: World, tmp_path: Path, stack: str) -> None:
-    (tmp_path / "Pulumi.dev.yaml").write_text("config: {gcp:project: p, 'omnipipe:protectData': 'no'}")
-    with pytest.raises(idle.Unknown, match=f"the stack {stack}"):
-        world.ask(stack)
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"protectData": "no"}, "protectData of the stack dev is 'no': write true or false"),
+        ({"project": ""}, "Pulumi.dev.yaml does not set gcp:project"),
+        ({"protectDatta": False}, "is it omnipipe:protectData?"),
+    ],
+)
+def test_settings_that_cannot_be_read_give_no_answer(world: World, own: dict[str, Any], said: str) -> None:
+    world.settings("dev", **own)
+    with pytest.raises(LaptopError, match=re.escape(said)):
+        world.ask()
 
 
-def test_the_command_prints_json_and_tells_by_its_exit_code(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert idle.main(["--stack", "dev", "--days", "7"]) == 0
-    answer = json.loads(capsys.readouterr().out)
+def test_a_stack_that_is_not_there_gives_no_answer(world: World) -> None:
+    with pytest.raises(LaptopError, match="no stack 'staging': choose one of dev, prod"):
+        world.ask("staging")
+
+
+def command(*arguments: str) -> Result:
+    """Run `omnipipe idle`."""
+    return CliRunner().invoke(app, ["idle", *arguments])
+
+
+def test_the_command_prints_json_for_a_machine(world: World) -> None:
+    done = command("--json", "--stack", "dev", "--days", "7")
+    assert done.exit_code == 0
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["stack", "idle", "reason", "last_deployment", "last_run_by_person"]
     assert (answer["stack"], answer["idle"], answer["last_run_by_person"]) == ("dev", True, None)
     assert answer["last_deployment"].startswith(f"{ago(30):%Y-%m-%d}")
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [("7", "dev is idle: neither"), ("40", "dev is not idle: it was deployed")]
+)
+def test_the_command_prints_a_sentence_for_a_person(world: World, days: str, expected: str) -> None:
+    done = command("--days", days)
+    assert done.exit_code == 0
+    assert expected in done.stdout
+
+
+def test_without_an_answer_the_command_prints_none(world: World) -> None:
     world.pulumi("exit 1")
-    assert idle.main(["--stack", "dev", "--days", "7"]) == 1
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "it cannot be said whether dev is idle" in output.err
+    done = command("--json", "--stack", "dev", "--days", "7")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "it cannot be said whether dev is idle" in str(done.exception)
 
 
 @pytest.mark.parametrize("days", ["0", "-3", "week"])
-def test_days_that_mean_nothing_are_refused(days: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        idle.main(["--stack", "dev", "--days", days])
+def test_days_that_mean_nothing_are_refused(days: str) -> None:
+    assert command("--stack", "dev", "--days", days).exit_code == 2
 
 
-def test_it_needs_no_program_to_run(client: Callable[..., Any]) -> None:
+def test_it_needs_no_program_to_run(world: World, tmp_path: Path) -> None:
     """It asks; it must not start the program, whose modules cost a second and a login."""
-    code = "import sys, stacks.idle; print('pulumi' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    world.history()
+    code = "import sys; from pathlib import Path; from omnipipe.cli import idle; "
+    code += f"print(idle.read(Path({str(tmp_path)!r}), 'dev').is_up, 'pulumi' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
