@@ -33,13 +33,15 @@ from google.cloud import bigquery
 from sqlglot import exp
 
 from bench.dbt import WEATHER
+from bench.laptop import FIRST_PORT
+from bench.proxy import Job, between
+from bench.warehouse import Warehouse, running
 from omnipipe.contracts.datastream import METADATA, METADATA_FIELD
+from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
 from omnipipe.laptop.services.datastream.table import metadata
 from seed import generator
-from tests.dbt.proxy import Job, between
-from tests.dbt.warehouse import ROOT, Warehouse, running
 
 _BATCH_ROWS = 1_000_000
 _COUNTED = {"raw", "staging", "prod", "analysis", "vault"}
@@ -228,9 +230,9 @@ def main() -> None:
         "spread evenly": "MOD(trip_id, 100) = 7",
         "the newest only": f"trip_id > {trips - trips // 100}",
     }
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as warehouse:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), FIRST_PORT) as warehouse:
         warehouse.reset()
-        image = build(ROOT, ROOT / "jobs" / "dbt" / "Dockerfile", Path(folder) / "images")
+        image = build(PROJECT_ROOT, PROJECT_ROOT / "jobs" / "dbt" / "Dockerfile", Path(folder) / "images")
         load(warehouse, generator.Plan(trips, date(2026, 3, 29)))
         warehouse.client.query_and_wait(WEATHER)
         first = run(image, warehouse, "first")

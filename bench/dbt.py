@@ -14,9 +14,11 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from bench.laptop import FIRST_PORT
+from bench.warehouse import Warehouse, running
+from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
-from tests.dbt.warehouse import ROOT, Warehouse, running
 
 CITIES = "['Berlin', 'Hamburg', 'Munich', 'Cologne', 'Vienna', 'Zurich', 'Amsterdam', 'Copenhagen']"
 
@@ -87,9 +89,9 @@ def main() -> None:
     parser.add_argument("--trips", type=int, default=100_000)
     parser.add_argument("--changed", type=int, default=1_000)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as warehouse:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), FIRST_PORT) as warehouse:
         warehouse.reset()
-        image = build(ROOT, ROOT / "jobs" / "dbt" / "Dockerfile", Path(folder) / "images")
+        image = build(PROJECT_ROOT, PROJECT_ROOT / "jobs" / "dbt" / "Dockerfile", Path(folder) / "images")
         for sql in (CUSTOMERS, WEATHER, trips(1, arguments.trips, "INSERT", 1)):
             warehouse.client.query(sql).result()
         run(image, warehouse, "first")

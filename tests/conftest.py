@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
+from bench import warehouse
 from tests.support import emulator
+from tests.support.ports import free_ports
 
 # Fixtures that start a server for their tests.
 SERVING = {
@@ -67,7 +69,7 @@ sys.addaudithook(_refuse_servers)
 @pytest.fixture(scope="session")
 def bigquery_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a running BigQuery emulator."""
-    with emulator.running(tmp_path_factory.mktemp("bigquery")) as address:
+    with warehouse.emulator(tmp_path_factory.mktemp("bigquery"), free_ports(1)) as address:
         yield address
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = {"components", "functions", "jobs", "omnipipe", "seed", "stacks"}
+OURS = {"bench", "components", "functions", "jobs", "omnipipe", "seed", "stacks", "tests"}
 
 # Part -> what it may import of ours. Longer names are looked up first.
 ALLOWED = {
@@ -21,6 +21,7 @@ ALLOWED = {
     # It runs stacks/ as a program, from its path: it imports nothing of it.
     "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts.datastream"},
     "omnipipe/cli": {"omnipipe.cli", "omnipipe.laptop", "omnipipe.contracts", "seed", "stacks"},
+    "bench": {"bench", "omnipipe", "seed"},  # what it shares with the tests, they have from it
 }
 PULUMI_FREE = ("omnipipe/contracts", "omnipipe/runtime", "functions", "jobs", "seed")
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dbt.warehouse import Dbt, Warehouse, dbt_for, job_python, running
+from bench.warehouse import Warehouse, running
+from tests.dbt.warehouse import Dbt, dbt_for, job_python
+from tests.support.ports import free_ports
 
 
 @pytest.fixture(scope="session")
 def running_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with running(tmp_path_factory.mktemp("bigquery")) as warehouse:
+    with running(tmp_path_factory.mktemp("bigquery"), free_ports(1)) as warehouse:
         yield warehouse
 
 

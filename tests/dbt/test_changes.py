@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.dbt.warehouse import Dbt, Warehouse, at, backfill, change, customer, deliver, trip, weather
+from bench.warehouse import Warehouse
+from tests.dbt.warehouse import Dbt, at, backfill, change, customer, deliver, trip, weather
 
 TABLES = (
     "staging.stg_customers",

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.warehouse import Warehouse
 from omnipipe.contracts.cities import CITIES
 from omnipipe.contracts.datastream import DELETES, METADATA, METADATA_SCHEMA
 from omnipipe.contracts.tables import KPIS, PUBLIC_CUSTOMERS, PUBLIC_TRIPS, WEATHER
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip
+from tests.dbt.warehouse import ROOT, Dbt, change, customer, deliver, trip
 
 MODELS = ROOT / "dbt" / "models"
 

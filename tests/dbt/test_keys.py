@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, deliver, job_python, trip
+from bench.warehouse import Warehouse
+from tests.dbt.warehouse import ROOT, Dbt, change, deliver, job_python, trip
 
 LARGE = (1, 4_000_000_001, 400_000_001, 9_223_372_036_854_775_807, -5)
 UUIDS = [str(uuid.UUID(int=number << 96 | 7)) for number in (1, 2**31, 2**32 - 1)]

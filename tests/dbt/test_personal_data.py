@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from bench.warehouse import POLICY_TAG_HIGH, Warehouse
 from omnipipe.contracts.schema import Sensitivity
 from omnipipe.contracts.tables import DATASTREAM_TABLES, DECLARED_TABLES, KPIS, PUBLIC_CUSTOMERS
-from tests.dbt.warehouse import POLICY_TAG_HIGH, Dbt, Warehouse, change, customer, deliver, trip
+from tests.dbt.warehouse import Dbt, change, customer, deliver, trip
 
 TAGS = {Sensitivity.HIGH: POLICY_TAG_HIGH}
 MARKED = {

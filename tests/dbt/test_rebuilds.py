@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, job_python, trip
+from bench.warehouse import Warehouse
+from tests.dbt.warehouse import ROOT, Dbt, change, customer, deliver, job_python, trip
 
 
 class Project:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.warehouse import Warehouse
 from omnipipe.laptop.services.bigquery.googlesql import problem
-from tests.dbt.warehouse import Dbt, Warehouse, change, customer, deliver, trip, weather
+from tests.dbt.warehouse import Dbt, change, customer, deliver, trip, weather
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.dbt.proxy import Job, between
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, job_python, trip
+from bench.proxy import Job, between
+from bench.warehouse import Warehouse
+from tests.dbt.warehouse import ROOT, Dbt, change, customer, deliver, job_python, trip
 
 
 def test_a_statement_whose_answer_is_lost_is_done_once_and_none_may_read_without_bound(

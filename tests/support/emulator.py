@@ -1,37 +1,16 @@
-"""A BigQuery emulator process for tests, with the tables that the program declares."""
+"""A BigQuery emulator for tests, with the tables that the program declares."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from bench.warehouse import PROJECT
 from omnipipe.contracts.schema import Table
 from omnipipe.contracts.tables import DATASETS, DECLARED_TABLES, KPIS
-from omnipipe.laptop.services.bigquery import emulator as laptop
 from omnipipe.runtime import warehouse
-from tests.support.ports import free_ports
 
-PROJECT = "omnipipe-test"
 TABLES = (*DECLARED_TABLES, KPIS)
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Run the laptop's BigQuery, its data and its log in ``folder``, and yield its address."""
-    port = free_ports(1)
-    with (folder / "log").open("w") as log:
-        command = laptop.argv(folder / "data", port, PROJECT)
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        laptop.wait_ready(port, 30)
-        yield f"http://{laptop.HOST}:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def client() -> warehouse.Client:

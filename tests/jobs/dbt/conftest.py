@@ -6,7 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from tests.dbt.warehouse import ROOT, Warehouse, running
+from bench.warehouse import Warehouse, running
+from tests.dbt.warehouse import ROOT
+from tests.support.ports import free_ports
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +24,7 @@ def job() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def running_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with running(tmp_path_factory.mktemp("bigquery")) as warehouse:
+    with running(tmp_path_factory.mktemp("bigquery"), free_ports(1)) as warehouse:
         yield warehouse
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from bench.proxy import Job, between
+from bench.warehouse import Warehouse
 from omnipipe.contracts.tables import PUBLIC_TRIPS, STEP_RUNS, WEATHER, StepRun
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
-from tests.dbt.proxy import Job, between
-from tests.dbt.warehouse import ROOT, Warehouse, at, change, customer, deliver, trip
+from tests.dbt.warehouse import ROOT, at, change, customer, deliver, trip
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, dbt_for, job_python, running
+from bench.warehouse import Warehouse, running
+from tests.dbt.warehouse import ROOT, Dbt, dbt_for, job_python
 from tests.laptop.conftest import emulated as emulated  # the same servers as the laptop's own tests
 from tests.laptop.conftest import postgres as postgres
 from tests.laptop.services.datastream.conftest import pipeline as pipeline
+from tests.support.ports import free_ports
 
 sys.path.insert(0, str(ROOT / "jobs" / "dvt"))
 
 
 @pytest.fixture(scope="session")
 def running_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    with running(tmp_path_factory.mktemp("bigquery")) as warehouse:
+    with running(tmp_path_factory.mktemp("bigquery"), free_ports(1)) as warehouse:
         yield warehouse
 
 

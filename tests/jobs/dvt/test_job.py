@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from bench.warehouse import Warehouse
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
-from tests.dbt.warehouse import ROOT, Warehouse
+from tests.dbt.warehouse import ROOT
 
 CHECKS = {
     "a": "{id: a_rows, kind: row_count, min: 1, dimension: volume, severity: error}",

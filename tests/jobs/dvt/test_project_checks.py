@@ -8,9 +8,10 @@ from scope import Scope, render  # pyright: ignore[reportMissingImports] - conft
 from source import Source  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation, query  # pyright: ignore[reportMissingImports] - conftest.py says where
 
+from bench.warehouse import Warehouse
 from omnipipe.contracts.checks import load
 from omnipipe.laptop.services.bigquery.googlesql import problem
-from tests.dbt.warehouse import ROOT, Dbt, Warehouse, change, customer, deliver, trip, weather
+from tests.dbt.warehouse import ROOT, Dbt, change, customer, deliver, trip, weather
 
 # Those of raw need its source: test_comparison.py and the tests of the whole laptop have one.
 TABLES = [table for table in load(ROOT / "jobs" / "dvt" / "checks") if not table.name.startswith("raw.")]

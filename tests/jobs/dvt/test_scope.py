@@ -7,9 +7,9 @@ from google.cloud import bigquery
 from scope import RECENT_DAYS, Scope, render  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation  # pyright: ignore[reportMissingImports] - conftest.py says where
 
+from bench.warehouse import Warehouse
 from omnipipe.contracts.checks import Check, CheckedTable
 from omnipipe.contracts.tables import STEP_RUNS, VALIDATION_RESULTS, StepRun, ValidationResult
-from tests.dbt.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 9, 5, 0, 10, tzinfo=UTC)
 DAY = timedelta(days=1)

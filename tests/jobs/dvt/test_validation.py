@@ -9,9 +9,9 @@ from scope import Scope  # pyright: ignore[reportMissingImports] - conftest.py s
 from source import Source  # pyright: ignore[reportMissingImports] - conftest.py says where
 from validation import Validation  # pyright: ignore[reportMissingImports] - conftest.py says where
 
+from bench.warehouse import Warehouse
 from omnipipe.contracts.checks import CheckedTable, load
 from omnipipe.contracts.tables import ValidationResult
-from tests.dbt.warehouse import Warehouse
 
 ROWS = """
 CREATE TABLE prod.checked AS
