@@ -66,8 +66,6 @@ def run(
     by_name = name is not None and not full_refresh
     if by_name and (run_date or only):
         raise LaptopError("--date and --only are of the day, which has no NAME: leave one of them out")
-    if name is None and "run" not in Cloud.current().declaration.commands:
-        raise LaptopError(f"name a workflow or a job: {', '.join(names(Cloud.current()))}")
     if data is not None and not by_name:
         raise LaptopError("--data is the argument of a workflow: name it, as in `omnipipe run NAME --data JSON`")
     if run_date is not None:
@@ -76,6 +74,8 @@ def run(
         except ValueError:
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
     cloud = Cloud.current()
+    if name is None and "run" not in cloud.declaration.commands:
+        raise LaptopError(f"name a workflow or a job: {', '.join(names(cloud)) or 'the program has none'}")
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, cloud.program, real=cloud.real, quiet=as_json)
         cloud = Cloud.current()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from omnipipe.cli import app, runs
 from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.home import Home, make_current
+from omnipipe.laptop.home import PROJECT_ROOT, Home, make_current
 from omnipipe.laptop.processes import Spec, clean_environment
 from tests.cli.test_command import run
 from tests.laptop.conftest import PROJECT
@@ -23,7 +23,7 @@ FAILED = {"status": "failed", "error": {"message": "no"}}
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
     """A cloud that was up, beside another stack's data."""
-    made = Cloud(Home(tmp_path, "omnipipe", "dev"), PROJECT, "europe-west1")
+    made = Cloud(Home(tmp_path, "omnipipe", "dev"), PROJECT, "europe-west1", program=PROJECT_ROOT)
     made.home.prepare()
     made.remember()
     make_current(made.home)

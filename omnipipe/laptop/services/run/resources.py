@@ -54,7 +54,11 @@ class Job(Autonamed):
         return Log(
             name,
             "cloud_run_job",
-            {"project_id": cloud.project, "location": resource.inputs["location"], "job_name": name},
+            {
+                "project_id": cloud.project,
+                "location": resource.inputs.get("location", cloud.region),
+                "job_name": name,
+            },
         )
 
 
