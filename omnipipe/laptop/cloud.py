@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,6 @@ from pathlib import Path
 import requests
 
 from omnipipe.laptop.declaration import Declaration
-from omnipipe.laptop.emulators import configured_endpoints
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home, require_current, write_json
 from omnipipe.laptop.iam.gate import Identity
@@ -119,19 +117,6 @@ class Cloud:
     def wait_for_google(self) -> None:
         """Wait until Google's control services answer."""
         self.processes.wait_ready(GOOGLE, lambda: _answers(f"{self.google}/healthz"))
-
-    def endpoints(self) -> dict[str, str]:
-        """Google's hosts, and who answers for each here."""
-        return {
-            # Pub/Sub is not among them: an emulator that the user runs, where there is one
-            **configured_endpoints(os.environ),
-            "bigquery.googleapis.com": self.bigquery_url,
-            "run.googleapis.com": self.google,
-            f"{self.region}-run.googleapis.com": self.google,
-            "secretmanager.googleapis.com": self.google,
-            "storage.googleapis.com": self.google,
-            "workflowexecutions.googleapis.com": self.google,
-        }
 
     def workload_environment(self, service_account: str, packages: Path) -> dict[str, str]:
         """What a workload finds in its environment before the program's own variables: the way to Google's services.

@@ -27,6 +27,7 @@ class Kind:
     """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing, and
     ``different`` what of it is not as on Google; docs/laptop.md is made of both.
 
+    ``hosts`` are those of Google's for which the control services answer, with ``{region}`` for the stack's.
     ``holds_data`` says that it has data of its own, which is gone when it is removed or replaced; ``identity`` are
     the inputs that Google knows it by: with another value it is another resource, which replaces the first.
     """
@@ -34,6 +35,7 @@ class Kind:
     effect = ""
     different = ""
     holds_data = False
+    hosts: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
 
     def autoname(self, name: str, inputs: dict[str, Any]) -> str | None:

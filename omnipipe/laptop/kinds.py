@@ -14,21 +14,22 @@ from omnipipe.laptop.services.sql import resources as sql
 from omnipipe.laptop.services.storage import resources as storage
 from omnipipe.laptop.services.workflows import resources as workflows
 
-KINDS: dict[str, Kind] = (
-    artifacts.KINDS
-    | bigquery.KINDS
-    | compute.KINDS
-    | datastream.KINDS
-    | functions.KINDS
-    | governance.KINDS
-    | iam.KINDS
-    | monitoring.KINDS
-    | random.KINDS
-    | run.KINDS
-    | scheduler.KINDS
-    | secretmanager.KINDS
-    | sql.KINDS
-    | stash.KINDS
-    | storage.KINDS
-    | workflows.KINDS
+SERVICES = (
+    artifacts,
+    bigquery,
+    compute,
+    datastream,
+    functions,
+    governance,
+    iam,
+    monitoring,
+    random,
+    run,
+    scheduler,
+    secretmanager,
+    sql,
+    stash,
+    storage,
+    workflows,
 )
+KINDS: dict[str, Kind] = {type_: kind for service in SERVICES for type_, kind in service.KINDS.items()}

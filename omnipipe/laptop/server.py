@@ -4,10 +4,14 @@ Run as ``python -m omnipipe.laptop.server HOME PROJECT STACK``.
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +19,47 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from omnipipe.laptop.api import Api, Control
 from omnipipe.laptop.cloud import GOOGLE, Cloud
+from omnipipe.laptop.emulators import configured_endpoints
 from omnipipe.laptop.home import Home
-from omnipipe.laptop.iam import control, metadata
+from omnipipe.laptop.iam import metadata
+from omnipipe.laptop.iam.control import asks_itself, guard
 from omnipipe.laptop.iam.gate import Gate
-from omnipipe.laptop.kinds import KINDS
+from omnipipe.laptop.kinds import KINDS, SERVICES
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
-from omnipipe.laptop.services.datastream import api as streams
-from omnipipe.laptop.services.functions import front_door as functions
-from omnipipe.laptop.services.run import jobs, jobs_v1
-from omnipipe.laptop.services.scheduler import clock as scheduler
-from omnipipe.laptop.services.secretmanager import versions as secret_versions
-from omnipipe.laptop.services.sql.resources import login_with_token
-from omnipipe.laptop.services.storage import objects
-from omnipipe.laptop.services.workflows import executions
 
 
-def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
+def endpoints(cloud: Cloud) -> dict[str, str]:
+    """Google's hosts, and who answers for each here."""
+    here = {host.format(region=cloud.region): cloud.google for kind in KINDS.values() for host in kind.hosts}
+    # Pub/Sub is not among them: an emulator that the user runs, where there is one
+    return {**configured_endpoints(os.environ), "bigquery.googleapis.com": cloud.bigquery_url, **here}
+
+
+def apis(cloud: Cloud) -> list[Api]:
+    """What the services add to the process: those that have an API, and those that work in it."""
+    control = Control(cloud, _gate(cloud), partial(endpoints, cloud), partial(_inside, cloud))
+    names = (f"{service.__package__}.api" for service in SERVICES)
+    return [import_module(name).serve(control) for name in names if find_spec(name)]
+
+
+def application(cloud: Cloud, served: Sequence[Api]) -> Flask:
     """All routes of the laptop's control services, behind the gate."""
     app = Flask("omnipipe")
-    gate = Gate(cloud.registry, cloud.tokens, cloud.project)
-    control.guard(app, gate)
-    login = partial(login_with_token, cloud)
-    app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry, login))
+    guard(app, _gate(cloud))
+    heard = [api.on_access_token for api in served if api.on_access_token]
+
+    def tell(account: str, scopes: str, token: str, expires: float) -> None:
+        for each in heard:
+            each(account, scopes, token, expires)
+
+    app.register_blueprint(metadata.blueprint(cloud.project, cloud.tokens, cloud.registry, tell))
     app.register_blueprint(metadata.exchange(cloud.tokens))
-    app.register_blueprint(functions.blueprint(cloud, gate, cloud.tokens, partial(_calling_accounts, cloud)))
-    app.register_blueprint(jobs.blueprint(running, cloud))
-    app.register_blueprint(jobs_v1.blueprint(running, cloud))
-    app.register_blueprint(objects.blueprint(cloud, gate))
-    app.register_blueprint(secret_versions.blueprint(cloud))
-    app.register_blueprint(streams.blueprint(cloud))
-    app.register_blueprint(executions.blueprint(executions.Executions(cloud, gate), cloud))
+    for api in served:
+        for blueprint in api.blueprints:
+            app.register_blueprint(blueprint)
 
     @app.url_value_preprocessor
     def project_by_its_number(endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -54,7 +67,7 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
             values["project"] = cloud.project
 
     @app.get("/healthz")
-    @control.asks_itself
+    @asks_itself
     def healthz() -> str:
         return "ok"
 
@@ -67,7 +80,11 @@ def application(cloud: Cloud, running: jobs.Jobs) -> Flask:
     return app
 
 
-def _calling_accounts(cloud: Cloud) -> set[str]:
+def _gate(cloud: Cloud) -> Gate:
+    return Gate(cloud.registry, cloud.tokens, cloud.project)
+
+
+def _inside(cloud: Cloud) -> set[str]:
     """The accounts as which services of the program call functions."""
     accounts = (KINDS[resource.type].calls_as(resource) for resource in cloud.registry)
     return set(filter(None, accounts))
@@ -87,11 +104,12 @@ def main() -> None:
     )
     home = Home(Path(sys.argv[1]), *sys.argv[2:])
     cloud = Cloud.open(home)
-    running = jobs.Jobs(cloud)
-    app = application(cloud, running)
+    served = apis(cloud)
+    app = application(cloud, served)
     server = make_server(HOST, cloud.ports.of(GOOGLE), app, threaded=True, request_handler=_Quiet)
     stop = threading.Event()
-    threading.Thread(target=scheduler.run, args=(cloud, cloud.tokens, stop), daemon=True).start()
+    for work in filter(None, (api.work for api in served)):
+        threading.Thread(target=work, args=(stop,), daemon=True).start()
 
     def end(*_: object) -> None:
         stop.set()
@@ -100,7 +118,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     server.serve_forever()
-    running.close()
+    for close in filter(None, (api.close for api in served)):
+        close()
 
 
 if __name__ == "__main__":

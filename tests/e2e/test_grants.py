@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from omnipipe.laptop import access
+from omnipipe.laptop import access, server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Registry, Resource
@@ -109,7 +109,7 @@ class Day:
     def schedule(self, name: str) -> str | None:
         """Let a schedule's moment come; the log of the attempt tells what became of it."""
         (job,) = (job for job in self.cloud.registry.of_type(SCHEDULE) if job.inputs["name"] == name)
-        return scheduler.call(self.cloud, self.cloud.tokens, job)
+        return scheduler.call(self.cloud, server.endpoints(self.cloud), job)
 
     def workflow(self) -> str | None:
         """Run the whole workflow, after one that was cut off; the name of the step that failed."""

@@ -20,7 +20,6 @@ from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.home import Home
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import emulator
-from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.sql.postgres import Postgres
 from tests.support.ports import free_ports
 
@@ -131,7 +130,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
 def owners_client(cloud: Cloud) -> FlaskClient:
     """A client of the control services, as they are after a start, with the token of who deploys."""
-    client = server.application(cloud, jobs.Jobs(cloud)).test_client()
+    client = server.application(cloud, server.apis(cloud)).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = cloud.as_owner()["Authorization"]
     return client
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from omnipipe.laptop import lifecycle
+from omnipipe.laptop import lifecycle, server
 from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
@@ -256,8 +256,8 @@ def test_workflows_reach_pubsub_where_the_user_runs_an_emulator(
     seen = {name for name in started[GOOGLE].env if name.endswith("_EMULATOR_HOST")}
     assert (seen, started[GOOGLE].env["PUBSUB_EMULATOR_HOST"]) == ({"PUBSUB_EMULATOR_HOST"}, "127.0.0.1:8085")
     assert not [name for name in started[BIGQUERY].env if name.endswith("_EMULATOR_HOST")]
-    endpoints = cloud.endpoints()
+    endpoints = server.endpoints(cloud)
     assert endpoints["pubsub.googleapis.com"] == "http://127.0.0.1:8085"
     assert endpoints["storage.googleapis.com"] == endpoints["europe-west1-run.googleapis.com"] == cloud.google
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST")
-    assert "pubsub.googleapis.com" not in cloud.endpoints()
+    assert "pubsub.googleapis.com" not in server.endpoints(cloud)

@@ -16,7 +16,6 @@ from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.run import jobs
 from tests.laptop.conftest import PROJECT, grant
 
 WHO = f"daily@{PROJECT}.iam.gserviceaccount.com"
@@ -54,7 +53,7 @@ REQUESTS: list[tuple[str, str, Any, str, str]] = [
 
 @pytest.fixture
 def client(cloud: Cloud) -> FlaskClient:
-    return server.application(cloud, jobs.Jobs(cloud)).test_client()
+    return server.application(cloud, server.apis(cloud)).test_client()
 
 
 def permit(cloud: Cloud, *permissions: str) -> None:

@@ -15,7 +15,6 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.iam import metadata
 from omnipipe.laptop.iam.tokens import TOKEN_LIFETIME_S, Tokens
-from omnipipe.laptop.services.run import jobs
 from tests.laptop.conftest import PROJECT, serving
 
 ACCOUNT = "gcp:serviceaccount/account:Account"
@@ -48,7 +47,7 @@ def address(cloud: Cloud) -> Iterator[str]:
     """A metadata server that knows two accounts."""
     for account in ("weather", "dbt"):
         Deployment(cloud).register(ACCOUNT, account, {"accountId": account}, False)
-    with serving(server.application(cloud, jobs.Jobs(cloud))) as url:
+    with serving(server.application(cloud, server.apis(cloud))) as url:
         yield f"{url}/metadata"
 
 

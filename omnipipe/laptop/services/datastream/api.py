@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify
 
+from omnipipe.laptop.api import Api, Control
 from omnipipe.laptop.iam.control import needs
 from omnipipe.laptop.services.datastream import config
 from omnipipe.laptop.services.datastream.backfill import Backfills
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from omnipipe.laptop.cloud import Cloud
+
+
+def serve(control: Control) -> Api:
+    """Answer for Datastream's API."""
+    return Api((blueprint(control.cloud),))
 
 
 def blueprint(cloud: Cloud) -> Blueprint:

@@ -24,6 +24,7 @@ class Job(Autonamed):
 
     effect = "a subprocess for each task, from the image's entry point"
     different = "on this machine's Python, not the image's"
+    hosts = ("run.googleapis.com", "{region}-run.googleapis.com")
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         inputs = resource.inputs

@@ -6,6 +6,7 @@ import base64
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,7 +22,6 @@ from omnipipe.laptop.services.scheduler.resources import SCHEDULE
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
-    from omnipipe.laptop.iam.tokens import Tokens
     from omnipipe.laptop.registry import Resource
 
 log = logging.getLogger("scheduler")
@@ -36,20 +36,23 @@ def due(job: Resource, since: datetime, until: datetime) -> bool:
     return upcoming <= until
 
 
-def call(cloud: Cloud, tokens: Tokens, job: Resource) -> str | None:
-    """Call a job's target, with its headers, body and its service account's token; returns why that failed, or None."""
+def call(cloud: Cloud, endpoints: Mapping[str, str], job: Resource) -> str | None:
+    """Call a job's target, with its headers, body and its service account's token; returns why that failed, or None.
+
+    ``endpoints`` says for Google's hosts who answers for them here.
+    """
     target = job.inputs["httpTarget"]
     parts = urlsplit(target["uri"])
-    url = cloud.endpoints().get(parts.netloc, f"{parts.scheme}://{parts.netloc}") + parts.path
+    url = endpoints.get(parts.netloc, f"{parts.scheme}://{parts.netloc}") + parts.path
     url += f"?{parts.query}" if parts.query else ""
     headers = dict(target.get("headers") or {})
     # An access token is for Google's APIs, an identity token for one address:
     # https://cloud.google.com/scheduler/docs/http-target-auth
     if token := target.get("oauthToken"):
-        access = tokens.issue(token["serviceAccountEmail"], token.get("scope") or CLOUD_PLATFORM)
+        access = cloud.tokens.issue(token["serviceAccountEmail"], token.get("scope") or CLOUD_PLATFORM)
         headers["Authorization"] = f"Bearer {access}"
     elif token := target.get("oidcToken"):
-        identity = tokens.issue(token["serviceAccountEmail"], token.get("audience") or target["uri"])
+        identity = cloud.tokens.issue(token["serviceAccountEmail"], token.get("audience") or target["uri"])
         headers["Authorization"] = f"Bearer {identity}"
     body = base64.b64decode(target.get("body") or "")
     try:
@@ -85,7 +88,7 @@ def _log_attempt(cloud: Cloud, job: Resource, failure: str | None) -> None:
     )
 
 
-def run(cloud: Cloud, tokens: Tokens, stop: threading.Event) -> None:
+def run(cloud: Cloud, endpoints: Callable[[], Mapping[str, str]], stop: threading.Event) -> None:
     """Look at the clock each second until ``stop``. What was missed while nothing ran is not made up for."""
     last = datetime.fromtimestamp(time.time(), ZoneInfo("UTC"))
     while not stop.wait(1):
@@ -96,5 +99,5 @@ def run(cloud: Cloud, tokens: Tokens, stop: threading.Event) -> None:
             log.error("the schedules cannot be read: %s", error)
         for job in cloud.registry.of_type(SCHEDULE):
             if due(job, last, now):
-                threading.Thread(target=call, args=(cloud, tokens, job), daemon=True).start()
+                threading.Thread(target=call, args=(cloud, endpoints(), job), daemon=True).start()
         last = now

@@ -23,6 +23,7 @@ class Secret(Kind):
     """A secret: the folder of its versions."""
 
     effect = "a folder"
+    hosts = ("secretmanager.googleapis.com",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         _folder(cloud, resource.inputs["secretId"])

@@ -25,6 +25,7 @@ class Bucket(Autonamed):
 
     effect = "a folder"
     different = "no uploads in parts; lifecycle rules do nothing"
+    hosts = ("storage.googleapis.com",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         name = resource.inputs["name"]

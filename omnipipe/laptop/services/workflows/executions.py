@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,10 @@ class Executions:
     Unlike Google's, an execution does not outlive this process: one that was cut off is failed at the next start.
     """
 
-    def __init__(self, cloud: Cloud, gate: Gate) -> None:
+    def __init__(self, cloud: Cloud, gate: Gate, endpoints: Callable[[], Mapping[str, str]]) -> None:
         self._cloud = cloud
         self._gate = gate
+        self._endpoints = endpoints
         self._folder = cloud.home.path("executions")
         self._live: dict[str, dict[str, Any]] = {}
         self._cancel: dict[str, threading.Event] = {}
@@ -102,13 +104,13 @@ class Executions:
         email = workflow.inputs["serviceAccount"].rpartition("/")[2]
         environment = Environment(
             project=self._cloud.project,
-            location=workflow.inputs["region"],
+            location=workflow.inputs.get("region", self._cloud.region),
             workflow_id=name,
             execution_id=id_,
             project_number=PROJECT_NUMBER,
             service_account=email,
             env=workflow.inputs.get("userEnvVars") or {},
-            endpoints=self._cloud.endpoints(),
+            endpoints=dict(self._endpoints()),
             token=lambda kind, target: self._cloud.tokens.issue(email, target),
             log=lambda severity, payload: self._log(email, name, severity, payload),
             callbacks=self._callbacks[id_],
@@ -156,7 +158,7 @@ class Executions:
 
     def _log_failure(self, workflow: Resource, error: dict[str, str]) -> None:
         """Log what Workflows logs of an execution that failed: google.cloud.workflows.type.ExecutionsSystemLog."""
-        name, region = workflow.inputs["name"], workflow.inputs["region"]
+        name, region = workflow.inputs["name"], workflow.inputs.get("region", self._cloud.region)
         platform_log.write(
             self._cloud.home,
             "workflows.googleapis.com/Workflow",

@@ -22,6 +22,7 @@ class Workflow(Autonamed):
 
     effect = "interpreted"
     different = "an execution ends with the control process; a step whose connector is not here stops `up`"
+    hosts = ("workflowexecutions.googleapis.com",)
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         from omnipipe.laptop.services.workflows.interpreter import WorkflowRefused, parse

@@ -14,7 +14,6 @@ from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.functions.resources import FUNCTION, address, public_address
-from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.scheduler.resources import SCHEDULE
 from omnipipe.laptop.services.workflows.resources import WORKFLOW
 from tests.laptop.conftest import PROJECT, grant, serving
@@ -50,7 +49,7 @@ def behind(cloud: Cloud) -> Iterator[Behind]:
     cloud.registry.put(Resource(FUNCTION, "weather", inputs, {}, id_))
     with (
         serving(function.app, cloud.ports.of("weather")),
-        serving(server.application(cloud, jobs.Jobs(cloud)), cloud.ports.of(GOOGLE)),
+        serving(server.application(cloud, server.apis(cloud)), cloud.ports.of(GOOGLE)),
     ):
         yield function
 

@@ -14,7 +14,6 @@ from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import PROJECT_ROOT
-from omnipipe.laptop.services.run import jobs
 from tests.laptop.conftest import PROJECT, grant, serving
 
 pytestmark = pytest.mark.servers
@@ -85,7 +84,7 @@ class Hello:
 
 @pytest.fixture
 def hello(cloud: Cloud, tmp_path: Path) -> Iterator[Hello]:
-    with serving(server.application(cloud, jobs.Jobs(cloud)), cloud.ports.of(GOOGLE)):
+    with serving(server.application(cloud, server.apis(cloud)), cloud.ports.of(GOOGLE)):
         yield Hello(cloud, tmp_path)
 
 

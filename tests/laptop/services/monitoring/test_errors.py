@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from omnipipe.laptop import server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.registry import Resource
@@ -44,7 +45,8 @@ def execution(source: str) -> Callable[[Cloud, RunningPostgres], None]:
             "serviceAccount": account,
             "sourceContents": source,
         }
-        executions = Executions(cloud, Gate(cloud.registry, cloud.tokens, cloud.project))
+        gate = Gate(cloud.registry, cloud.tokens, cloud.project)
+        executions = Executions(cloud, gate, dict)
         started = executions.start(Resource(WORKFLOW, "daily", inputs, id="workflows/daily"), None)
         id_ = started["name"].rpartition("/")[2]
         while (found := executions.get(id_)) and found["state"] == "ACTIVE":
@@ -61,7 +63,7 @@ def call(status: int) -> Callable[[Cloud, RunningPostgres], None]:
         app.add_url_rule("/", "target", lambda: ("", status), methods=["POST"])
         with serving(app) as target:
             job = Resource(SCHEDULE, "daily", {"name": "daily", "httpTarget": {"uri": target}}, id="jobs/daily")
-            scheduler.call(cloud, cloud.tokens, job)
+            scheduler.call(cloud, server.endpoints(cloud), job)
 
     return attempt
 

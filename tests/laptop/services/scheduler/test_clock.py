@@ -13,7 +13,6 @@ import pytest
 from flask import Flask, request
 
 from omnipipe.laptop.cloud import GOOGLE, Cloud
-from omnipipe.laptop.iam.tokens import Tokens
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.scheduler import clock as scheduler
 from omnipipe.laptop.services.scheduler.resources import SCHEDULE
@@ -98,9 +97,8 @@ class Received:
             return "", status
 
 
-@pytest.fixture
-def tokens(cloud: Cloud) -> Tokens:
-    return cloud.tokens
+def endpoints(cloud: Cloud) -> dict[str, str]:
+    return {"workflowexecutions.googleapis.com": cloud.google}
 
 
 def workflow_target() -> dict[str, Any]:
@@ -114,10 +112,10 @@ def workflow_target() -> dict[str, Any]:
     }
 
 
-def test_googles_host_is_answered_here_and_the_call_says_who_asks(cloud: Cloud, tokens: Tokens) -> None:
+def test_googles_host_is_answered_here_and_the_call_says_who_asks(cloud: Cloud) -> None:
     google = Received()
     with serving(google.app, cloud.ports.of(GOOGLE)):
-        scheduler.call(cloud, tokens, job(httpTarget=workflow_target()))
+        scheduler.call(cloud, endpoints(cloud), job(httpTarget=workflow_target()))
 
     (got,) = google.requests
     assert (got["method"], got["url"], got["type"]) == ("POST", EXECUTIONS, "application/json")
@@ -125,33 +123,31 @@ def test_googles_host_is_answered_here_and_the_call_says_who_asks(cloud: Cloud, 
     assert (got["token"]["sub"], got["token"]["aud"]) == (ACCOUNT, SCOPE)
 
 
-def test_another_address_is_called_as_it_is_written(cloud: Cloud, tokens: Tokens) -> None:
+def test_another_address_is_called_as_it_is_written(cloud: Cloud) -> None:
     service = Received()
     with serving(service.app) as url:
         oidc = {"serviceAccountEmail": ACCOUNT}
         target = {"uri": f"{url}/hook?day=today", "httpMethod": "GET", "oidcToken": oidc}
-        scheduler.call(cloud, tokens, job(httpTarget=target))
+        scheduler.call(cloud, endpoints(cloud), job(httpTarget=target))
 
     (got,) = service.requests
     assert (got["method"], got["url"]) == ("GET", "/hook?day=today")
     assert got["token"]["aud"] == f"{url}/hook?day=today"
 
 
-def test_a_target_that_does_not_answer_is_told_in_the_log(
-    cloud: Cloud, tokens: Tokens, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_target_that_does_not_answer_is_told_in_the_log(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        scheduler.call(cloud, tokens, job(httpTarget=workflow_target()))
+        scheduler.call(cloud, endpoints(cloud), job(httpTarget=workflow_target()))
 
     assert [record.levelname for record in caplog.records if record.name == "scheduler"] == ["ERROR"]
     assert "daily: https://workflowexecutions.googleapis.com" in caplog.text
 
 
-def test_the_clock_calls_what_is_due(cloud: Cloud, tokens: Tokens) -> None:
+def test_the_clock_calls_what_is_due(cloud: Cloud) -> None:
     google, stop = Received(), threading.Event()
     with serving(google.app, cloud.ports.of(GOOGLE)):
         # A job that is registered while the clock runs; croniter's sixth field is the second.
-        clock = threading.Thread(target=scheduler.run, args=(cloud, tokens, stop))
+        clock = threading.Thread(target=scheduler.run, args=(cloud, lambda: endpoints(cloud), stop))
         clock.start()
         cloud.registry.put(job("* * * * * *", httpTarget=workflow_target()))
         deadline = time.monotonic() + 10

@@ -10,7 +10,6 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import Home
-from omnipipe.laptop.services.run import jobs
 from omnipipe.runtime.cloud_sql import LOGIN_SCOPE
 from tests.laptop.conftest import PROJECT
 
@@ -177,7 +176,7 @@ class Login:
 
     def token(self, scopes: str = LOGIN_SCOPE) -> str:
         """A token, from the metadata server."""
-        client = server.application(self.cloud, jobs.Jobs(self.cloud)).test_client()
+        client = server.application(self.cloud, server.apis(self.cloud)).test_client()
         return client.get(TOKEN, query_string={"scopes": scopes}).get_json()["access_token"]
 
     def connect(self, token: str) -> str:

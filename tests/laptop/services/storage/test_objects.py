@@ -15,7 +15,6 @@ from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.iam.bindings import CUSTOM_ROLE
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.storage.resources import BUCKET, object_path
 from tests.laptop.conftest import PROJECT, grant, owners_client
 
@@ -172,7 +171,7 @@ def test_conditions_hold_or_nothing_is_done(client: FlaskClient, cloud: Cloud) -
 
 
 def test_one_of_many_who_write_only_where_nothing_is_wins(client: FlaskClient, cloud: Cloud) -> None:
-    service = server.application(cloud, jobs.Jobs(cloud))
+    service = server.application(cloud, server.apis(cloud))
     barrier, codes = threading.Barrier(8), []
 
     def claim(number: int) -> None:
@@ -278,7 +277,7 @@ def test_a_request_needs_its_permission(
     client: FlaskClient, cloud: Cloud, method: str, path: str, permission: str
 ) -> None:
     write(client, "a", b"secret words")
-    caller = server.application(cloud, jobs.Jobs(cloud)).test_client()
+    caller = server.application(cloud, server.apis(cloud)).test_client()
     token = {"Authorization": f"Bearer {cloud.tokens.issue(WHO, CLOUD_PLATFORM)}"}
     everything = {need for *_, need in NEEDS}
 
@@ -304,7 +303,7 @@ def test_a_grant_on_one_bucket_is_none_on_another(client: FlaskClient, cloud: Cl
         cloud, "gcp:storage/bucketIAMMember:BucketIAMMember", "roles/storage.objectViewer", WHO, bucket="archive"
     )
     token = {"Authorization": f"Bearer {cloud.tokens.issue(WHO, CLOUD_PLATFORM)}"}
-    caller = server.application(cloud, jobs.Jobs(cloud)).test_client()
+    caller = server.application(cloud, server.apis(cloud)).test_client()
 
     assert caller.get("/storage/v1/b/archive/o", headers=token).status_code == 200
     assert caller.get(OBJECTS, headers=token).status_code == 403

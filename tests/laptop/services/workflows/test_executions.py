@@ -15,7 +15,6 @@ from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json
-from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.workflows.interpreter import Environment, parse
 from tests.laptop.conftest import PROJECT, Emulator, grant, owners_client, serving
 
@@ -225,7 +224,7 @@ def test_a_callback_on_the_laptops_own_address(client: FlaskClient, cloud: Cloud
         started = start(client, deploy(cloud, source))
         wait_for_step(client, started, "wait")
         called = url["is"].removeprefix(cloud.google)
-        stranger = server.application(cloud, jobs.Jobs(cloud)).test_client()
+        stranger = server.application(cloud, server.apis(cloud)).test_client()
         wrong = client.post(called)
         answers = [stranger.put(called).status_code, wrong.status_code, client.put(called[:-1] + "x").status_code]
         call = client.put(f"{called}?a=b", json={"approved": True})
@@ -275,7 +274,7 @@ main:
         ],
         ("gcp:storage/bucketIAMMember:BucketIAMMember", "bucket", "landing"): ["roles/storage.objectUser"],
     }
-    app = server.application(cloud, jobs.Jobs(cloud))
+    app = server.application(cloud, server.apis(cloud))
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = cloud.as_owner()["Authorization"]
     path = deploy(cloud, source)

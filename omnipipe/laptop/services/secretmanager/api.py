@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from omnipipe.laptop.api import Api, Control
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.control import PROJECT, needs
 from omnipipe.laptop.lookups import PROJECT_NUMBER
@@ -25,6 +26,11 @@ MAX_DATA = 65_536
 """Bytes of a version (https://cloud.google.com/secret-manager/quotas)."""
 # https://cloud.google.com/secret-manager/docs/access-control
 _SECRET = PROJECT + "/secrets/{secret}"
+
+
+def serve(control: Control) -> Api:
+    """Answer for Secret Manager's API."""
+    return Api((blueprint(control.cloud),))
 
 
 def blueprint(cloud: Cloud) -> Blueprint:

@@ -11,7 +11,6 @@ from omnipipe.laptop import server
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.lookups import PROJECT_NUMBER
-from omnipipe.laptop.services.run import jobs
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 from tests.laptop.conftest import PROJECT, owners_client
 
@@ -47,7 +46,7 @@ def test_versions_are_added_and_read_by_number_and_as_the_latest(client: FlaskCl
 
 
 def test_versions_added_at_once_have_numbers_of_their_own(client: FlaskClient, cloud: Cloud) -> None:
-    service = server.application(cloud, jobs.Jobs(cloud))
+    service = server.application(cloud, server.apis(cloud))
     path = f"/v1/{SECRET}:addVersion"
 
     def add(number: int) -> None:
