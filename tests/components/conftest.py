@@ -1,6 +1,7 @@
 """The whole program of a stack, run against a cloud that only remembers what it is asked for."""
 
 import contextlib
+import gc
 import runpy
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -11,6 +12,9 @@ import pytest
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.project import Project
 from tests.components.mocks import Recorder, record
+
+# The SDK makes very many objects that live long: with Python's own thresholds, a third of the time is spent on them.
+gc.set_threshold(100_000, 50, 1000)
 
 # prod with all that a stack may leave out.
 EVERYTHING = {

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from components.fixed_settings import FixedSettings, FixedSettingsArgs
-from tests.components.conftest import EVERYTHING, deploy_with
+from tests.components.conftest import deploy_with, deployed
 from tests.components.mocks import Recorder, record
 from tests.components.test_bring_back import destroyed
 
@@ -59,7 +59,7 @@ def test_other_values_are_refused_with_both_and_what_to_do(preview: bool) -> Non
 def test_a_stack_that_is_up_keeps_where_its_data_is_and_whose_keys_encrypt_it(
     setting: str, value: str, words: str, preview: bool
 ) -> None:
-    before = deploy_with("dev", {}).named("omnipipe-fixed-made-with").inputs["input"]
+    before = deployed("dev").named("omnipipe-fixed-made-with").inputs["input"]
 
     refused = Recorder()
     with pytest.raises(pulumi.RunError, match=words):
@@ -72,11 +72,11 @@ def test_a_stack_that_is_up_keeps_where_its_data_is_and_whose_keys_encrypt_it(
 
 
 def test_one_with_keys_keeps_them() -> None:
-    before = deploy_with("prod", EVERYTHING).named("omnipipe-fixed-made-with").inputs["input"]
+    before = deployed("everything").named("omnipipe-fixed-made-with").inputs["input"]
 
     with pytest.raises(pulumi.RunError, match="customerManagedKeys is false, and the stack was made with true"):
         deploy_with("prod", {}, stashed={"omnipipe-fixed-made-with": before})
 
 
 def test_a_stack_that_was_destroyed_may_choose_again() -> None:
-    assert "omnipipe-fixed-made-with" in {made.name for made in destroyed(deploy_with("dev", EVERYTHING))}
+    assert "omnipipe-fixed-made-with" in {made.name for made in destroyed(deployed("dev-everything"))}
