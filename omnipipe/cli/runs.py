@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
 
 STEPS = DAILY.lines
+_SENDING = {step.name for step in DAILY.steps if step.replay}
 # A run that is cancelled cannot write its own end.
 _CUT_OFF = """
     UPDATE ops.pipeline_runs
@@ -218,6 +219,6 @@ def show(result: dict[str, Any]) -> None:
         cause = failed[-1]["message"] if failed else result["error"].get("message", result["error"])
         errors.print("failed:", style="bold red", end=" ")
         errors.print(cause, markup=False, soft_wrap=True)
-        if not any(step["step"] == "reverse_sync" for step in result["steps"]):
+        if not any(step["step"] in _SENDING for step in result["steps"]):
             command = called(f"logs --run {result['run_id'][:8]}")
             errors.print(f"Nothing was sent. `{command}` shows what the steps have written.", soft_wrap=True)
