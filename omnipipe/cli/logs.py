@@ -133,9 +133,21 @@ def _written(files: list[Path], ends: dict[Path, int]) -> list[_Line]:
     return sorted(found, key=lambda line: line.time)
 
 
+def _of_google(fields: dict[str, Any]) -> str:
+    """What one of Google's own services has logged of a workload, in a line: of which one, and the words of it."""
+    match fields:
+        case {"resource": {"labels": labels}, "jsonPayload": payload}:
+            name, failure = list(labels.values())[-1], payload.get("failure") or {}
+            words = (
+                payload.get("message") or failure.get("source") or payload.get("debugInfo") or payload.get("url")
+            )
+            return f"{name}: {words}"
+    return json.dumps(fields, ensure_ascii=False)
+
+
 def _show(line: _Line, *, as_json: bool, names: bool) -> None:
     severity, fields = line.entry["severity"], line.fields
-    message = str(line.entry.get("textPayload", fields.get("message", json.dumps(fields, ensure_ascii=False))))
+    message = str(line.entry.get("textPayload", fields.get("message", _of_google(fields))))
     if as_json:
         entry = {
             "timestamp": line.time.isoformat(),

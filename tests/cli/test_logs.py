@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from omnipipe.laptop import platform_log
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.home import Home, make_current
 from tests.cli.test_command import refusal, run
@@ -93,3 +94,24 @@ def test_a_machine_gets_an_object_a_line(home: Path) -> None:
 def test_what_is_no_time_and_what_is_no_service_is_told(home: Path) -> None:
     assert "--since is 'soon': write an age" in refusal("logs", "--since", "soon", OMNIPIPE_HOME=str(home))
     assert "choose one of dbt, weather" in refusal("logs", "nix", OMNIPIPE_HOME=str(home))
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (
+            {"message": "Execution load-1 has failed to complete."},
+            "load: Execution load-1 has failed to complete.",
+        ),
+        ({"state": "FAILED", "failure": {"exception": "{}", "source": "no (in step x)"}}, "load: no (in step x)"),
+        ({"url": "https://example.com", "debugInfo": "HTTP status 403"}, "load: HTTP status 403"),
+        ({"url": "https://example.com", "debugInfo": ""}, "load: https://example.com"),
+    ],
+)
+def test_what_google_logs_of_a_workload_is_a_line_of_words(home: Path, payload: dict, words: str) -> None:
+    cloud = Cloud.open(Home(home, "omnipipe", "dev"))
+    labels = {"project_id": "p", "location": "l", "job_name": "load"}
+    platform_log.write(cloud.home, "cloud_run_job", labels, "ERROR", payload)
+
+    (line,) = lines(home, "platform")
+    assert line.endswith(f"ERROR   {words}")

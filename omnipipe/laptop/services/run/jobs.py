@@ -191,7 +191,7 @@ class Jobs:
             "cloud_run_job",
             {
                 "project_id": self._cloud.project,
-                "location": self._cloud.region,
+                "location": job.inputs.get("location", self._cloud.region),
                 "job_name": job.inputs["name"],
             },
             "ERROR",

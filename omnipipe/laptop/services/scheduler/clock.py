@@ -76,7 +76,11 @@ def _log_attempt(cloud: Cloud, job: Resource, failure: str | None) -> None:
     platform_log.write(
         cloud.home,
         "cloud_scheduler_job",
-        {"project_id": cloud.project, "location": cloud.region, "job_id": job.inputs["name"]},
+        {
+            "project_id": cloud.project,
+            "location": job.inputs.get("region", cloud.region),
+            "job_id": job.inputs["name"],
+        },
         "ERROR" if failure else "INFO",
         {
             "@type": "type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished",
