@@ -75,6 +75,11 @@ def run(project: Project, deployment: Deployment, *, preview: bool = False) -> d
                 raise
             if isinstance(error, pulumi.RunError):  # the program's own words, as the engine prints them
                 raise LaptopError(str(error)) from error
+            if isinstance(error, ModuleNotFoundError):
+                raise LaptopError(
+                    f"the program imports {error.name}, which is not installed beside OmniPipe: "
+                    f"{sys.executable} -m pip install PACKAGE"
+                ) from error
             raise LaptopError(f"the program failed: {type(error).__name__}: {error}") from error
     if monitor.failure is not None:
         raise monitor.failure

@@ -1,6 +1,7 @@
 """Registering resources: what is unknown, refused, unchanged, and taken down."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.registry import Resource
 
 BUCKET = "gcp:storage/bucket:Bucket"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
 SECRET = "gcp:secretmanager/secret:Secret"
 SCHEDULE = "gcp:cloudscheduler/job:Job"
 NETWORK = "gcp:compute/network:Network"
@@ -261,3 +263,19 @@ def test_workflows_reach_pubsub_where_the_user_runs_an_emulator(
     assert endpoints["storage.googleapis.com"] == endpoints["europe-west1-run.googleapis.com"] == cloud.google
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST")
     assert "pubsub.googleapis.com" not in server.endpoints(cloud)
+
+
+def test_what_the_program_does_not_name_is_named_as_pulumi_would(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "code.txt").write_text("one")
+    deployment = Deployment(cloud)
+    bucket, outputs = deployment.register(BUCKET, "code", {"location": "EU"}, False)
+    assert re.fullmatch(r"code-[0-9a-f]{7}", bucket)
+    assert outputs["name"] == bucket == deployment.register(BUCKET, "code", {"location": "EU"}, False)[0]
+
+    source = {"bucket": bucket, "source": str(tmp_path / "code.txt")}
+    _, first = deployment.register(OBJECT, "zip", source, False)
+    (tmp_path / "code.txt").write_text("two")
+    _, second = deployment.register(OBJECT, "zip", source, False)
+
+    assert first["name"] != second["name"]  # with other content it is another object, and what reads it sees that
+    assert [path.name for path in (cloud.home.directory / "storage" / bucket).iterdir()] == [second["name"]]

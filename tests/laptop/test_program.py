@@ -169,3 +169,85 @@ random.RandomPassword("special", length=8, opts=options)
     run(program(root, source), cloud)
 
     assert cloud.options == {"plain": (False, ()), "special": (True, ("length",))}
+
+
+def test_a_package_that_it_imports_and_is_not_here_is_told_with_the_way_to_it(root: Path) -> None:
+    with pytest.raises(
+        LaptopError, match=r"imports pulumi_moon, which is not installed .* -m pip install PACKAGE"
+    ):
+        run(program(root, "import pulumi_moon\n"), Remembering())
+
+
+def test_a_program_without_a_main_is_beside_its_pulumi_yaml(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("{name: shop, runtime: python}")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
+    (tmp_path / "__main__.py").write_text("import pulumi\npulumi.export('read', open('there.txt').read())\n")
+    (tmp_path / "there.txt").write_text("yes")  # its folder is the working directory
+
+    assert run(Project.load(tmp_path, "dev"), Remembering()) == {"read": "yes"}
+
+
+def test_a_main_may_be_a_file(root: Path) -> None:
+    (root / "Pulumi.yaml").write_text(PULUMI_YAML.replace("main: program", "main: program/shop.py"))
+    (root / "program" / "shop.py").write_text("import pulumi\npulumi.export('it', 'is shop.py')\n")
+
+    assert run(Project.load(root, "dev"), Remembering()) == {"it": "is shop.py"}
+
+
+def test_files_texts_and_archives_reach_the_deployment_as_plain_values(root: Path) -> None:
+    source = """
+from pulumi_gcp import storage
+parts = {"a.py": pulumi.StringAsset("a"), "lib": pulumi.FileArchive("lib"), "b.py": pulumi.FileAsset("b.py")}
+storage.BucketObject("folder", bucket="b", source=pulumi.FileArchive("code"))
+storage.BucketObject("parts", bucket="b", source=pulumi.AssetArchive(parts))
+"""
+    made = Keeping()
+    run(program(root, source), made)
+
+    assert made.inputs["folder"]["source"] == "code"
+    assert made.inputs["parts"]["source"] == {"a.py": {"text": "a"}, "lib": "lib", "b.py": "b.py"}
+
+
+def test_a_file_from_elsewhere_is_refused(root: Path) -> None:
+    source = """
+from pulumi_gcp import storage
+storage.BucketObject("far", bucket="b", source=pulumi.RemoteArchive("https://example.com/code.zip"))
+"""
+    with pytest.raises(
+        LaptopError, match=r"https://example.com/code.zip: the laptop takes files of the program's own"
+    ):
+        run(program(root, source), Keeping())
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [("size: {value: small}", "small"), ("size: small", "small"), ("gcp:zone: {value: a}", "a")],
+)
+def test_a_project_may_give_values_in_each_form_that_pulumi_takes(root: Path, declared: str, value: str) -> None:
+    (root / "Pulumi.yaml").write_text(f"{{name: shop, runtime: python, config: {{{declared}}}}}")
+    (root / "Pulumi.dev.yaml").write_text("config: {}")
+
+    assert list(Project.load(root, "dev").config.values()) == [value]
+
+
+def test_an_encrypted_value_is_told_with_its_line(root: Path) -> None:
+    (root / "Pulumi.dev.yaml").write_text("config:\n  shop:address:\n    secure: v1:abc\n")
+    with pytest.raises(
+        LaptopError, match=r"Pulumi.dev.yaml:2: shop:address is encrypted with a key that the laptop"
+    ):
+        Project.load(root, "dev")
+
+
+class Keeping(Remembering):
+    """A cloud that keeps the inputs, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: dict[str, dict[str, Any]] = {}
+
+    def register(
+        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+    ) -> tuple[str, dict[str, Any]]:
+        """Remember a resource."""
+        self.inputs[name] = inputs
+        return super().register(type_, name, inputs, protect, replace_on_changes)
