@@ -161,8 +161,12 @@ def daily_run(
 def one_step(cloud: "Cloud", step: str, run_date: str | None = None, *, quiet: bool = False) -> dict[str, Any]:
     """One step of the day by itself, under a run id of its own; shown and returned as a run."""
     from omnipipe.laptop import access
+    from omnipipe.laptop.errors import LaptopError
 
     began = time.monotonic()
+    names = [each.name for each in DAILY.steps]
+    if step not in names:
+        raise LaptopError(f"the day has no step {step!r}: choose one of {', '.join(names)}")
     run_id, day = str(uuid.uuid4()), run_date or datetime.now(UTC).date().isoformat()
     with progress(step, quiet=quiet):
         failure = access.run_step(

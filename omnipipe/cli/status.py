@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +82,7 @@ def _show_short(state: dict[str, Any]) -> None:
         )
     else:
         _line("stack", f"[bold]{state['stack']}[/] is [green]up[/]: {len(processes)} processes, {megabytes} MB")
-    _line("project", f"{state['project']}, in {escape(state['home'])}")
+    _line("project", f"{state['project']}, in {escape(_below_home(state['home']))}")
     for stream in state["streams"]:
         _line("capture", _capture(stream))
     if "last_run" in state:
@@ -94,6 +95,12 @@ def _show_short(state: dict[str, Any]) -> None:
     if state["psql"]:
         _line("Postgres", f"`{called('status')} --all` has the psql line")
     _line("more", f"`{called('status')} --all`, `{called('logs')}`, `{called('tables')}`")
+
+
+def _below_home(folder: str) -> str:
+    """A folder as a shell takes it, the short way where it is below the user's own."""
+    own = f"{Path.home()}/"
+    return f"~/{folder.removeprefix(own)}" if folder.startswith(own) else folder
 
 
 def _line(label: str, text: str) -> None:

@@ -51,9 +51,11 @@ def test_what_is_shown_fits_the_terminal(seeded: Laptop, arguments: tuple[str, .
 
 
 def test_status_says_in_ten_lines_whether_all_is_well(seeded: Laptop) -> None:
-    _, text = shown(seeded, "status", columns=80)
+    environment = seeded.environment | {"HOME": str(seeded.home.parent)}  # as a user's is: the state is below it
+    _, text = in_terminal([COMMAND, "status"], environment, columns=80)
     lines = text.strip().splitlines()
     assert len(lines) <= 10
+    assert re.match(r"project +omnipipe-dev, in ~/[^/]+/omnipipe/dev$", lines[1])
     assert re.match(r"stack +dev is up: \d+ processes, \d+ MB$", lines[0])
     assert re.search(r"^last run +succeeded for \d{4}-\d\d-\d\d", text, re.MULTILINE)
 
