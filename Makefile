@@ -43,11 +43,10 @@ lock: ## Resolve the dependencies again and write the lock files
 	@for unit in functions/* jobs/*; do (cd $$unit && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt); done
 
-lint: install ## Lint, check the types, check the dbt SQL as BigQuery SQL
+lint: install ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
-	@$(BIN)/python -m pytest tests/dbt/test_sql_is_bigquery.py
 
 mutants: install ## Which mistakes in FILE its tests would not see; SERVERS=1: with those that start servers
 	@$(BIN)/python -m tests.mutants $(if $(SERVERS),--servers) $(if $(MINUTES),--minutes $(MINUTES)) -- "$(FILE)"
