@@ -1,0 +1,128 @@
+"""Cloud Monitoring. https://cloud.google.com/monitoring/api/ref_v3/rest"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omnipipe.rehearsal.call import Call
+from omnipipe.rehearsal.errors import Refused
+from omnipipe.rehearsal.schema import snake
+from omnipipe.rehearsal.service import Service
+from omnipipe.rehearsal.store import Record
+
+service = Service(
+    "monitoring",
+    made_ids=frozenset({"alertPolicies", "notificationChannels", "uptimeCheckConfigs", "groups"}),
+    missing={
+        "": "Requested entity was not found.",
+        "groups": "Could not find group definition for '{id}'.",
+        "uptimeCheckConfigs": "Config not found for check {id} in project {project}",
+        "services": "There is no service with id '{id}' in project '{number}'",
+        "serviceLevelObjectives": 'There is no slo with id "{id}" under service "{services}" in project "{project}"',
+    },
+    defaults={
+        "alertPolicies": {"enabled": True},
+        "notificationChannels": {"enabled": True},
+        "uptimeCheckConfigs": {"checkerType": "STATIC_IP_CHECKERS", "period": "60s"},
+    },
+)
+_HELD = ("conditionThreshold", "conditionAbsent", "conditionMatchedLog", "conditionMonitoringQueryLanguage")
+
+
+@service.checks("alertPolicies")
+def check(call: Call, body: dict[str, Any]) -> None:
+    """https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies"""
+    conditions = body.get("conditions") or []
+    if not 1 <= len(conditions) <= 6:
+        raise Refused(400, "Field alert_policy.conditions had an invalid value: There must be 1 to 6 conditions.")
+    if not body.get("combiner"):
+        raise Refused(400, "Field alert_policy.combiner had an invalid value: A combiner must be specified.")
+    for index, condition in enumerate(conditions):
+        where = f"alert_policy.conditions[{index}]"
+        if not condition.get("displayName"):
+            raise Refused(400, f"Field {where}.display_name had an invalid value: It must not be empty.")
+        for kind in ("conditionThreshold", "conditionAbsent"):
+            _check_metric(where, kind, condition.get(kind))
+
+
+def _check_metric(where: str, kind: str, held: dict[str, Any] | None) -> None:
+    """Times are of whole minutes; an absence lasts at most 23.5 hours; a metric needs a type of resource."""
+    if held is None:
+        return
+    at = f"{where}.{snake(kind)}"
+    seconds = float(str(held.get("duration", "0s")).removesuffix("s"))
+    if seconds % 60:
+        raise Refused(
+            400, f"Field {at}.duration had an invalid value: The duration must be a multiple of 60 seconds."
+        )
+    if kind == "conditionAbsent" and not 120 <= seconds <= 23.5 * 3600:
+        raise Refused(
+            400, f"Field {at}.duration had an invalid value: It must be at least 2 minutes and at most 23.5 hours."
+        )
+    if not held.get("filter"):
+        raise Refused(400, f"Field {at}.filter had an invalid value: It must be specified.")
+
+
+@service.follows("alertPolicies", "notificationChannels")
+def changed(call: Call, record: Record) -> None:
+    """Who changed it and when, and a name for each condition."""
+    mutation = {"mutateTime": call.plane.clock.timestamp(), "mutatedBy": "user@example.com"}
+    record.body.setdefault("creationRecord", mutation)
+    if record.collection == "notificationChannels":
+        record.body["mutationRecords"] = [*record.body.get("mutationRecords", []), mutation][-10:]
+        return
+    record.body["mutationRecord"] = mutation
+    for condition in record.body.get("conditions") or ():
+        if not condition.get("name"):
+            condition["name"] = f"{record.name}/conditions/{call.plane.clock.number()}"
+
+
+@service.keeps("notificationChannels")
+def keep_channel(call: Call, record: Record) -> None:
+    """One that a policy notifies goes only by force, which takes it from the policies."""
+    users = [each for each in call.store if record.name in (each.body.get("notificationChannels") or ())]
+    if users and not call.query.get("force"):
+        message = f"Channel '{record.name}' is used by alerting policies. Set force to delete it."
+        raise Refused(400, message, status="FAILED_PRECONDITION")
+    for each in users:
+        each.body["notificationChannels"].remove(record.name)
+
+
+@service.fills("uptimeCheckConfigs")
+def uptime_check(call: Call, record: Record) -> None:
+    """Its id begins with its title; what is masked is told by stars."""
+    for check_ in ("httpCheck", "tcpCheck"):
+        if held := record.body.get(check_):
+            if auth := held.get("authInfo"):
+                auth["password"] = "******"  # noqa: S105 - as Google masks it
+            if held.get("maskHeaders"):
+                held["headers"] = dict.fromkeys(held.get("headers") or (), "******")
+            if check_ == "httpCheck":
+                held.setdefault("path", "/")
+                held.setdefault("port", 443 if held.get("useSsl") else 80)
+                held.setdefault("requestMethod", "GET")
+                if held.get("body"):
+                    held.setdefault("headers", {}).setdefault("Content-Length", "******")
+
+
+@service.shows("services", "serviceLevelObjectives")
+def by_number(call: Call, record: Record) -> dict[str, Any]:
+    """Only these are named by the project's number."""
+    return record.body | {"name": call.plane.numbered(record.name)}
+
+
+@service.fills("dashboards")
+def dashboard(call: Call, record: Record) -> None:
+    """https://cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.dashboards: what each widget has by default."""
+    _fill_chart(record.body)
+
+
+def _fill_chart(value: Any) -> None:
+    if isinstance(value, list):
+        for each in value:
+            _fill_chart(each)
+    elif isinstance(value, dict):
+        for data_set in (value.get("xyChart") or {}).get("dataSets") or ():
+            data_set.setdefault("targetAxis", "Y1")
+        for each in value.values():
+            _fill_chart(each)

@@ -1,0 +1,102 @@
+"""Pub/Sub. https://cloud.google.com/pubsub/docs/reference/rest"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from omnipipe.rehearsal import standard
+from omnipipe.rehearsal.call import Call
+from omnipipe.rehearsal.errors import Refused
+from omnipipe.rehearsal.service import Service
+from omnipipe.rehearsal.store import Record
+
+HOST = "pubsub"
+_MISSING = "Resource not found (resource={id})."
+service = Service(
+    HOST,
+    missing={"schemas": "Resource not found (resource={name}).", "": _MISSING},
+    duplicate={"": "Resource already exists in the project (resource={id})."},
+    defaults={
+        # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription
+        "subscriptions": {
+            "ackDeadlineSeconds": 10,
+            "messageRetentionDuration": "604800s",
+            "expirationPolicy": {"ttl": "2678400s"},
+            "pushConfig": {},
+        },
+    },
+)
+# 3 to 255 characters, not of Google's own: https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names
+_NAME = re.compile(r"(?!goog)[A-Za-z][-\w.~+%]{2,254}", re.ASCII)
+
+
+@service.checks("topics", "subscriptions")
+def check(call: Call, body: dict[str, Any]) -> None:
+    """Names, the deadline (10 to 600 seconds), and the table that a subscription writes to."""
+    if call.method.http == "PUT":
+        id_ = call.name.rpartition("/")[2]
+        call.require_form(_NAME, id_, f"Invalid [{call.collection}] name: (name={call.name})")
+    seconds = body.get("ackDeadlineSeconds")
+    if seconds and not 10 <= seconds <= 600:
+        raise Refused(400, f"Invalid ack deadline given: (ack_deadline_seconds={seconds}).")
+    table = (body.get("bigqueryConfig") or {}).get("table")
+    if table:
+        parts = re.sub(r"projects/([^/]+)/datasets/([^/]+)/tables/", r"\1.\2.", table).replace(":", ".").split(".")
+        if len(parts) != 3:
+            raise Refused(400, f"The BigQuery table must be project.dataset.table: {table}")
+        if not call.other("bigquery", "projects/{}/datasets/{}/tables/{}".format(*parts)):
+            raise Refused(404, f"Not found: Table {':'.join(parts[:2])}.{parts[2]}")
+
+
+@service.fills("subscriptions", "topics")
+def active(call: Call, record: Record) -> None:
+    """Ready at once; a subscription of a table says so, too."""
+    if record.collection == "subscriptions":
+        record.body["state"] = "ACTIVE"
+        if config := record.body.get("bigqueryConfig"):
+            config["state"] = "ACTIVE"
+
+
+@service.removes("topics")
+def delete_topic(call: Call, record: Record) -> dict[str, Any]:
+    """Its subscriptions stay, of a topic that is deleted: https://cloud.google.com/pubsub/docs/delete-topic"""
+    call.store.remove(record)
+    for other in call.store:
+        if other.host == HOST and other.body.get("topic") == record.name:
+            other.body["topic"] = "_deleted-topic_"
+    return {}
+
+
+@service.answers("subscriptions.modifyPushConfig")
+def modify_push(call: Call) -> dict[str, Any]:
+    """Where messages are pushed to; nothing for a pull."""
+    call.record().body["pushConfig"] = call.body.get("pushConfig") or {}
+    return {}
+
+
+@service.answers("schemas.validate")
+def validate(call: Call) -> dict[str, Any]:
+    """A schema's own text is not read here."""
+    return {}
+
+
+@service.fills("schemas")
+def schema(call: Call, record: Record) -> None:
+    """https://cloud.google.com/pubsub/docs/schemas"""
+    record.body["revisionId"] = call.plane.clock.uuid()[:8]
+    record.body["revisionCreateTime"] = call.plane.clock.timestamp()
+
+
+@service.answers("subscriptions.detach")
+def detach(call: Call) -> dict[str, Any]:
+    """It gets no more messages."""
+    call.record().body["detached"] = True
+    return {}
+
+
+@service.answers("topics.publish")
+def publish(call: Call) -> dict[str, Any]:
+    """Messages are counted, and go nowhere."""
+    standard.get(call)
+    return {"messageIds": [call.plane.clock.number(16) for _ in call.body.get("messages") or ()]}
