@@ -52,7 +52,7 @@ def fill(call: Call, schema: Schema, record: Record) -> None:
         call.store.also(record, f"{record.name.rpartition('/')[0]}/{body['id']}")
     if call.service.older:
         for scope in ("region", "zone"):
-            if is_output_only(properties.get(scope, {})) and f"/{scope}s/" in record.name:
+            if scope in properties and f"/{scope}s/" in record.name:
                 body[scope] = call.link(record.name.partition(f"/{scope}s/")[0] + f"/{scope}s/{call.location}")
     touch(call, schema, record)
 

@@ -79,10 +79,13 @@ def _body(request: Request) -> tuple[Any, bytes]:
     if kind.startswith("multipart/"):
         # https://cloud.google.com/storage/docs/uploading-objects#rest-upload-objects
         parts = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + data).get_payload()
-        described, content = (cast(bytes, cast(Message, part).get_payload(decode=True)) for part in parts)
-        return json.loads(described or b"{}"), content
-    if not data or ("/upload/" in request.path and not kind.startswith("application/json")):
-        return None, data
+        described, content = (cast(Message, part) for part in parts)
+        given = json.loads(cast(bytes, described.get_payload(decode=True)))
+        return {"contentType": content.get_content_type()} | given, cast(bytes, content.get_payload(decode=True))
+    if "/upload/" in request.path:
+        return {"contentType": kind} if kind else {}, data
+    if not data:
+        return None, b""
     return json.loads(data), b""
 
 

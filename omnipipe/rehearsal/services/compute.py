@@ -14,6 +14,7 @@ from omnipipe.rehearsal.service import Service
 from omnipipe.rehearsal.store import Record
 
 HOST = "compute"
+_LONGEST_PREFIX = 29  # https://cloud.google.com/vpc/docs/subnets#ip-ranges
 _NAME = re.compile("[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 service = Service(
     HOST,
@@ -70,7 +71,8 @@ def check(call: Call, body: dict[str, Any]) -> None:
     message = f"Invalid value for field 'resource.name': '{name}'. Must be a match of regex '(?:{_NAME.pattern})'"
     call.require_form(_NAME, name, message)
     try:
-        ipaddress.ip_network(body.get("ipCidrRange", "0.0.0.0/0"))
+        if ipaddress.ip_network(body.get("ipCidrRange", "0.0.0.0/0")).prefixlen > _LONGEST_PREFIX:
+            raise ValueError("there is no room for a gateway")
     except ValueError as error:
         wrong = (
             f"Invalid value for field 'resource.ipCidrRange': '{body['ipCidrRange']}'. It must be a CIDR range."

@@ -1,0 +1,77 @@
+"""Compute: networks, and that what is used is not deleted."""
+
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.conftest import PROJECT, Client, refusal
+
+REGION = "europe-west1"
+NETWORK = f"projects/{PROJECT}/global/networks/net"
+
+
+@pytest.fixture
+def compute(google: Client) -> Any:
+    return google("compute", "beta")
+
+
+def make_network(compute: Any) -> dict[str, Any]:
+    compute.networks().insert(project=PROJECT, body={"name": "net", "autoCreateSubnetworks": False}).execute()
+    return compute.networks().get(project=PROJECT, network="net").execute()
+
+
+def subnetwork(compute: Any, **more: Any) -> Any:
+    body = {"name": "sub", "network": NETWORK, "ipCidrRange": "10.1.0.0/24"} | more
+    return compute.subnetworks().insert(project=PROJECT, region=REGION, body=body)
+
+
+def test_a_network_is_found_by_its_name_and_by_its_number(compute: Any) -> None:
+    made = make_network(compute)
+    assert made["routingConfig"]["routingMode"] == "REGIONAL"
+    assert int(made["id"]) < 2**63
+    assert compute.networks().get(project=PROJECT, network=made["id"]).execute() == made
+
+
+def test_a_subnetwork_has_a_gateway_and_its_region_as_a_link(compute: Any) -> None:
+    make_network(compute)
+    operation = subnetwork(compute).execute()
+    assert operation["region"].endswith(f"/regions/{REGION}")
+    made = compute.subnetworks().get(project=PROJECT, region=REGION, subnetwork="sub").execute()
+    assert (made["gatewayAddress"], made["purpose"]) == ("10.1.0.1", "PRIVATE")
+    assert made["region"].endswith(f"projects/{PROJECT}/regions/{REGION}")
+    assert compute.networks().get(project=PROJECT, network="net").execute()["subnetworks"] == [made["selfLink"]]
+
+
+def test_a_subnetwork_needs_its_network_and_a_range(compute: Any) -> None:
+    status, message, error = refusal(subnetwork(compute))
+    assert (status, message) == (404, f"The resource '{NETWORK}' was not found")
+    assert "status" not in error
+    make_network(compute)
+    assert "must be a CIDR range" in refusal(subnetwork(compute, ipCidrRange="10.1.0.0"))[1]
+
+
+def test_a_name_is_one_that_a_host_can_have(compute: Any) -> None:
+    status, message, _ = refusal(compute.networks().insert(project=PROJECT, body={"name": "My_Net"}))
+    assert status == 400
+    assert message.startswith("Invalid value for field 'resource.name': 'My_Net'. Must be a match of regex")
+
+
+def test_what_is_used_is_not_deleted(compute: Any) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    status, message, error = refusal(compute.networks().delete(project=PROJECT, network="net"))
+    sub = f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"
+    assert (status, message) == (400, f"The network resource '{NETWORK}' is already being used by '{sub}'")
+    assert error["errors"][0]["reason"] == "resourceInUseByAnotherResource"
+    compute.subnetworks().delete(project=PROJECT, region=REGION, subnetwork="sub").execute()
+    compute.networks().delete(project=PROJECT, network="net").execute()
+
+
+def test_labels_are_set_against_their_fingerprint(compute: Any) -> None:
+    compute.addresses().insert(project=PROJECT, region=REGION, body={"name": "ip"}).execute()
+    made = compute.addresses().get(project=PROJECT, region=REGION, address="ip").execute()
+    body = {"labels": {"a": "b"}, "labelFingerprint": made["labelFingerprint"]}
+    compute.addresses().setLabels(project=PROJECT, region=REGION, resource="ip", body=body).execute()
+    request = compute.addresses().setLabels(project=PROJECT, region=REGION, resource="ip", body=body)
+    status, message, _ = refusal(request)
+    assert (status, message) == (412, "Labels fingerprint either invalid or resource labels have changed")
