@@ -5,17 +5,17 @@ from __future__ import annotations
 import importlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from omnipipe.rehearsal import discovery, enabling, operations, policies, standard
+from omnipipe.rehearsal import discovery, enabling, policies, standard
 from omnipipe.rehearsal.call import Call
-from omnipipe.rehearsal.discovery import Api
+from omnipipe.rehearsal.discovery import Api, Method
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.schema import checked_body, checked_query
 from omnipipe.rehearsal.service import Service
-from omnipipe.rehearsal.store import Record, Store
+from omnipipe.rehearsal.store import Store
 from omnipipe.rehearsal.world import Clock, World
 
 _SERVICES = "omnipipe.rehearsal.services"
@@ -89,21 +89,19 @@ class ControlPlane:
         call.query = checked_query(api, method, query)
         sent = {} if body is None else body
         call.body = checked_body(api, method, sent, any_form=self.world.any_form)
-        return self._method(call)
-
-    def _method(self, call: Call) -> Any:
-        own = call.service.rule("answers", f"{call.collection}.{call.method.verb}") or call.service.rule(
-            "answers", f"*.{call.method.verb}"
-        )
-        if own:
-            return own(call)
-        if call.method.on_policy:
-            return policies.answer(call)
-        do = standard.handler(call)
+        do = self.handler(host, method)
         if do is None:
-            raise Refused(501, f"The rehearsal does not know {call.method.id}.")
+            raise Refused(501, f"The rehearsal does not know {method.id}.")
         answer = do(call)
-        return None if do is standard.delete and call.method.response is None else answer
+        return None if do is standard.delete and method.response is None else answer
+
+    def handler(self, host: str, method: Method) -> Callable[[Call], Any] | None:
+        """What does a method: a rule of its service, IAM's, or what all have in common; None for nothing."""
+        service = self.service(host)
+        for key in (f"{method.collection}.{method.verb}", f"*.{method.verb}"):
+            if own := service.rule("answers", key):
+                return own
+        return policies.answer if method.on_policy else standard.handler(method)
 
     # --- what the rules ask
 
@@ -168,10 +166,6 @@ class ControlPlane:
         item = next((each for verb, each in methods.items() if verb == "get"), None)
         makes = any(verb in methods for verb in ("create", "insert"))
         return makes and item is not None and item.flat.count("/") >= len(parts)
-
-    def operation(self, record: Record) -> bool:
-        """Whether a record is an operation."""
-        return record.collection == operations.COLLECTION
 
 
 def _below_version(api: Api, path: str, parameters: Mapping[str, str]) -> str:

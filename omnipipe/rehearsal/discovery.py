@@ -174,11 +174,6 @@ def _api(host: str, version: str) -> Api:
     return Api(json.loads((_folder() / f"{host}.{version}.json").read_bytes()))
 
 
-def serves(host: str) -> bool:
-    """Whether there is a document for a host of Google's, given by the first label of its name (``run``)."""
-    return host in _versions()
-
-
 def api(host: str, path: str) -> Api | None:
     """The API that a host answers with at a path: the path's first segment that is one of the API's versions."""
     versions = _versions().get(host, frozenset())

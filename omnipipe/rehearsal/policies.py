@@ -6,7 +6,7 @@ https://cloud.google.com/iam/docs/reference/rest/v1/Policy
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -52,6 +52,13 @@ def answer(call: Call) -> dict[str, Any]:
 def policy(record: Record) -> dict[str, Any]:
     """A resource's policy, as it is answered."""
     return deepcopy(record.policy) if record.policy is not None else {"etag": _EMPTY_ETAG, "version": 1}
+
+
+def holds(call: Call, member: str, roles: Collection[str], resources: Iterable[tuple[str, str]]) -> bool:
+    """Whether a member has one of the roles on one of the resources, each its API's host and name."""
+    records = [record for host, name in resources if (record := call.other(host, name))]
+    bindings = [binding for record in records for binding in (record.policy or {}).get("bindings", [])]
+    return any(binding["role"] in roles and member in binding["members"] for binding in bindings)
 
 
 def _tidy(sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,6 @@ from omnipipe.rehearsal.errors import bad_request
 _PATH = re.compile(r"\{\+?(\w+)\}")
 _WHOLE = re.compile(r"-?\d+")
 _DURATION = re.compile(r"-?\d+(\.\d{1,9})?s")
-_TYPE = {
-    "boolean": "TYPE_BOOL",
-    "string": "TYPE_STRING",
-    "number": "TYPE_DOUBLE",
-    "integer": "TYPE_INT32",
-}
 _FORMAT = {"int64": "TYPE_INT64", "uint64": "TYPE_UINT64", "uint32": "TYPE_UINT32", "byte": "TYPE_BYTES"}
 _BITS = {"int32": (-(2**31), 2**31), "uint32": (0, 2**32), "int64": (-(2**63), 2**63), "uint64": (0, 2**64)}
 

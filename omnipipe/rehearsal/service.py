@@ -39,7 +39,6 @@ class Service:
     defaults: Mapping[str, Body] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     duplicate: Mapping[str, str] = field(default_factory=dict)
-    deleted_codes: Mapping[str, int] = field(default_factory=dict)
     metadata: str = "OperationMetadata"
     _rules: dict[tuple[str, str], Callable[..., Any]] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from omnipipe.rehearsal import computed, etags, masks, operations, paging, references
 from omnipipe.rehearsal.call import Call
-from omnipipe.rehearsal.discovery import Schema
+from omnipipe.rehearsal.discovery import Method, Schema
 from omnipipe.rehearsal.errors import Refused, aborted, failed_precondition
 from omnipipe.rehearsal.schema import without_zeros
 from omnipipe.rehearsal.store import Record
@@ -17,9 +17,9 @@ from omnipipe.rehearsal.store import Record
 Body = dict[str, Any]
 
 
-def handler(call: Call) -> Callable[[Call], Body] | None:
+def handler(method: Method) -> Callable[[Call], Body] | None:
     """What does a method, if it is one of the standard ones."""
-    verb = call.method.verb
+    verb = method.verb
     for names, do in (
         (("create", "insert"), create),
         (("get",), get),
@@ -28,15 +28,15 @@ def handler(call: Call) -> Callable[[Call], Body] | None:
         (("delete",), delete),
     ):
         # `createPolicy` and `updateBackup` are theirs, too; `getIamPolicy` and `listAvailable…` are not.
-        if verb in names or (verb.startswith(names) and not call.method.custom and _ends_where(call, do)):
+        if verb in names or (verb.startswith(names) and not method.custom and _ends_where(method, do)):
             return do
     return None
 
 
-def _ends_where(call: Call, do: Callable[[Call], Body]) -> bool:
+def _ends_where(method: Method, do: Callable[[Call], Body]) -> bool:
     """Whether a method stands at the address that its kind has: an item's, or a collection's."""
-    own = call.method.flat.endswith((f"/{call.collection}", "}"))
-    return own and (call.method.is_item or do in (create, list_))
+    own = method.flat.endswith((f"/{method.collection}", "}"))
+    return own and (method.is_item or do in (create, list_))
 
 
 def shown(call: Call, record: Record) -> Body:
@@ -56,8 +56,7 @@ def create(call: Call) -> Body:
     id_ = _id(call, sent, around)
     name = call.name if call.method.is_item and call.method.http == "PUT" else f"{call.name}/{id_}"
     body = computed.without_output_only(schema, sent)
-    existing = call.store.get(call.api.host, name)
-    if existing and not existing.hidden.get("deleted"):
+    if call.store.get(call.api.host, name):
         raise call.service.exists(call, name)
     call.service.apply("checks", call.collection, call, body)
     references.require(call, body)
@@ -81,7 +80,7 @@ def get(call: Call) -> Body:
 def list_(call: Call) -> Body:
     """A page of a collection's resources. Raises Refused: 404 for their parent, 400 for the page."""
     _require_parent(call)
-    items = [each for each in call.store.children(call.api.host, call.name) if not each.hidden.get("deleted")]
+    items = call.store.children(call.api.host, call.name)
     part, token = paging.page(items, call.query)
     schema = call.api.schemas.get(call.method.response or "", {})
     properties = schema.get("properties", {})
@@ -242,9 +241,7 @@ def _require_parent(call: Call) -> None:
         name = "/".join(parts[:length])
         if "-" in parts[:length] or not call.plane.is_creatable(call.api, name):
             continue
-        record = call.record(name)
-        if record.hidden.get("deleted"):
-            raise call.service.not_found(call, name)
+        call.record(name)
         return
 
 

@@ -48,14 +48,20 @@ _TYPES = {
 # Google keeps the names of legacy SQL: https://cloud.google.com/bigquery/docs/data-types#type_names
 _LEGACY = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
 _MULTI = {"US", "EU"}
+_OLDER_ROLES = {
+    "roles/bigquery.dataOwner": "OWNER",
+    "roles/bigquery.dataEditor": "WRITER",
+    "roles/bigquery.dataViewer": "READER",
+}
 
 
 @service.checks("datasets")
 def check_dataset(call: Call, body: dict[str, Any]) -> None:
-    """Letters, digits and underscores."""
+    """Letters, digits and underscores; and accounts of the project that there are."""
     id_ = (body.get("datasetReference") or {}).get("datasetId", "")
     wrong = f'Invalid dataset ID "{id_}". Dataset IDs must be alphanumeric (plus underscores) and must be at most'
     call.require_form(_DATASET, id_, f"{wrong} 1024 characters long.")
+    _check_access(call, f"{call.project}:{id_}", body.get("access") or [])
 
 
 @service.fills("datasets")
@@ -78,7 +84,25 @@ def dataset(call: Call, record: Record) -> None:
     body["creationTime"] = call.plane.clock.milliseconds()
 
 
-@service.follows("datasets", "tables", "routines")
+def _check_access(call: Call, dataset: str, access: list[dict[str, Any]]) -> None:
+    for entry in access:
+        email = entry.get("userByEmail") or str(entry.get("iamMember") or "").partition(":")[2]
+        own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
+        if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
+            message = f"IAM setPolicy failed for Dataset {dataset}: Service account {email} does not exist."
+            raise Refused(400, message)
+
+
+@service.follows("datasets")
+def dataset_changed(call: Call, record: Record) -> None:
+    """Of the roles that have an older name, that is told: OWNER for roles/bigquery.dataOwner (``access.role``)."""
+    for entry in record.body.get("access") or ():
+        if entry.get("role") in _OLDER_ROLES:
+            entry["role"] = _OLDER_ROLES[entry["role"]]
+    changed(call, record)
+
+
+@service.follows("tables", "routines")
 def changed(call: Call, record: Record) -> None:
     """The time of the last change, as a number."""
     record.body["lastModifiedTime"] = call.plane.clock.milliseconds()

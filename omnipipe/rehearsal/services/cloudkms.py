@@ -12,6 +12,7 @@ from omnipipe.rehearsal.service import Service
 from omnipipe.rehearsal.store import Record
 
 HOST = "cloudkms"
+_SHORTEST_ROTATION_S = 24 * 3600
 _KINDS = {
     "keyRings": "KeyRing",
     "cryptoKeys": "CryptoKey",
@@ -40,8 +41,8 @@ def check(call: Call, body: dict[str, Any]) -> None:
     encrypts = body["purpose"] in ("ENCRYPT_DECRYPT", 1)
     if not encrypts and not (body.get("versionTemplate") or {}).get("algorithm"):
         raise Refused(400, "The CryptoKey version_template.algorithm must be set for this purpose.")
-    period = body.get("rotationPeriod")
-    if period and float(period.removesuffix("s")) < 24 * 3600:
+    period = float(str(body.get("rotationPeriod") or "0s").removesuffix("s"))
+    if period and period < _SHORTEST_ROTATION_S:  # none is no rotation
         raise Refused(400, "The rotation_period must be at least 24 hours.")
 
 

@@ -116,7 +116,7 @@ def subnetwork(call: Call, record: Record) -> None:
     body.setdefault("ipCidrRange", "10.128.0.0/20")
     body["gatewayAddress"] = str(ipaddress.ip_network(body["ipCidrRange"])[1])
     if body["purpose"] in ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY"):
-        body.setdefault("role", "ACTIVE")
+        body["role"] = body.get("role") or "ACTIVE"
         body.pop("logConfig", None)
     above = _of(call, body.get("network", ""))
     if above:
@@ -250,6 +250,12 @@ def set_fields(call: Call) -> dict[str, Any]:
     record.body |= sent
     computed.touch(call, call.schema, record)
     return operations.finished(call, record.name, record, None)
+
+
+@service.answers("*.wait")
+def wait(call: Call) -> dict[str, Any]:
+    """An operation, which is done."""
+    return call.record().body
 
 
 @service.answers("networks.addPeering", "networks.updatePeering", "networks.removePeering")

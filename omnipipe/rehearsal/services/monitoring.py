@@ -26,7 +26,6 @@ service = Service(
         "uptimeCheckConfigs": {"checkerType": "STATIC_IP_CHECKERS", "period": "60s"},
     },
 )
-_HELD = ("conditionThreshold", "conditionAbsent", "conditionMatchedLog", "conditionMonitoringQueryLanguage")
 
 
 @service.checks("alertPolicies")
@@ -111,7 +110,7 @@ def by_number(call: Call, record: Record) -> dict[str, Any]:
     return record.body | {"name": call.plane.numbered(record.name)}
 
 
-@service.fills("dashboards")
+@service.follows("dashboards")
 def dashboard(call: Call, record: Record) -> None:
     """https://cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.dashboards: what each widget has by default."""
     _fill_chart(record.body)
@@ -124,5 +123,10 @@ def _fill_chart(value: Any) -> None:
     elif isinstance(value, dict):
         for data_set in (value.get("xyChart") or {}).get("dataSets") or ():
             data_set.setdefault("targetAxis", "Y1")
+        for data_set in (value.get("timeSeriesTable") or {}).get("dataSets") or ():
+            data_set.setdefault("minAlignmentPeriod", "60s")
+        if "text" in value and isinstance(value["text"], dict):
+            value["text"].setdefault("format", "MARKDOWN")
+            value["text"].setdefault("style", {})
         for each in value.values():
             _fill_chart(each)

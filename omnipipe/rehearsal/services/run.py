@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omnipipe.rehearsal import operations, standard
+from omnipipe.rehearsal import operations, policies, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -40,6 +40,8 @@ service = Service(
 )
 _ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MEMORY = re.compile(r"\d+(\.\d+)?([KMGT]i?|[kmgt])?")
+# https://cloud.google.com/secret-manager/docs/access-control: those with secretmanager.versions.access
+_READERS = ("roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner")
 _KNOWN_LIMITS = {"cpu", "memory", "nvidia.com/gpu"}
 
 
@@ -57,6 +59,7 @@ def check(call: Call, body: dict[str, Any]) -> None:
         kind = call.collection[:-1]
         call.require_form(_ID, id_, f"{kind}_id: only lowercase, digits, and hyphens; must begin with letter")
     task = _task(body)
+    _require_account(call, task.get("serviceAccount", ""))
     containers = task.get("containers") or []
     if call.method.verb == "create" and not containers:
         raise Refused(400, "template.containers: must have at least one container")
@@ -76,21 +79,36 @@ def check(call: Call, body: dict[str, Any]) -> None:
             _require_secret(call, task, volume["secret"])
 
 
+def _require_account(call: Call, email: str) -> None:
+    """https://cloud.google.com/run/docs/securing/service-identity: an account of the project must be there."""
+    own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
+    if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
+        raise Refused(404, f"Service account {email} does not exist.")
+
+
 def _require_secret(call: Call, task: dict[str, Any], reference: dict[str, Any]) -> None:
     """https://cloud.google.com/run/docs/configuring/services/secrets: it exists, and the account may read it."""
     short = reference.get("secret", "")
-    name = short if short.startswith("projects/") else f"projects/{call.project}/secrets/{short}"
-    version = (
-        next((each.get("version") for each in reference.get("items") or ()), reference.get("version")) or "latest"
+    name = call.plane.with_id(
+        short if short.startswith("projects/") else f"projects/{call.project}/secrets/{short}"
     )
-    secret = call.other("secretmanager", call.plane.with_id(name))
-    full = f"{call.plane.numbered(name)}/versions/{version}"
-    exists = secret and (
-        (version == "latest" and secret.hidden.get("versions"))
-        or call.other("secretmanager", f"{secret.name}/versions/{version}")
-    )
-    if not secret or not exists:
+    named = next((each.get("version") for each in reference.get("items") or ()), reference.get("version"))
+    version, secret = named or "latest", call.other("secretmanager", name)
+    if version == "latest" and secret:
+        version = str(secret.hidden.get("versions", "latest"))
+    if not secret or not call.other("secretmanager", f"{name}/versions/{version}"):
+        full = f"{call.plane.numbered(name)}/versions/{named or 'latest'}"
         raise Refused(404, f"spec.template.spec.containers[0].env: Secret {full} was not found")
+    account = task.get("serviceAccount", "")
+    on = [("secretmanager", name), ("cloudresourcemanager", f"projects/{call.project}")]
+    own = account.endswith(f"@{call.project}.iam.gserviceaccount.com")
+    if own and not policies.holds(call, f"serviceAccount:{account}", _READERS, on):
+        message = (
+            f"Permission denied on secret: {call.plane.numbered(name)}/versions/{named or 'latest'} for Revision "
+            f"service account {account}. The service account used must be granted the 'Secret Manager Secret Accessor' "
+            "role (roles/secretmanager.secretAccessor) at the secret, project or higher level."
+        )
+        raise Refused(400, message)
 
 
 @service.fills("services", "jobs", "workerPools")

@@ -105,3 +105,15 @@ def test_a_dataset_with_tables_is_not_deleted_unless_told(bigquery: Any) -> None
     assert error["errors"][0]["reason"] == "resourceInUse"
     datasets.delete(projectId=PROJECT, datasetId="raw", deleteContents=True).execute()
     assert refusal(bigquery.tables().get(projectId=PROJECT, datasetId="raw", tableId="trips"))[0] == 404
+
+
+def test_a_role_is_told_by_its_older_name_and_is_of_somebody(bigquery: Any, google: Client) -> None:
+    email = f"reader@{PROJECT}.iam.gserviceaccount.com"
+    access = [{"role": "roles/bigquery.dataViewer", "userByEmail": email}]
+    make_dataset(bigquery)
+    request = bigquery.datasets().patch(projectId=PROJECT, datasetId="raw", body={"access": access})
+    wanted = f"IAM setPolicy failed for Dataset {PROJECT}:raw: Service account {email} does not exist."
+    assert refusal(request)[:2] == (400, wanted)
+    accounts = google("iam", "v1").projects().serviceAccounts()
+    accounts.create(name=f"projects/{PROJECT}", body={"accountId": "reader"}).execute()
+    assert request.execute()["access"] == [{"role": "READER", "userByEmail": email}]

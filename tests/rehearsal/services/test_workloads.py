@@ -72,6 +72,24 @@ def test_a_job_needs_the_version_of_its_secret(google: Client) -> None:
     create_job(google, body).execute()
 
 
+def test_a_jobs_account_is_there_and_may_read_its_secret(google: Client) -> None:
+    secrets = make_secret(google)
+    name = f"{PARENT}/secrets/password"
+    secrets.addVersion(parent=name, body={"payload": {"data": "eA=="}}).execute()
+    body = job(env=[{"name": "PASSWORD", "valueSource": {"secretKeyRef": {"secret": "password"}}}])
+    body["template"]["template"]["serviceAccount"] = EMAIL
+    assert refusal(create_job(google, body))[:2] == (404, f"Service account {EMAIL} does not exist.")
+    make_account(google)
+    status, message, _ = refusal(create_job(google, body))
+    assert status == 400
+    assert message.startswith(
+        f"Permission denied on secret: projects/{NUMBER}/secrets/password/versions/latest for"
+    )
+    binding = {"role": "roles/secretmanager.secretAccessor", "members": [f"serviceAccount:{EMAIL}"]}
+    secrets.setIamPolicy(resource=name, body={"policy": {"bindings": [binding]}}).execute()
+    create_job(google, body).execute()
+
+
 def test_a_secrets_versions_are_counted_read_and_destroyed(google: Client) -> None:
     secrets = make_secret(google)
     name = f"{PARENT}/secrets/password"
