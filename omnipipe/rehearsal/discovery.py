@@ -42,12 +42,8 @@ class Method:
     @property
     def custom(self) -> str:
         """The word behind the colon of its address, or ""."""
-        return self.path.rpartition("/")[2].rpartition("}:")[2] if "}:" in self.path else self._literal_custom
-
-    @property
-    def _literal_custom(self) -> str:
         last = self.path.rpartition("/")[2]
-        return last.partition(":")[2] if ":" in last and "{" not in last else ""
+        return last.rpartition(":")[2] if ":" in last else ""
 
     @cached_property
     def collection(self) -> str:

@@ -20,7 +20,7 @@ def service_name(host: str) -> str:
 def require(call: Call) -> None:
     """Raise Refused (403) if the call's API is not enabled in its project."""
     host, world = call.api.host, call.plane.world
-    if host in ALWAYS or world.enabled is None or host in world.enabled or not call.project:
+    if host in ALWAYS or world.enabled is None or host in world.enabled:
         return
     name = service_name(host)
     record = call.other("serviceusage", f"projects/{call.project}/services/{name}")

@@ -38,8 +38,7 @@ def answer(call: Call) -> dict[str, Any]:
         return {"permissions": list(asked)} if asked else {}
     if call.method.verb == "getIamPolicy":
         return policy(record)
-    # Storage's body is the policy itself; Compute takes bindings and etag beside it, too.
-    sent = call.body.get("policy", call.body) if "policy" in call.body or call.api.host != "storage" else call.body
+    sent = call.body.get("policy", call.body)  # Storage's body is the policy itself
     _check(call, sent)
     current = policy(record)
     if etags.is_stale(sent.get("etag"), current.get("etag"), record.former_etags):

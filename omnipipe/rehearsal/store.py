@@ -28,6 +28,11 @@ class Record:
         """The last part of its name."""
         return self.name.rpartition(f"{self.collection}/")[2]
 
+    @property
+    def place(self) -> str:
+        """The collection that it is in: its name without the last part."""
+        return self.name[: -len(self.id) - 1]
+
 
 class Store:
     """All resources, in the order of their making."""
@@ -54,15 +59,14 @@ class Store:
     def children(self, host: str, collection: str) -> list[Record]:
         """The resources directly in a collection (``projects/p/secrets``); a segment ``-`` stands for any."""
         wanted = collection.split("/")
-        prefix = wanted[0] + "/"
-        found = []
-        for (owner, name), record in self._records.items():
-            if owner == host and name.startswith(prefix) and record.name[: -len(record.id) - 1]:
-                place = record.name[: -len(record.id) - 1].split("/")
-                same = len(place) == len(wanted)
-                if same and all(want in ("-", part) for want, part in zip(wanted, place, strict=True)):
-                    found.append(record)
-        return found
+
+        def fits(place: list[str]) -> bool:
+            pairs = zip(wanted, place, strict=False)
+            return len(place) == len(wanted) and all(want in ("-", part) for want, part in pairs)
+
+        return [
+            each for (owner, _), each in self._records.items() if owner == host and fits(each.place.split("/"))
+        ]
 
     def below(self, host: str, name: str) -> list[Record]:
         """The resources whose names begin with that of another."""

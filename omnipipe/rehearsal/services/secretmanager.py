@@ -35,7 +35,7 @@ def check(call: Call, body: dict[str, Any]) -> None:
 
 @service.fills("secrets")
 def expiry(call: Call, record: Record) -> None:
-    """A time to live is told as the time of the end; zeros of its replication are messages and stay."""
+    """A time to live is told as the time of the end."""
     ttl = record.body.pop("ttl", None)
     if ttl:
         end = call.plane.clock.now() + timedelta(seconds=float(ttl.removesuffix("s")))
