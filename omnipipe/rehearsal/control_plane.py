@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from omnipipe.rehearsal import discovery, enabling, policies, standard
+from omnipipe.rehearsal import discovery, enabling, operations, policies, singletons, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.discovery import Api, Method
 from omnipipe.rehearsal.errors import Refused
@@ -89,19 +89,23 @@ class ControlPlane:
         call.query = checked_query(api, method, query)
         sent = {} if body is None else body
         call.body = checked_body(api, method, sent, any_form=self.world.any_form)
-        do = self.handler(host, method)
+        do = self.handler(api, method)
         if do is None:
             raise Refused(501, f"The rehearsal does not know {method.id}.")
         answer = do(call)
         return None if do is standard.delete and method.response is None else answer
 
-    def handler(self, host: str, method: Method) -> Callable[[Call], Any] | None:
-        """What does a method: a rule of its service, IAM's, or what all have in common; None for nothing."""
-        service = self.service(host)
-        for key in (f"{method.collection}.{method.verb}", f"*.{method.verb}"):
+    def handler(self, api: Api, method: Method) -> Callable[[Call], Any] | None:
+        """What does a method of an API: a rule of its service, or what the APIs have in common; None for nothing."""
+        service, kind = self.service(api.host), re.sub(r"[A-Z].*", "", method.verb)
+        for key in (f"{method.collection}.{method.verb}", f"*.{method.verb}", f"*.{kind}…"):
             if own := service.rule("answers", key):
                 return own
-        return policies.answer if method.on_policy else standard.handler(method)
+        if (method.collection, method.verb) == (operations.COLLECTION, "cancel"):
+            return operations.cancel
+        if method.on_policy:
+            return policies.answer
+        return standard.handler(method) or singletons.handler(api, method)
 
     # --- what the rules ask
 

@@ -26,6 +26,12 @@ def _style(api: Api, method: Method) -> str | None:
     return next((key for key in ("done", "operationType") if key in properties), None)
 
 
+def cancel(call: Call) -> dict[str, Any]:
+    """What is done cannot be stopped, and to try it is no mistake. Raises Refused (404)."""
+    call.record()
+    return {}
+
+
 def finished(call: Call, name: str, record: Record | None, answer: Mapping[str, Any] | None) -> dict[str, Any]:
     """The operation that a method's work is, done.
 

@@ -6,6 +6,7 @@ stands beside its source.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -45,7 +46,10 @@ class Service:
     # --- what a service's file says
 
     def answers(self, *methods: str) -> Callable[[Rule], Rule]:
-        """Do a method (``versions.access``) by a function of the call, which returns the answer's body."""
+        """Do a method (``versions.access``) by a function of the call, which returns the answer's body.
+
+        ``*.wait`` is a method of any collection, ``*.set…`` each whose name begins so.
+        """
         return self._rule("answers", methods)
 
     def checks(self, *collections: str) -> Callable[[Rule], Rule]:
@@ -125,7 +129,7 @@ class Service:
         parts = name.split("/")
         named = {key: value for key, value in zip(parts[::2], parts[1::2], strict=False) if key.isidentifier()}
         return form.format_map(
-            named
+            collections.defaultdict(str, named)
             | {
                 "name": name,
                 "id": parts[-1],

@@ -21,10 +21,10 @@ def handler(method: Method) -> Callable[[Call], Body] | None:
     """What does a method, if it is one of the standard ones."""
     verb = method.verb
     for names, do in (
-        (("create", "insert"), create),
+        (("create", "insert", "createAsync"), create),
         (("get",), get),
         (("list",), list_),
-        (("patch", "update"), update),
+        (("patch", "update", "updateAsync"), update),
         (("delete",), delete),
     ):
         # `createPolicy` and `updateBackup` are theirs, too; `getIamPolicy` and `listAvailable…` are not.
@@ -52,7 +52,7 @@ def create(call: Call) -> Body:
     """Make a resource. Raises Refused: 404 for its parent, 409 for one that is there, and what the service refuses."""
     schema = call.schema
     sent, around = _unwrapped(call)
-    _require_parent(call)
+    require_parent(call)
     id_ = _id(call, sent, around)
     name = call.name if call.method.is_item and call.method.http == "PUT" else f"{call.name}/{id_}"
     body = computed.without_output_only(schema, sent)
@@ -79,7 +79,7 @@ def get(call: Call) -> Body:
 
 def list_(call: Call) -> Body:
     """A page of a collection's resources. Raises Refused: 404 for their parent, 400 for the page."""
-    _require_parent(call)
+    require_parent(call)
     items = call.store.children(call.api.host, call.name)
     part, token = paging.page(items, call.query)
     schema = call.api.schemas.get(call.method.response or "", {})
@@ -231,8 +231,8 @@ def _name(call: Call, schema: Schema, record: Record) -> None:
     record.body["name"] = record.id if short else record.name
 
 
-def _require_parent(call: Call) -> None:
-    """Raise Refused (404, 403) if what a collection is in does not exist."""
+def require_parent(call: Call) -> None:
+    """Raise Refused (404, 403) if what a collection or a singleton is in does not exist."""
     parts = call.name.split("/")
     if call.method.is_item:
         parts = parts[:-1]

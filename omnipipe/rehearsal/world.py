@@ -29,9 +29,9 @@ class World:
 
 
 class Clock:
-    """Times that grow with each question, and what Google makes up: numbers, ids, etags.
+    """Times that grow with each question, and what Google makes up: numbers and ids.
 
-    They are the same in each run, so that what a rehearsal prints can be compared.
+    Numbers and ids are the same in each run, so that what a rehearsal prints can be compared.
     """
 
     def __init__(self) -> None:

@@ -85,4 +85,4 @@ def test_what_the_provider_asks_for_is_done(type_: str) -> None:
     methods = [each for each in api.methods if each.collection == collection and each.verb in VERBS]
     assert methods
     plane = ControlPlane()
-    assert not [each.id for each in methods if plane.handler(host, each) is None]
+    assert not [each.id for each in methods if plane.handler(api, each) is None]

@@ -140,6 +140,26 @@ def test_an_operation_of_compute_says_what_it_did_to_what(google: Client) -> Non
     assert again == operation
 
 
+def test_an_operation_that_is_done_can_be_cancelled_and_one_that_is_not_there_cannot(google: Client) -> None:
+    workflows = google("workflows", "v1").projects().locations()
+    request = workflows.operations().delete(name=f"{PLACE}/operations/none")
+    assert refusal(request)[0] == 404
+    streams = google("datastream", "v1").projects().locations()
+    body = {"displayName": "target", "bigqueryProfile": {}}
+    made = streams.connectionProfiles().create(parent=PLACE, connectionProfileId="target", body=body).execute()
+    assert streams.operations().cancel(name=made["name"], body={}).execute() == {}
+
+
+def test_what_there_is_one_of_is_read_and_changed(google: Client) -> None:
+    settings = google("logging", "v2").folders()
+    name = "folders/222/settings"
+    assert settings.getSettings(name="folders/222").execute() == {"name": name}
+    body = {"disableDefaultSink": True, "storageLocation": "eu"}
+    changed = settings.updateSettings(name="folders/222", updateMask="storageLocation", body=body).execute()
+    assert changed == {"name": name, "storageLocation": "eu"}
+    assert settings.getSettings(name="folders/222").execute() == changed
+
+
 def test_a_reset_forgets_all(google: Client, plane: ControlPlane) -> None:
     make_secret(google, "password")
     plane.reset()

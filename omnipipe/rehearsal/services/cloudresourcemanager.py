@@ -111,7 +111,7 @@ def request_delete(call: Call, record: Record) -> dict[str, Any] | None:
 def move(call: Call) -> dict[str, Any]:
     """A folder or project gets another parent."""
     record = call.record()
-    record.body["parent"] = call.body["destinationParent"]
+    record.body["parent"] = call.body.get("destinationParent", "")
     return operations.finished(call, record.name, record, standard.shown(call, record))
 
 
@@ -141,6 +141,13 @@ def namespaced(call: Call, record: Record) -> None:
     else:
         above = call.record(parent).body["namespacedName"]
     body["namespacedName"] = f"{above}/{body['shortName']}"
+
+
+@service.checks("tagKeys", "tagValues")
+def check_tag(call: Call, body: dict[str, Any]) -> None:
+    """A tag has a short name."""
+    if not body.get("shortName"):
+        raise Refused(400, "The short_name must be set.")
 
 
 @service.answers("namespaced.getNamespaced")

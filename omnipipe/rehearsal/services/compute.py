@@ -229,19 +229,15 @@ def keep_used(call: Call, record: Record) -> None:
         raise Refused(400, message, reason="resourceInUseByAnotherResource")
 
 
-# --- setLabels, setTarget and the like: a request that holds what is to be changed
+# --- methods that many collections have: setLabels, setTarget and the like; aggregatedList
 
 
-@service.answers(
-    "*.setLabels",
-    "*.setTarget",
-    "*.setPrivateIpGoogleAccess",
-    "*.setUrlMap",
-    "*.setProxyHeader",
-    "*.setBackendService",
-)
+@service.answers("*.set…")
 def set_fields(call: Call) -> dict[str, Any]:
-    """Labels are set against their fingerprint: https://cloud.google.com/compute/docs/labeling-resources"""
+    """The request's fields are the resource's.
+
+    Labels are set against their fingerprint: https://cloud.google.com/compute/docs/labeling-resources
+    """
     record = call.record()
     sent = dict(call.body)
     given = sent.pop("labelFingerprint", None)
@@ -250,6 +246,20 @@ def set_fields(call: Call) -> dict[str, Any]:
     record.body |= sent
     computed.touch(call, call.schema, record)
     return operations.finished(call, record.name, record, None)
+
+
+@service.answers("*.aggregatedList")
+def aggregated(call: Call) -> dict[str, Any]:
+    """A collection's resources in all regions and zones: https://cloud.google.com/compute/docs/reference/rest/v1/addresses/aggregatedList"""
+    call.plane.require_project(call)
+    scopes: dict[str, Any] = {}
+    for record in call.store:
+        where = re.fullmatch(
+            rf"projects/{call.project}/(global|(?:regions|zones)/[^/]+)/{call.collection}/.*", record.name
+        )
+        if where and record.host == HOST:
+            scopes.setdefault(where[1], {}).setdefault(call.collection, []).append(record.body)
+    return {"kind": f"compute#{call.collection[:-1]}AggregatedList", "id": call.path, "items": scopes}
 
 
 @service.answers("*.wait")

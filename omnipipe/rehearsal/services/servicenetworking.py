@@ -109,6 +109,8 @@ def delete(call: Call) -> dict[str, Any]:
 @service.answers("peeredDnsDomains.create")
 def create_domain(call: Call) -> dict[str, Any]:
     """A domain whose names the peered services resolve."""
+    if not call.body.get("name"):
+        raise Refused(400, "The name of a peered DNS domain must be set.")
     name = f"{call.path}/{call.body['name']}"
     if call.store.get(HOST, name):
         raise service.exists(call, name)

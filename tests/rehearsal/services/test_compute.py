@@ -75,3 +75,10 @@ def test_labels_are_set_against_their_fingerprint(compute: Any) -> None:
     request = compute.addresses().setLabels(project=PROJECT, region=REGION, resource="ip", body=body)
     status, message, _ = refusal(request)
     assert (status, message) == (412, "Labels fingerprint either invalid or resource labels have changed")
+
+
+def test_an_aggregated_list_is_by_place(compute: Any) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    listed = compute.subnetworks().aggregatedList(project=PROJECT).execute()["items"]
+    assert [each["name"] for each in listed[f"regions/{REGION}"]["subnetworks"]] == ["sub"]

@@ -1,0 +1,57 @@
+"""The port: on this machine only, one for all hosts of Google's, and it forgets when it is told."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from omnipipe.rehearsal import server
+from omnipipe.rehearsal.control_plane import ControlPlane
+from omnipipe.rehearsal.world import World
+from tests.rehearsal.conftest import PROJECT
+
+TOPIC = f"/pubsub/v1/projects/{PROJECT}/topics/events"
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with server.running(ControlPlane(World(PROJECT))) as address:
+        yield address
+
+
+def send(method: str, url: str, data: bytes | None = None) -> tuple[int, str]:
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_it_listens_on_this_machine_only(address: str) -> None:
+    assert address.startswith("http://127.0.0.1:")
+
+
+def test_it_forgets_when_it_is_told(address: str) -> None:
+    assert send("PUT", address + TOPIC, b"{}")[0] == 200
+    assert send("GET", address + TOPIC)[0] == 200
+    assert send("POST", f"{address}/-/reset") == (200, "{}")
+    assert send("GET", address + TOPIC)[0] == 404
+
+
+def test_what_is_no_json_is_refused(address: str) -> None:
+    status, text = send("PUT", address + TOPIC, b"{")
+    assert (status, json.loads(text)["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize("path", ["/nobody/v1/projects", "/pubsub/v9/projects", "/"])
+def test_who_is_not_google_is_not_found(address: str, path: str) -> None:
+    assert send("GET", address + path)[0] == 404
+
+
+def test_a_number_in_an_address_stands_for_the_project(address: str) -> None:
+    send("PUT", address + TOPIC, b"{}")
+    status, text = send("GET", address + TOPIC.replace(PROJECT, World.number))
+    assert (status, json.loads(text)["name"]) == (200, f"projects/{PROJECT}/topics/events")
