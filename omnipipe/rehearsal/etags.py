@@ -15,16 +15,15 @@ def new() -> str:
     return base64.b64encode(next(_counter).to_bytes(8, "big")).decode()
 
 
-def is_stale(sent: str | None, current: str | None, former: Collection[str]) -> bool:
+def is_stale(sent: str | None, current: str | None, former: Collection[str], *, any_form: bool) -> bool:
     """Whether an etag is not the one of the present state.
 
-    One in Google's form that was never given here is let through: it comes with a state that was read elsewhere, and
-    tells nothing of what was changed here since.
+    With ``any_form``, one in Google's form that was never given here is let through: it was recorded elsewhere.
     """
     text = (sent or "").strip('"')
     if not text or text in ("*", current):
         return False
-    return text in former or not _is_etag(text)
+    return not any_form or text in former or not _is_etag(text)
 
 
 def _is_etag(text: str) -> bool:

@@ -41,7 +41,9 @@ def answer(call: Call) -> dict[str, Any]:
     sent = call.body.get("policy", call.body)  # Storage's body is the policy itself
     _check(call, sent)
     current = policy(record)
-    if etags.is_stale(sent.get("etag"), current.get("etag"), record.former_etags):
+    if etags.is_stale(
+        sent.get("etag"), current.get("etag"), record.former_etags, any_form=call.plane.world.any_form
+    ):
         raise aborted(_STALE.format(sent=sent["etag"], current=current.get("etag")))
     record.former_etags.add(current.get("etag", ""))
     record.policy = _tidy(sent) | {"etag": etags.new()}

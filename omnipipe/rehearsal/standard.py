@@ -248,7 +248,7 @@ def require_parent(call: Call) -> None:
 def _require_current(call: Call, record: Record, sent: Body) -> None:
     given = call.headers.get("If-Match") or sent.get("etag") or sent.get("fingerprint")
     current = record.body.get("etag") or record.body.get("fingerprint")
-    if etags.is_stale(given, current, record.former_etags):
+    if etags.is_stale(given, current, record.former_etags, any_form=call.plane.world.any_form):
         if call.service.older:
             raise Refused(412, "Precondition Failed" if call.api.host != "compute" else "Invalid fingerprint.")
         raise aborted(f"The etag '{given}' does not match the current etag '{current}' of {record.name}.")

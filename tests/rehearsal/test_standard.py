@@ -95,6 +95,9 @@ def test_a_change_of_an_older_state_is_refused(google: Client) -> None:
     status, _, error = refusal(secrets(google).patch(name=name, updateMask="labels", body={"etag": old["etag"]}))
     assert (status, error["status"]) == (409, "ABORTED")
     assert refusal(secrets(google).delete(name=name, etag="made up"))[0] == 409
+    assert (
+        refusal(secrets(google).delete(name=name, etag="ZWxzZXdoZXI="))[0] == 409
+    )  # in Google's form, and not ours
 
 
 def test_the_older_apis_patch_by_merging_and_refuse_an_old_etag_with_412(google: Client) -> None:

@@ -241,7 +241,9 @@ def set_fields(call: Call) -> dict[str, Any]:
     record = call.record()
     sent = dict(call.body)
     given = sent.pop("labelFingerprint", None)
-    if etags.is_stale(given, record.body.get("labelFingerprint"), record.former_etags):
+    if etags.is_stale(
+        given, record.body.get("labelFingerprint"), record.former_etags, any_form=call.plane.world.any_form
+    ):
         raise Refused(412, "Labels fingerprint either invalid or resource labels have changed")
     record.body |= sent
     computed.touch(call, call.schema, record)
