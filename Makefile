@@ -4,9 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-# Tests wait for servers two fifths of their time: one worker more than there are cores. Each needs 1.5 GB.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
-
 .PHONY: help run test install lock lint mutants clean
 .DEFAULT_GOAL := help
 
@@ -17,7 +14,7 @@ run: install ## Install, then show a whole day on this machine (omnipipe demo)
 	@$(BIN)/omnipipe demo
 
 test: install ## Install, then run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+	@$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist loadscope
 
 install: $(VENV)/.installed ## Make .venv from requirements.lock, and an environment for each function and job
 
