@@ -23,6 +23,11 @@ class Log:
     labels: dict[str, str]
 
 
+def location(cloud: Cloud, resource: Resource) -> str:
+    """Where a resource is: as it says itself, by either of Google's words, or where the stack is."""
+    return resource.inputs.get("location") or resource.inputs.get("region") or cloud.region
+
+
 class Kind:
     """One type of resource. ``effect`` says in a few words what it is on this machine, or is empty for nothing, and
     ``different`` what of it is not as on Google; docs/laptop.md is made of both.

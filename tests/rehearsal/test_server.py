@@ -1,11 +1,10 @@
 """The port: on this machine only, one for all hosts of Google's, and it forgets when it is told."""
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from omnipipe.rehearsal import server
 from omnipipe.rehearsal.control_plane import ControlPlane
@@ -22,12 +21,8 @@ def address() -> Iterator[str]:
 
 
 def send(method: str, url: str, data: bytes | None = None) -> tuple[int, str]:
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
-    try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+    answer = requests.request(method, url, data=data, headers={"Content-Type": "application/json"}, timeout=5)
+    return answer.status_code, answer.text
 
 
 def test_it_listens_on_this_machine_only(address: str) -> None:

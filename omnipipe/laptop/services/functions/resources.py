@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omnipipe.laptop.environments import environment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
-from omnipipe.laptop.kind import Autonamed, Kind, Log
+from omnipipe.laptop.kind import Autonamed, Kind, Log, location
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST, listens
 from omnipipe.laptop.processes import Spec
@@ -75,7 +75,7 @@ class Function(Autonamed):
         )
         cloud.start(spec, port_name=name)
         cloud.processes.wait_ready(name, lambda: listens(port))
-        resource.id = f"projects/{cloud.project}/locations/{_location(cloud, resource)}/functions/{name}"
+        resource.id = f"projects/{cloud.project}/locations/{location(cloud, resource)}/functions/{name}"
         resource.outputs = {
             **resource.inputs,
             "url": public_address(cloud, name),
@@ -103,12 +103,8 @@ class Function(Autonamed):
         return Log(
             name,
             "cloud_run_revision",
-            {"project_id": cloud.project, "location": _location(cloud, resource)} | labels,
+            {"project_id": cloud.project, "location": location(cloud, resource)} | labels,
         )
-
-
-def _location(cloud: Cloud, function: Resource) -> str:
-    return function.inputs.get("location", cloud.region)
 
 
 def address(cloud: Cloud, name: str) -> str:

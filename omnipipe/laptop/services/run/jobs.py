@@ -24,6 +24,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.control import PROJECT, needs
+from omnipipe.laptop.kind import location
 from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.run.resources import JOB
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
@@ -191,7 +192,7 @@ class Jobs:
             "cloud_run_job",
             {
                 "project_id": self._cloud.project,
-                "location": job.inputs.get("location", self._cloud.region),
+                "location": location(self._cloud, job),
                 "job_name": job.inputs["name"],
             },
             "ERROR",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Autonamed, Kind, Log
+from omnipipe.laptop.kind import Autonamed, Kind, Log, location
 from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
 
@@ -57,7 +57,7 @@ class Job(Autonamed):
             "cloud_run_job",
             {
                 "project_id": cloud.project,
-                "location": resource.inputs.get("location", cloud.region),
+                "location": location(cloud, resource),
                 "job_name": name,
             },
         )

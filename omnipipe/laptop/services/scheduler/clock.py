@@ -18,6 +18,7 @@ from croniter import croniter
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.tokens import CLOUD_PLATFORM
+from omnipipe.laptop.kind import location
 from omnipipe.laptop.services.scheduler.resources import SCHEDULE
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _log_attempt(cloud: Cloud, job: Resource, failure: str | None) -> None:
         "cloud_scheduler_job",
         {
             "project_id": cloud.project,
-            "location": job.inputs.get("region", cloud.region),
+            "location": location(cloud, job),
             "job_id": job.inputs["name"],
         },
         "ERROR" if failure else "INFO",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import croniter
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Autonamed, Kind
+from omnipipe.laptop.kind import Autonamed, Kind, location
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -33,9 +33,7 @@ class Schedule(Autonamed):
             raise LaptopError(
                 f"the schedule {inputs['name']}: there is no time zone {inputs['timeZone']!r}"
             ) from None
-        resource.id = (
-            f"projects/{cloud.project}/locations/{inputs.get('region', cloud.region)}/jobs/{inputs['name']}"
-        )
+        resource.id = f"projects/{cloud.project}/locations/{location(cloud, resource)}/jobs/{inputs['name']}"
         resource.outputs = {**inputs, "state": "PAUSED" if inputs.get("paused") else "ENABLED"}
 
     def calls_as(self, resource: Resource) -> str | None:

@@ -18,6 +18,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from omnipipe.laptop import platform_log
 from omnipipe.laptop.home import write_json
 from omnipipe.laptop.iam.control import needs
+from omnipipe.laptop.kind import location
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.services.workflows.interpreter import (
     Callbacks,
@@ -104,7 +105,7 @@ class Executions:
         email = workflow.inputs["serviceAccount"].rpartition("/")[2]
         environment = Environment(
             project=self._cloud.project,
-            location=workflow.inputs.get("region", self._cloud.region),
+            location=location(self._cloud, workflow),
             workflow_id=name,
             execution_id=id_,
             project_number=PROJECT_NUMBER,
@@ -158,7 +159,7 @@ class Executions:
 
     def _log_failure(self, workflow: Resource, error: dict[str, str]) -> None:
         """Log what Workflows logs of an execution that failed: google.cloud.workflows.type.ExecutionsSystemLog."""
-        name, region = workflow.inputs["name"], workflow.inputs.get("region", self._cloud.region)
+        name, region = workflow.inputs["name"], location(self._cloud, workflow)
         platform_log.write(
             self._cloud.home,
             "workflows.googleapis.com/Workflow",

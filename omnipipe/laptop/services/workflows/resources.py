@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.kind import Autonamed, Kind
+from omnipipe.laptop.kind import Autonamed, Kind, location
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -37,8 +37,7 @@ class Workflow(Autonamed):
             raise LaptopError(f"the workflow {name} has steps that the laptop cannot run: {steps}")
         if not resource.inputs.get("serviceAccount"):
             raise LaptopError("it has no service_account: name the identity that it runs as")
-        region = resource.inputs.get("region", cloud.region)
-        resource.id = f"projects/{cloud.project}/locations/{region}/workflows/{name}"
+        resource.id = f"projects/{cloud.project}/locations/{location(cloud, resource)}/workflows/{name}"
         resource.outputs = {**resource.inputs, "state": "ACTIVE"}
 
     def calls_as(self, resource: Resource) -> str:
