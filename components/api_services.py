@@ -6,7 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.place import Place
-from components.settling import settling
+from components.settling import SETTLES_WITHIN_S, settling
 
 
 class ApiServices(pulumi.ComponentResource):
@@ -14,7 +14,7 @@ class ApiServices(pulumi.ComponentResource):
 
     ``apis`` are their names without ``.googleapis.com``. Creates a ``projects.Service`` for each, protected in every
     stack. Let what needs them ``depends_on`` this component: it waits for a project's first ones to be known
-    everywhere.
+    everywhere, ``settles_within`` seconds.
 
     Example::
 
@@ -29,7 +29,13 @@ class ApiServices(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, place: Place, apis: Sequence[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        place: Place,
+        apis: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        settles_within: int = SETTLES_WITHIN_S,
     ) -> None:
         super().__init__("omnipipe:components:ApiServices", name, {}, opts)
         *others, last = apis
@@ -46,5 +52,5 @@ class ApiServices(pulumi.ComponentResource):
         enabled = [enable(api) for api in others]
         # An API that was just enabled refuses its first calls ("wait a few minutes for the action to propagate"). One
         # of them waits for all: each wait takes one of the few steps that Pulumi does at a time.
-        enable(last, pulumi.ResourceOptions(depends_on=enabled, hooks=settling(name)))
+        enable(last, pulumi.ResourceOptions(depends_on=enabled, hooks=settling(name, settles_within)))
         self.register_outputs({})

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.place import Place
-from components.settling import settling
+from components.settling import SETTLES_WITHIN_S, settling
 from components.workload import Workload, WorkloadArgs
 
 # Of each image so many are kept, whatever their age, and all that are younger than 30 days, in seconds as the API says.
@@ -16,11 +16,14 @@ _OLD = f"{30 * 86400}s"
 
 @dataclass(frozen=True, kw_only=True)
 class CodeStoreArgs:
-    """What a ``CodeStore`` needs: where it is, and the keys of bucket and images, if not Google's own."""
+    """What a ``CodeStore`` needs: where it is, the keys of bucket and images, if not Google's own, and within how many
+    seconds Google knows of a grant everywhere.
+    """
 
     place: Place
     bucket_kms_key: pulumi.Input[str] | None = None
     images_kms_key: pulumi.Input[str] | None = None
+    settles_within: int = SETTLES_WITHIN_S
 
 
 class CodeStore(pulumi.ComponentResource):
@@ -83,7 +86,7 @@ class CodeStore(pulumi.ComponentResource):
         # Google's own test of a function with a new builder fails every second time for a grant that does not count
         # yet, and the function that failed is in the way of the next attempt.
         # https://github.com/hashicorp/terraform-provider-google/issues/20571
-        hooks = settling(name)
+        hooks = settling(name, args.settles_within)
         grant = pulumi.ResourceOptions(parent=self, hooks=hooks)
         self.ready: list[pulumi.Resource] = [
             gcp.storage.BucketIAMMember(

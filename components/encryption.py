@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 
 from components.checks import is_bigquery_location, require
 from components.place import Place
-from components.settling import settling
+from components.settling import SETTLES_WITHIN_S, settling
 
 ROTATION = "7776000s"  # 90 days; the API takes seconds only
 # Where Cloud KMS keeps the keys of BigQuery's multi-regions: https://cloud.google.com/bigquery/docs/customer-managed-encryption
@@ -27,13 +27,15 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptionArgs:
-    """What an ``Encryption`` needs: where everything is, and the location of the datasets.
+    """What an ``Encryption`` needs: where everything is, the location of the datasets, and within how many seconds
+    Google knows of a grant everywhere.
 
     Raises ValueError for what is no location.
     """
 
     place: Place
     bigquery_location: str
+    settles_within: int = SETTLES_WITHIN_S
 
     def __post_init__(self) -> None:
         require(
@@ -72,7 +74,7 @@ class Encryption(pulumi.ComponentResource):
         super().__init__("omnipipe:components:Encryption", name, {}, protected)
         self._name, self._project = name, args.place.project
         self._rings: dict[str, gcp.kms.KeyRing] = {}
-        self._settling = settling(name)
+        self._settling = settling(name, args.settles_within)
         # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
         lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=protected.depends_on)
         region = args.place.region

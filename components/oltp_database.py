@@ -22,11 +22,11 @@ class OltpDatabaseArgs:
     """What an ``OltpDatabase`` needs.
 
     ``network_id`` and ``subnet_id`` are where its private address is; ``tier`` its machine type;
-    ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted and keeps backups with
+    ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted; ``backups`` keeps backups, with
     point-in-time recovery; ``database`` is the name of the database; ``kms_key`` encrypts the instance and its
     backups, if not a key of Google's own.
 
-    Raises ValueError for another availability, and for REGIONAL without ``protect``: a standby takes backups.
+    Raises ValueError for another availability, and for REGIONAL without ``backups``: a standby takes them.
     """
 
     place: Place
@@ -35,6 +35,7 @@ class OltpDatabaseArgs:
     tier: str
     availability: str
     protect: bool
+    backups: bool
     database: str
     kms_key: pulumi.Input[str] | None = None
 
@@ -46,9 +47,9 @@ class OltpDatabaseArgs:
             ),
             # As the provider says of `availability_type`.
             (
-                self.protect or self.availability != "REGIONAL",
+                self.backups or self.availability != "REGIONAL",
                 "availability is REGIONAL, which Cloud SQL takes only with backups and point-in-time recovery: set "
-                "protect, or choose ZONAL",
+                "backups, or choose ZONAL",
             ),
         )
 
@@ -89,6 +90,7 @@ class OltpDatabase(pulumi.ComponentResource):
                 tier="db-f1-micro",
                 availability="ZONAL",
                 protect=False,
+                backups=False,
                 database="shop",
             ),
         )
@@ -117,7 +119,7 @@ class OltpDatabase(pulumi.ComponentResource):
                     {"name": "cloudsql.logical_decoding", "value": "on"},
                     {"name": "cloudsql.iam_authentication", "value": "on"},
                 ],
-                "backup_configuration": {"enabled": args.protect, "point_in_time_recovery_enabled": args.protect},
+                "backup_configuration": {"enabled": args.backups, "point_in_time_recovery_enabled": args.backups},
                 "ip_configuration": {
                     "ipv4_enabled": False,
                     "ssl_mode": "ENCRYPTED_ONLY",

@@ -8,14 +8,15 @@ import pulumi
 SETTLES_WITHIN_S = 120
 
 
-def settling(name: str) -> pulumi.ResourceHookBinding:
+def settling(name: str, seconds: float) -> pulumi.ResourceHookBinding:
     """Hooks for a grant or an API that is used at once: what depends on it begins when Google knows of it everywhere.
 
     Only what this deployment makes is waited for, and nothing in a preview. Most grants need no such time: what uses
-    them comes minutes later, or tries again. ``name`` tells these hooks from others of the program.
+    them comes minutes later, or tries again. ``name`` tells these hooks from others of the program; ``seconds`` are
+    waited, and are 0 only where everything is known at once.
     """
-    return pulumi.ResourceHookBinding(after_create=[pulumi.ResourceHook(f"{name}-settling", _wait)])
 
+    async def wait(_: pulumi.ResourceHookArgs) -> None:
+        await asyncio.sleep(seconds)
 
-async def _wait(_: pulumi.ResourceHookArgs) -> None:
-    await asyncio.sleep(SETTLES_WITHIN_S)
+    return pulumi.ResourceHookBinding(after_create=[pulumi.ResourceHook(f"{name}-settling", wait)])

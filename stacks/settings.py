@@ -180,7 +180,7 @@ _RULES = (
     _Rule(
         ("stack", "protect_data"),
         lambda stack, protect: protect or stack != PROD,
-        "prod needs its data protected: set protectData to true",
+        "prod needs its data protected: set protectData to true; to remove it, set removal to true",
     ),
     _Rule(("schedule",), is_cron, "schedule is {0!r}: write a cron line of five fields, such as '0 5 * * *'"),
     _Rule(("time_zone",), is_time_zone, "timeZone is {0!r}: write a name such as Europe/Berlin or Etc/UTC"),

@@ -21,7 +21,14 @@ ALLOWED = {
     # It runs stacks/ as a program, from its path: it imports nothing of it.
     "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts.datastream"},
     "omnipipe/rehearsal": {"omnipipe.rehearsal"},  # it knows no stack, and nothing uses it but its command
-    "omnipipe/cli": {"omnipipe.cli", "omnipipe.laptop", "omnipipe.contracts", "seed", "stacks"},
+    "omnipipe/cli": {
+        "omnipipe.cli",
+        "omnipipe.laptop",
+        "omnipipe.rehearsal",
+        "omnipipe.contracts",
+        "seed",
+        "stacks",
+    },
     "bench": {"bench", "omnipipe", "seed"},  # what it shares with the tests, they have from it
 }
 PULUMI_FREE = ("omnipipe/contracts", "omnipipe/runtime", "functions", "jobs", "seed")

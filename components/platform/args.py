@@ -10,7 +10,8 @@ class PlatformArgs:
     """The settings of one environment. ``Pulumi.yaml`` describes each; ``stacks/settings.py`` reads and checks them.
 
     Members are written as IAM writes them, such as ``group:analysts@example.com``. ``billing_account`` and the two
-    ids of GitHub may be empty: then there is no budget, or no identity for GitHub's workflows.
+    ids of GitHub may be empty: then there is no budget, or no identity for GitHub's workflows. ``settles_within``
+    is in seconds.
     """
 
     place: Place
@@ -19,6 +20,7 @@ class PlatformArgs:
     database_tier: str
     database_availability: str
     protect_data: bool
+    removal: bool
     customer_managed_keys: bool
     schedule: str
     time_zone: str
@@ -34,3 +36,9 @@ class PlatformArgs:
     monthly_budget: int
     github_repository_id: str
     github_owner_id: str
+    settles_within: int
+
+    @property
+    def protect(self) -> bool:
+        """Whether data is kept from being deleted: not when the stack is about to be removed."""
+        return self.protect_data and not self.removal

@@ -50,6 +50,7 @@ class CaptureArgs:
     tier: str
     availability: str
     protect: bool
+    backups: bool
     kms_key: pulumi.Input[str] | None = None
 
 
@@ -92,6 +93,7 @@ class Capture(pulumi.ComponentResource):
                 tier="db-f1-micro",
                 availability="ZONAL",
                 protect=True,
+                backups=True,
             ),
         )
     """
@@ -108,6 +110,7 @@ class Capture(pulumi.ComponentResource):
                 tier=args.tier,
                 availability=args.availability,
                 protect=args.protect,
+                backups=args.backups,
                 database=DATABASE,
                 kms_key=args.kms_key,
             ),

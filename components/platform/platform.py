@@ -78,6 +78,7 @@ class Platform(pulumi.ComponentResource):
             database_tier="db-f1-micro",
             database_availability="ZONAL",
             protect_data=True,
+            removal=False,
             customer_managed_keys=True,
             schedule="0 5 * * *",
             time_zone="Europe/Berlin",
@@ -93,6 +94,7 @@ class Platform(pulumi.ComponentResource):
             monthly_budget=300,
             github_repository_id="123456789",
             github_owner_id="987654",
+            settles_within=120,
         )
         platform = Platform("omnipipe", settings)
     """
@@ -121,7 +123,12 @@ class Platform(pulumi.ComponentResource):
         self._secrets = Secrets(f"{name}-secrets", SecretsArgs(place=place, kms_key=self._keys.secrets), child)
         self._code = CodeStore(
             f"{name}-code",
-            CodeStoreArgs(place=place, bucket_kms_key=self._keys.storage, images_kms_key=self._keys.images),
+            CodeStoreArgs(
+                place=place,
+                bucket_kms_key=self._keys.storage,
+                images_kms_key=self._keys.images,
+                settles_within=args.settles_within,
+            ),
             child,
         )
 
@@ -156,12 +163,16 @@ class Platform(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[fixed.agreed])
-        return ApiServices(f"{name}-apis", place, APIS, after)
+        return ApiServices(f"{name}-apis", place, APIS, after, settles_within=args.settles_within)
 
     def _make_keys(self) -> Keys:
         if not self._args.customer_managed_keys:
             return Keys()
-        args = EncryptionArgs(place=self._args.place, bigquery_location=self._args.bigquery_location)
+        args = EncryptionArgs(
+            place=self._args.place,
+            bigquery_location=self._args.bigquery_location,
+            settles_within=self._args.settles_within,
+        )
         return Encryption(f"{self._name}-keys", args, self._child).keys
 
     def _make_warehouse(self) -> Warehouse:
@@ -170,7 +181,7 @@ class Platform(pulumi.ComponentResource):
             WarehouseArgs(
                 place=self._args.place,
                 location=self._args.bigquery_location,
-                protect=self._args.protect_data,
+                protect=self._args.protect,
                 datasets=DATASETS,
                 tables=DECLARED_TABLES,
                 kms_key=self._keys.bigquery,
@@ -186,7 +197,7 @@ class Platform(pulumi.ComponentResource):
                 physical_name=PII,
                 provider=self._quota,
                 location=self._args.bigquery_location,
-                protect=self._args.protect_data,
+                protect=self._args.protect,
                 readers=dict.fromkeys(Sensitivity, self._args.pii_readers),
                 masked_readers=dict.fromkeys(Sensitivity, self._args.pii_masked_readers),
             ),
@@ -204,7 +215,8 @@ class Platform(pulumi.ComponentResource):
                 warehouse=self.warehouse,
                 tier=self._args.database_tier,
                 availability=self._args.database_availability,
-                protect=self._args.protect_data,
+                protect=self._args.protect,
+                backups=self._args.protect_data,
                 kms_key=self._keys.database,
             ),
             self._child,

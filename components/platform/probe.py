@@ -68,6 +68,7 @@ class Probe(pulumi.ComponentResource):
                 tier="db-f1-micro",
                 availability="ZONAL",
                 protect=False,
+                backups=False,
                 database="shop",
             ),
         )

@@ -14,6 +14,7 @@ from omnipipe.cli import (
     idle,
     logs,
     query,
+    rehearse,
     replay,
     runs,
     sources,
@@ -52,6 +53,7 @@ def _omnipipe(
 app.command()(cloud.up)
 app.command()(cloud.preview)
 app.command()(cloud.down)
+app.command()(rehearse.rehearse)
 app.command()(status.status)
 app.command()(sources.seed)
 app.command()(sources.traffic)

@@ -26,6 +26,7 @@ def database(*, preview: bool = False, **changes: object) -> Recorder:
             tier="db-f1-micro",
             availability="ZONAL",
             protect=False,
+            backups=False,
             database="shop",
         )
         made = OltpDatabase("shop", dataclasses.replace(args, **changes))
@@ -61,14 +62,14 @@ def test_the_instance_has_no_name_of_its_own_because_a_deleted_one_is_taken_for_
     assert "name" not in database().named("shop-instance").inputs
 
 
-@pytest.mark.parametrize("protect", [False, True])
-def test_data_is_kept_where_the_stack_says(protect: bool) -> None:
-    instance = database(protect=protect).named("shop-instance").inputs
-    settings = instance["settings"]
+@pytest.mark.parametrize(("protect", "backups"), [(False, False), (True, True), (False, True)])
+def test_data_is_kept_where_the_stack_says_and_has_backups_until_it_goes(protect: bool, backups: bool) -> None:
+    made = database(protect=protect, backups=backups).named("shop-instance")
+    settings = made.inputs["settings"]
 
-    assert instance["deletionProtection"] is settings["deletionProtectionEnabled"] is protect
-    backups = settings["backupConfiguration"]
-    assert backups["enabled"] is backups["pointInTimeRecoveryEnabled"] is protect
+    assert made.protect is made.inputs["deletionProtection"] is settings["deletionProtectionEnabled"] is protect
+    kept = settings["backupConfiguration"]
+    assert kept["enabled"] is kept["pointInTimeRecoveryEnabled"] is backups
 
 
 def test_a_workload_logs_in_as_an_iam_user_without_a_password() -> None:
@@ -121,9 +122,9 @@ def test_an_availability_that_cloud_sql_does_not_have_is_told() -> None:
 
 
 def test_a_standby_takes_backups() -> None:
-    with pytest.raises(ValueError, match=r"availability is REGIONAL, .* only with backups .* set protect"):
-        database(availability="REGIONAL", protect=False)
-    backups = database(availability="REGIONAL", protect=True).named("shop-instance").inputs["settings"]
+    with pytest.raises(ValueError, match=r"availability is REGIONAL, .* only with backups .* set backups"):
+        database(availability="REGIONAL", backups=False)
+    backups = database(availability="REGIONAL", backups=True).named("shop-instance").inputs["settings"]
     assert backups["backupConfiguration"]["pointInTimeRecoveryEnabled"] is True
 
 

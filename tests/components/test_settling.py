@@ -7,7 +7,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pytest
 
-from components.settling import SETTLES_WITHIN_S, settling
+from components.settling import settling
 from tests.components.mocks import record
 
 
@@ -20,7 +20,7 @@ def test_what_is_made_with_it_is_waited_for_after_its_creation_alone(monkeypatch
     bound: list[pulumi.ResourceHookBinding] = []
 
     def program() -> None:
-        bound.append(settling("shop"))
+        bound.append(settling("shop", 45))
         gcp.pubsub.Topic("grant", opts=pulumi.ResourceOptions(hooks=bound[0]))
 
     made = record(program).named("grant")
@@ -33,4 +33,4 @@ def test_what_is_made_with_it_is_waited_for_after_its_creation_alone(monkeypatch
     result = hook(pulumi.ResourceHookArgs("urn", "id", "grant", "type"))
     assert inspect.iscoroutine(result)
     asyncio.run(result)
-    assert waited == [SETTLES_WITHIN_S]
+    assert waited == [45]

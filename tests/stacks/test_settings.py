@@ -25,6 +25,7 @@ GOOD = Settings(
     database_tier="db-f1-micro",
     database_availability="ZONAL",
     protect_data=True,
+    removal=False,
     customer_managed_keys=False,
     schedule="0 5 * * *",
     time_zone="Etc/UTC",
@@ -40,6 +41,7 @@ GOOD = Settings(
     monthly_budget=100,
     github_repository_id="123",
     github_owner_id="456",
+    settles_within=120,
 )
 
 

@@ -43,6 +43,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         database_tier="db-f1-micro",
         database_availability="ZONAL",
         protect_data=True,
+        removal=False,
         customer_managed_keys=False,
         schedule="0 5 * * *",
         time_zone="Europe/Berlin",
@@ -58,6 +59,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         monthly_budget=0,
         github_repository_id="",
         github_owner_id="",
+        settles_within=120,
     )
 
     def program() -> None:
@@ -73,6 +75,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
             tier="db-f1-micro",
             availability="ZONAL",
             protect=True,
+            backups=True,
         )
         tags = PiiPolicyArgs(
             place=PLACE,

@@ -29,6 +29,7 @@ def program(*, paused: bool = False) -> None:
             tier="db-f1-micro",
             availability="ZONAL",
             protect=False,
+            backups=False,
             database="mobility",
         ),
     )

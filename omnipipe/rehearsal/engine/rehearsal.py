@@ -1,0 +1,198 @@
+"""A deployment from its preview to its removal, against the control plane: the steps, and what went wrong in each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from omnipipe.rehearsal import server
+from omnipipe.rehearsal.control_plane import ControlPlane
+from omnipipe.rehearsal.engine import left, problems
+from omnipipe.rehearsal.engine.declaration import Declaration
+from omnipipe.rehearsal.engine.engine import Engine, Outcome
+from omnipipe.rehearsal.engine.installed import CannotRehearse, Installed
+from omnipipe.rehearsal.engine.left import Left
+from omnipipe.rehearsal.engine.problems import Problem
+from omnipipe.rehearsal.engine.workspace import Workspace
+from omnipipe.rehearsal.journal import Journal
+from omnipipe.rehearsal.world import World
+
+ELSEWHERE = "a-second-checkout"
+
+
+@dataclass
+class Step:
+    """One thing that the engine was asked for.
+
+    ``resources`` counts what was done to them, ``requests`` what Google was asked, ``spent`` the seconds of them that
+    the control plane took.
+    """
+
+    name: str
+    resources: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    seconds: float = 0.0
+    spent: float = 0.0
+    changes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What a rehearsal found. ``left`` is what is still at Google after the removal, None if it did not come to it."""
+
+    versions: str
+    stack: str
+    steps: list[Step] = field(default_factory=list)
+    left: list[Left] | None = None
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Those of all steps."""
+        return [problem for step in self.steps for problem in step.problems]
+
+
+class Rehearsal:
+    """The steps of a stack of a program.
+
+    ``begins`` is called with a step's name, ``ends`` with the step.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        stack: str,
+        installed: Installed,
+        *,
+        begins: Callable[[str], None],
+        ends: Callable[[Step], None],
+    ) -> None:
+        self._program, self._stack, self._installed = program, stack, installed
+        self._begins, self._ends = begins, ends
+        self._declaration = Declaration.load(program)
+        self._project = _project_of(program, stack, self._declaration)
+        self._journal = Journal()
+        self.report = Report(installed.line, stack)
+
+    def run(self, *, change: Mapping[str, str] | None = None, quick: bool = False) -> Report:
+        """Preview, up, preview; unless ``quick`` also refreshed and from elsewhere, changed, and destroyed.
+
+        A step that fails is the last: what follows would only repeat it. Raises CannotRehearse if it cannot begin.
+        """
+        plane = ControlPlane(World(project=self._project, enabled=()))
+        with tempfile.TemporaryDirectory(prefix="omnipipe-rehearsal-") as folder:
+            workspace = Workspace(Path(folder).resolve(), self._program, self._installed)
+            with server.running(plane, journal=self._journal) as address:
+                for _ in self._steps(workspace, address, plane, change or {}, quick):
+                    if self.report.steps[-1].problems:
+                        break
+        return self.report
+
+    def _steps(
+        self, workspace: Workspace, address: str, plane: ControlPlane, change: Mapping[str, str], quick: bool
+    ) -> Iterator[None]:
+        """The steps, one after the other; after each the caller decides whether the next makes sense."""
+        checkout = workspace.checkout("checkout")
+        engine = self._engine(workspace, address, checkout)
+        engine.configure(self._declaration.settings)
+        before = left.standing(plane)
+        policies = self._declaration.policies
+        yield self._step("preview", lambda: engine.preview(policies=policies and str(checkout / policies)))
+        yield self._step("up", engine.up)
+        yield self._step("preview again", engine.preview, unchanged=True)
+        if quick:
+            return
+        yield self._step("preview, refreshed", lambda: engine.preview(refresh=True), unchanged=True)
+        stack_file = checkout / f"Pulumi.{self._stack}.yaml"
+        elsewhere = self._engine(workspace, address, workspace.checkout(ELSEWHERE, stack_file))
+        yield self._step("preview elsewhere", elsewhere.preview, unchanged=True)
+        if change:
+            engine.configure(change)
+            told = ", ".join(f"{key}={value}" for key, value in change.items())
+            yield self._step(f"change {told}", engine.up, keeps_data=True)
+            yield self._step("preview again", engine.preview, unchanged=True)
+        yield from self._removal(engine)
+        self.report.left = left.left(before, plane)
+
+    def _removal(self, engine: Engine) -> Iterator[None]:
+        """As the runbook for removing a stack says."""
+        if any(each.get("protect") for each in engine.state()):
+            there = len(engine.state())
+            yield self._step("destroy, protected", engine.destroy, refused=lambda: len(engine.state()) == there)
+            if self._declaration.release:
+                engine.configure(self._declaration.release)
+                yield self._step("release", engine.up, keeps_data=True)
+            yield self._step("destroy, less protected", lambda: engine.destroy(exclude_protected=True))
+            engine.command("state", "unprotect", "--all", "--yes")
+        yield self._step("destroy", engine.destroy)
+
+    def _engine(self, workspace: Workspace, address: str, checkout: Path) -> Engine:
+        return Engine(checkout, self._stack, workspace.home, workspace.environment(address, checkout))
+
+    def _step(
+        self,
+        name: str,
+        ask: Callable[[], Outcome],
+        *,
+        unchanged: bool = False,
+        keeps_data: bool = False,
+        refused: Callable[[], bool] | None = None,
+    ) -> None:
+        """Carry a step out and note what was wrong.
+
+        ``unchanged`` is for one that should find nothing to do, ``keeps_data`` for one that should replace nothing that
+        holds data; ``refused`` tells of one that should be refused whether nothing was done.
+        """
+        self._begins(name)
+        start = len(self._journal)
+        outcome = ask()
+        exchanges = self._journal.since(start)
+        step = Step(
+            name,
+            outcome.counts,
+            len(exchanges),
+            outcome.seconds,
+            sum(each.seconds for each in exchanges),
+            [f"{each.what} {each.type} {each.name}" for each in outcome.changes],
+        )
+        if refused is not None:
+            step.problems = problems.of_refusal(outcome, refused())
+        else:
+            step.problems = problems.of_failures(outcome, exchanges)
+            step.problems += problems.of_policies(outcome)
+            step.problems += problems.of_strangers(exchanges)
+            if unchanged:
+                step.problems += problems.of_changes(outcome)
+            if keeps_data:
+                step.problems += problems.of_lost_data(outcome)
+        self.report.steps.append(step)
+        self._ends(step)
+
+
+def _project_of(program: Path, stack: str, declaration: Declaration) -> str:
+    """The project that a stack is deployed to. Raises CannotRehearse for a stack without settings or a project."""
+    file = program / f"Pulumi.{stack}.yaml"
+    if not (program / "Pulumi.yaml").is_file():
+        raise CannotRehearse(f"{program} has no Pulumi.yaml: name the folder of a program with --program")
+    if not file.is_file():
+        known = sorted(each.name.split(".")[1] for each in program.glob("Pulumi.*.yaml"))
+        raise CannotRehearse(f"there is no {file.name}; the stacks here are {', '.join(known) or 'none'}")
+    try:
+        config: Any = (yaml.safe_load(file.read_text()) or {}).get("config") or {}
+    except (yaml.YAMLError, AttributeError) as error:
+        raise CannotRehearse(f"{file.name} is no YAML: {error}") from error
+    hidden = [key for key, value in config.items() if isinstance(value, dict) and "secure" in value]
+    if unknown := sorted(set(hidden) - declaration.settings.keys()):
+        raise CannotRehearse(
+            f"{', '.join(unknown)} in {file.name} is encrypted, and the rehearsal has no key: give another value for "
+            "it in rehearsal.yaml, under settings"
+        )
+    project = declaration.settings.get("gcp:project") or config.get("gcp:project")
+    if not project:
+        raise CannotRehearse(f"gcp:project is not set in {file.name}")
+    return str(project)
