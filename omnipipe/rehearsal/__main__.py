@@ -8,6 +8,7 @@ import threading
 
 from omnipipe.rehearsal import server
 from omnipipe.rehearsal.control_plane import ControlPlane
+from omnipipe.rehearsal.faults import Faults
 from omnipipe.rehearsal.world import World
 
 
@@ -23,9 +24,14 @@ def main() -> None:
     options.add_argument(
         "--any-form", action="store_true", help="take names and numbers that have not Google's form"
     )
+    options.add_argument(
+        "--faults", type=float, default=0.0, metavar="RATE", help="the share of requests that fail"
+    )
+    options.add_argument("--seed", type=int, default=1, help="which of them do")
     chosen = options.parse_args()
     world = World(chosen.project, chosen.number, enabled=chosen.enabled, any_form=chosen.any_form)
-    with server.running(ControlPlane(world), chosen.port) as address:
+    faults = Faults(chosen.faults, chosen.seed) if chosen.faults else None
+    with server.running(ControlPlane(world), chosen.port, faults=faults) as address:
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
         threading.Event().wait()

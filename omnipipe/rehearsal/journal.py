@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omnipipe.rehearsal.faults import Fault
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -14,7 +16,7 @@ class Exchange:
 
     ``path`` is the one below Google's host, with the query; ``host`` the first label of that host (``run``), or the
     whole name of one that is not Google's control plane, to which there is no way. ``seconds`` is what the answer took
-    of the processor.
+    of the processor, ``fault`` what went wrong on purpose.
     """
 
     method: str
@@ -24,6 +26,7 @@ class Exchange:
     status: int
     answer: Any
     seconds: float
+    fault: Fault | None = None
 
     @property
     def message(self) -> str:

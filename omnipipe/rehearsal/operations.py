@@ -11,7 +11,7 @@ from typing import Any
 
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.discovery import Api, Method
-from omnipipe.rehearsal.store import Record
+from omnipipe.rehearsal.store import Record, Store
 
 COLLECTION = "operations"
 
@@ -48,6 +48,30 @@ def finished(call: Call, name: str, record: Record | None, answer: Mapping[str, 
     call.service.apply("operations", "", call, body, record)
     call.store.add(Record(call.api.host, own, COLLECTION, body))
     return body
+
+
+def fail(store: Store, host: str, answer: Mapping[str, Any], message: str) -> Mapping[str, Any]:
+    """An operation that was answered, ended with an error: what it did stays. What is no operation stays as it is.
+
+    https://google.aip.dev/151; Compute and Cloud SQL have a list of errors.
+    """
+    record = next(
+        (
+            each
+            for each in store
+            if each.host == host and each.collection == COLLECTION and each.body.get("name") == answer.get("name")
+        ),
+        None,
+    )
+    if record is None:
+        return answer
+    ended = {key: value for key, value in record.body.items() if key != "response"}
+    older = "operationType" in ended
+    error = (
+        {"errors": [{"code": "INTERNAL_ERROR", "message": message}]} if older else {"code": 13, "message": message}
+    )
+    record.body = ended | {"error": error}
+    return record.body
 
 
 def _place(call: Call, name: str) -> str:

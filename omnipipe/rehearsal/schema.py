@@ -224,6 +224,17 @@ def checked_body(api: Api, method: Method, sent: Any, *, any_form: bool = False)
     return found
 
 
+def without_nulls(value: Any) -> Any:
+    """A value without the fields that were sent as null, which is as if they were not sent.
+
+    https://protobuf.dev/programming-guides/json/: "null is an accepted value for all field types and treated as the
+    default value".
+    """
+    if isinstance(value, Mapping):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
 def without_zeros(api: Api, schema: Schema, value: Any) -> Any:
     """A message as protocol buffers' JSON writes it: no zeros, empty texts, lists and maps; empty messages stay."""
     schema = api.schemas[schema["$ref"]] if "$ref" in schema else schema

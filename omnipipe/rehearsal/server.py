@@ -7,6 +7,7 @@ proxy it is the way out of a rehearsal, which leads nowhere: each request to ano
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,12 +21,15 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from omnipipe.rehearsal import operations
 from omnipipe.rehearsal.control_plane import ControlPlane
+from omnipipe.rehearsal.faults import FAILED_WORDS, Fault, Faults, refusal
 from omnipipe.rehearsal.journal import Exchange, Journal
 
 _RESET = "/-/reset"
 _POLL_S = 0.02  # how long it takes at most to stop
 _BYTES = "application/octet-stream"
+_JSON = "application/json; charset=UTF-8"
 
 
 class _Handler(WSGIRequestHandler):
@@ -37,57 +41,80 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
-def application(plane: ControlPlane, journal: Journal | None = None) -> Any:
-    """The WSGI application that a control plane is; ``journal`` gets each exchange."""
+class Site:
+    """What a server answers for: a control plane, who writes down what was asked, and what goes wrong on the way."""
 
-    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
-        return _response(plane, request, journal)(environ, start)
+    def __init__(self, plane: ControlPlane, journal: Journal | None = None, faults: Faults | None = None) -> None:
+        self._plane, self._journal, self._faults = plane, journal, faults
 
-    return answer
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as WSGI asks for it. Raises ConnectionError for an answer that gets lost."""
+        try:
+            return self._response(Request(environ))(environ, start)
+        except ConnectionError:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise
 
+    def _response(self, request: Request) -> Response:
+        raw = request.environ.get("REQUEST_URI", request.path)
+        if request.method == "CONNECT" or not raw.startswith("/"):
+            return self._outside(request.method, raw)
+        path, _, query = raw.partition("?")
+        if path == _RESET and request.method == "POST":
+            self._plane.reset()
+            return Response("{}", content_type=_JSON)
+        host, _, rest = path.lstrip("/").partition("/")
+        if host == "upload":  # Google's Go client leaves out what is before it: the path is that of Google's host
+            host, rest = "storage", path.lstrip("/")
+        try:
+            body, media = _body(request)
+        except ValueError as error:
+            message = f"Invalid JSON payload received. {error}"
+            wrong = {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}
+            return Response(json.dumps(wrong), 400, content_type=_JSON)
+        fault = self._faults.of(request.method, raw) if self._faults else None
+        began = time.thread_time()
+        if fault and fault.before:
+            status, answer = refusal(fault)
+        else:
+            status, answer = self._plane.answer(
+                request.method,
+                host,
+                f"/{rest}",
+                parse_qs(query, keep_blank_values=True),
+                body,
+                dict(request.headers),
+                media,
+            )
+        if fault is Fault.FAILED and isinstance(answer, dict):
+            answer = operations.fail(self._plane.store, host, answer, FAILED_WORDS)
+        self._write(
+            request.method,
+            host,
+            f"/{rest}?{query}".rstrip("?"),
+            body,
+            status,
+            answer,
+            time.thread_time() - began,
+            fault,
+        )
+        if fault in (Fault.REFUSED, Fault.LOST):
+            raise ConnectionAbortedError(fault.name)
+        if isinstance(answer, bytes):
+            return Response(answer, status, content_type=_BYTES)
+        text = "" if answer is None else json.dumps(answer)
+        return Response(text, status, content_type=_JSON)
 
-def _response(plane: ControlPlane, request: Request, journal: Journal | None) -> Response:
-    raw = request.environ.get("REQUEST_URI", request.path)
-    if request.method == "CONNECT" or not raw.startswith("/"):
-        return _outside(request.method, raw, journal)
-    path, _, query = raw.partition("?")
-    if path == _RESET and request.method == "POST":
-        plane.reset()
-        return Response("{}", content_type="application/json")
-    host, _, rest = path.lstrip("/").partition("/")
-    try:
-        body, media = _body(request)
-    except ValueError as error:
-        message = f"Invalid JSON payload received. {error}"
-        wrong = {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}
-        return Response(json.dumps(wrong), 400, content_type="application/json; charset=UTF-8")
-    began = time.thread_time()
-    status, answer = plane.answer(
-        request.method,
-        host,
-        f"/{rest}",
-        parse_qs(query, keep_blank_values=True),
-        body,
-        dict(request.headers),
-        media,
-    )
-    if journal is not None:
-        spent = time.thread_time() - began
-        journal.write(Exchange(request.method, host, raw[len(host) + 1 :], body, status, answer, spent))
-    if isinstance(answer, bytes):
-        return Response(answer, status, content_type=_BYTES)
-    text = "" if answer is None else json.dumps(answer)
-    return Response(text, status, content_type="application/json; charset=UTF-8")
+    def _outside(self, method: str, address: str) -> Response:
+        """Refuse a request that wants to leave this machine, in the status line, which clients show."""
+        host = address if method == "CONNECT" else urlsplit(address).netloc
+        message = f"the rehearsal has no way to {host}"
+        self._write(method, host, "", None, 403, {"error": {"message": message}}, 0.0, None)
+        return Response(message, f"403 {message}")
 
-
-def _outside(method: str, address: str, journal: Journal | None) -> Response:
-    """Refuse a request that wants to leave this machine, in the status line, which clients show."""
-    host = address if method == "CONNECT" else urlsplit(address).netloc
-    message = f"the rehearsal has no way to {host}"
-    if journal is not None:
-        journal.write(Exchange(method, host, "", None, 403, {"error": {"message": message}}, 0.0))
-    return Response(message, f"403 {message}")
+    def _write(self, *exchange: Any) -> None:
+        if self._journal is not None:
+            self._journal.write(Exchange(*exchange))
 
 
 def _body(request: Request) -> tuple[Any, bytes]:
@@ -108,9 +135,15 @@ def _body(request: Request) -> tuple[Any, bytes]:
 
 
 @contextmanager
-def running(plane: ControlPlane, port: int = 0, journal: Journal | None = None) -> Iterator[str]:
-    """Serve a control plane in a thread; gives its address (``http://127.0.0.1:PORT``). Port 0 is any free one."""
-    server = make_server("127.0.0.1", port, application(plane, journal), threaded=True, request_handler=_Handler)
+def running(
+    plane: ControlPlane, port: int = 0, *, journal: Journal | None = None, faults: Faults | None = None
+) -> Iterator[str]:
+    """Serve a control plane in a thread; gives its address (``http://127.0.0.1:PORT``).
+
+    Port 0 is any free one; ``journal`` gets each exchange, ``faults`` decide which requests go wrong.
+    """
+    site = Site(plane, journal, faults)
+    server = make_server("127.0.0.1", port, site, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)
     thread.start()
     try:

@@ -11,7 +11,7 @@ from omnipipe.rehearsal import computed, etags, masks, operations, paging, refer
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.discovery import Method, Schema
 from omnipipe.rehearsal.errors import Refused, aborted, failed_precondition
-from omnipipe.rehearsal.schema import without_zeros
+from omnipipe.rehearsal.schema import without_nulls, without_zeros
 from omnipipe.rehearsal.store import Record
 
 Body = dict[str, Any]
@@ -55,7 +55,7 @@ def create(call: Call) -> Body:
     require_parent(call)
     id_ = _id(call, sent, around)
     name = call.name if call.method.is_item and call.method.http == "PUT" else f"{call.name}/{id_}"
-    body = computed.without_output_only(schema, sent)
+    body = computed.without_output_only(schema, without_nulls(sent))
     if call.store.get(call.api.host, name):
         raise call.service.exists(call, name)
     call.service.apply("checks", call.collection, call, body)
@@ -111,7 +111,8 @@ def update(call: Call) -> Body:
     record = call.record()
     _require_current(call, record, sent)
     mask = call.query.get("updateMask") or around.get("updateMask")
-    body = computed.without_output_only(schema, sent)
+    merges = call.service.older and call.method.http == "PATCH" and not mask  # to these null is an order
+    body = computed.without_output_only(schema, sent if merges else without_nulls(sent))
     body = {key: value for key, value in body.items() if key not in ("name", "etag")}
     old = record.body
     if mask:
@@ -119,10 +120,10 @@ def update(call: Call) -> Body:
     elif call.method.http == "PUT":
         new = _kept(schema, record) | body
         record.hidden["sent"] = set(body)
-    elif call.service.older:
+    elif merges:
         new = masks.merged(old, body)
     else:
-        new = {**old, **{key: value for key, value in body.items() if value is not None}}
+        new = {**old, **body}
     call.service.apply("checks", call.collection, call, new)
     references.require(call, body)
     if call.query.get("validateOnly") is True:

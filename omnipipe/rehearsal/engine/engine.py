@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,6 +16,9 @@ from pulumi.automation.events import EngineEvent, OpType
 
 # What the engine does when there is nothing to do, or only looks.
 _NO_CHANGE = {OpType.SAME, OpType.READ, OpType.REFRESH}
+# What the provider logs it tells as an error as well, and the engine counts both.
+_REPEATS = re.compile(r"sdk-v2/\w+\.go:\d+: |^update failed$|^resource \S+ update failed|^(update|preview) failed")
+_LIST = re.compile(r"^\d+ errors? occurred:\s+\* ")
 _REPLACING = {OpType.REPLACE, OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED}
 
 
@@ -124,7 +128,7 @@ def _read(event: EngineEvent, outcome: Outcome) -> None:
             if not any(known.urn == change.urn and known.what == what for known in outcome.changes):
                 outcome.changes.append(change)
     elif (told := event.diagnostic_event) is not None:
-        if told.severity == "error" and not told.ephemeral and "update failed" not in told.message:
-            outcome.failures.append(Failure(told.urn or "", told.message.strip()))
+        if told.severity == "error" and not told.ephemeral and not _REPEATS.search(told.message):
+            outcome.failures.append(Failure(told.urn or "", _LIST.sub("", told.message).strip()))
     elif (broken := event.policy_event) is not None:
         outcome.policies.append(Failure(broken.resource_urn or "", f"{broken.policy_name}: {broken.message}"))

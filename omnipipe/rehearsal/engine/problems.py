@@ -25,6 +25,11 @@ HOLDS_DATA = frozenset(
 )
 
 
+# The provider asks who is logged in, for its log alone, and goes on without an answer: `LogGoogleIdentities` in
+# https://github.com/hashicorp/terraform-provider-google-beta/blob/main/google-beta/transport/config.go.
+_ASKED_IN_VAIN = frozenset({"openidconnect.googleapis.com:443"})
+
+
 @dataclass(frozen=True)
 class Problem:
     """``resource`` is the name in the program and ``type`` its type, "" for the program as a whole; ``request`` what
@@ -54,7 +59,7 @@ def of_policies(outcome: Outcome) -> list[Problem]:
 
 def of_strangers(exchanges: Sequence[Exchange]) -> list[Problem]:
     """Hosts that were asked beside Google's control plane: something of the program would leave this machine."""
-    hosts = {each.host: each for each in exchanges if not each.path}
+    hosts = {each.host: each for each in exchanges if not each.path and each.host not in _ASKED_IN_VAIN}
     return [Problem("", "", f"{each.method} {host}", each.message) for host, each in sorted(hosts.items())]
 
 

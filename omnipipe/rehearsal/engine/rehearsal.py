@@ -76,7 +76,7 @@ class Rehearsal:
         self._begins, self._ends = begins, ends
         self._declaration = Declaration.load(program)
         self._project = _project_of(program, stack, self._declaration)
-        self._journal = Journal()
+        self.journal = Journal()
         self.report = Report(installed.line, stack)
 
     def run(self, *, change: Mapping[str, str] | None = None, quick: bool = False) -> Report:
@@ -87,7 +87,7 @@ class Rehearsal:
         plane = ControlPlane(World(project=self._project, enabled=()))
         with tempfile.TemporaryDirectory(prefix="omnipipe-rehearsal-") as folder:
             workspace = Workspace(Path(folder).resolve(), self._program, self._installed)
-            with server.running(plane, journal=self._journal) as address:
+            with server.running(plane, journal=self.journal) as address:
                 for _ in self._steps(workspace, address, plane, change or {}, quick):
                     if self.report.steps[-1].problems:
                         break
@@ -149,9 +149,9 @@ class Rehearsal:
         holds data; ``refused`` tells of one that should be refused whether nothing was done.
         """
         self._begins(name)
-        start = len(self._journal)
+        start = len(self.journal)
         outcome = ask()
-        exchanges = self._journal.since(start)
+        exchanges = self.journal.since(start)
         step = Step(
             name,
             outcome.counts,

@@ -63,7 +63,16 @@ class Workspace:
         if not folder.is_dir():
             half = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(half, ignore_errors=True)
-            install = [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--target", str(half)]
+            install = [
+                find_uv_bin(),
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--compile-bytecode",
+                "--target",
+                str(half),
+            ]
             done = subprocess.run(
                 [*install, "--python", sys.executable, f"{SDK}=={version}"], capture_output=True, text=True
             )
@@ -112,7 +121,6 @@ class Workspace:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PATH": os.pathsep.join([f"{sys.prefix}/bin", str(self._installed.cli.parent), own.get("PATH", "")]),
             "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
 
