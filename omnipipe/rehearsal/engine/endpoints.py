@@ -34,7 +34,6 @@ _PATHS = {
     "KMS": "cloudkms/v1/",
     "LOGGING": "logging/v2/",
     "MONITORING": "monitoring/",
-    "NETWORK_CONNECTIVITY": "networkconnectivity/v1beta/",
     "NETWORK_CONNECTIVITYV1": "networkconnectivity/v1/",
     "ORG_POLICY": "orgpolicy/v2/",
     "PUBSUB": "pubsub/v1/",

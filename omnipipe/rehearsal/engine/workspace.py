@@ -17,7 +17,7 @@ from omnipipe.rehearsal.engine import standins
 from omnipipe.rehearsal.engine.endpoints import endpoints
 from omnipipe.rehearsal.engine.installed import SDK, CannotRehearse, Installed, plugins_folder
 
-_LEFT_OUT = (".git", ".venv", ".omnipipe", "__pycache__", "node_modules")
+_LEFT_OUT = {".git", ".venv", ".omnipipe", "__pycache__", "node_modules"}
 # A setting of Google's provider, or of Google's and Pulumi's tools, would lead a rehearsal away from its own.
 _OF_THE_USER = ("GOOGLE_", "GCLOUD_", "CLOUDSDK_", "PULUMI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -137,9 +137,7 @@ def _files(program: Path) -> list[Path]:
         text=True,
     )
     if known.returncode == 0 and known.stdout:
-        return [Path(name) for name in known.stdout.split("\0") if name and (program / name).is_file()]
-    return [
-        path.relative_to(program)
-        for path in program.rglob("*")
-        if path.is_file() and not set(path.relative_to(program).parts) & set(_LEFT_OUT)
-    ]
+        found = [Path(name) for name in known.stdout.split("\0") if name]
+    else:
+        found = [path.relative_to(program) for path in program.rglob("*")]
+    return [path for path in found if (program / path).is_file() and not set(path.parts) & _LEFT_OUT]

@@ -15,34 +15,24 @@ from typing import Any
 
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
-from pulumi.provider.experimental import provider
 
-from omnipipe.rehearsal.engine.standins.standin import StandIn, plain
+from omnipipe.rehearsal.engine.standins.values import Values
 
 
-class DockerBuild(StandIn):
+class DockerBuild(Values):
     """Images, by their content."""
 
     package = "pulumi-docker-build"
 
-    async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
-        """Whether context and Dockerfile hold together, also in a preview."""
-        failures: list[provider.CheckFailure] = []
-        try:
-            self.computed(request.type, plain(request.new_inputs))
-        except ValueError as error:
-            failures.append(provider.CheckFailure("dockerfile", str(error)))
-        return provider.CheckResponse(request.new_inputs, failures)
-
-    def computed(self, kind: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def seen(self, kind: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Raises ValueError for a context or a Dockerfile that is not there, and for a source that is not in it."""
         context = Path((inputs.get("context") or {}).get("location") or ".")
         location = (inputs.get("dockerfile") or {}).get("location")
         return {"contextHash": _content(context, Path(location) if location else context / "Dockerfile")}
 
-    def outputs(self, kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Raises ValueError as ``computed``."""
-        told = repr([self.computed(kind, inputs), inputs.get("buildArgs"), inputs.get("platforms")])
+    def made(self, kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Raises ValueError as ``seen``."""
+        told = repr([self.seen(kind, inputs), inputs.get("buildArgs"), inputs.get("platforms")])
         digest = f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
         tags = inputs.get("tags") or []
         return digest, {"digest": digest, "ref": f"{tags[0]}@{digest}" if tags else digest}
@@ -86,7 +76,3 @@ def _sources(dockerfile: Path) -> list[str]:
             if not any(word.startswith("--from=") for word in words):
                 found += [word for word in words if not word.startswith("--")][:-1]
     return [source for source in found if "://" not in source and "$" not in source]
-
-
-if __name__ == "__main__":
-    DockerBuild().serve()

@@ -9,17 +9,19 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from omnipipe.rehearsal.engine.standins.standin import StandIn
+from omnipipe.rehearsal.engine.standins.values import Values
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
 
-class Random(StandIn):
+class Random(Values):
     """Passwords, texts, bytes, ids, numbers and UUIDs."""
 
     package = "pulumi-random"
+    replaces = True
+    secrets = frozenset({"result", "base64", "hex"})
 
-    def outputs(self, kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def made(self, kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Raises ValueError for a type that it does not make."""
         match kind.rpartition(":")[2]:
             case "RandomPassword":
@@ -51,15 +53,6 @@ class Random(StandIn):
             case _:
                 raise ValueError(f"the rehearsal's random provider does not make a {kind}")
 
-    def replaces(self, kind: str, changed: list[str]) -> list[str]:
-        """A changed input asks for another value."""
-        return changed
-
-    def secret_outputs(self, kind: str) -> frozenset[str]:
-        """What a password or bytes are."""
-        hidden = kind.endswith(("RandomPassword", "RandomBytes"))
-        return frozenset({"result", "base64", "hex"} if hidden else ())
-
 
 def _text(inputs: Mapping[str, Any]) -> str:
     wanted = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "numeric": string.digits}
@@ -67,7 +60,3 @@ def _text(inputs: Mapping[str, Any]) -> str:
     if inputs.get("special", True):
         letters += inputs.get("overrideSpecial") or _SPECIAL
     return "".join(secrets.choice(letters) for _ in range(int(inputs["length"])))
-
-
-if __name__ == "__main__":
-    Random().serve()

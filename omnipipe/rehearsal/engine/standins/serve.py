@@ -1,4 +1,8 @@
-"""What the stand-ins have in common: a resource is its inputs and what is computed from them."""
+"""A stand-in as the engine starts it: ``python -m omnipipe.rehearsal.engine.standins.serve NAME``.
+
+What is particular to it is its ``Values``. This file is for a process of its own: Pulumi's descriptions of a provider
+and Google's client libraries describe one message under two names, which protobuf refuses.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +15,38 @@ from pulumi.provider.experimental import provider
 from pulumi.provider.experimental.property_value import Computed, PropertyValue
 from pulumi.provider.experimental.server import main
 
-Values = dict[str, PropertyValue]
+from omnipipe.rehearsal.engine.standins import STANDINS
+from omnipipe.rehearsal.engine.standins.values import Values
+
+Properties = dict[str, PropertyValue]
 
 
 class StandIn(provider.Provider):
-    """A provider whose resources are values; what is particular to it are ``outputs`` and ``replaces``."""
+    """A provider whose resources are values."""
 
-    package: str
+    def __init__(self, values: Values) -> None:
+        self._values = values
 
-    def outputs(self, kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The id, and the outputs beside the inputs, of a resource of a kind (``random:index/…:RandomBytes``).
-
-        Raises ValueError for what the provider would refuse.
-        """
-        raise NotImplementedError
-
-    def replaces(self, kind: str, changed: list[str]) -> list[str]:
-        """Those of the changed inputs that make another resource necessary."""
-        return []
-
-    def secret_outputs(self, kind: str) -> frozenset[str]:
-        """The outputs that are secrets."""
-        return frozenset()
-
-    def computed(self, kind: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What is computed at each look, and compared as an input is."""
-        return {}
-
-    # --- the engine's questions
+    async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
+        """Whether a resource can be made, also in a preview."""
+        failures = []
+        try:
+            if not any(map(_is_unknown, request.new_inputs.values())):
+                self._values.seen(request.type, plain(request.new_inputs))
+        except ValueError as error:
+            failures.append(provider.CheckFailure("", str(error)))
+        return provider.CheckResponse(request.new_inputs, failures)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
         """Which inputs changed."""
-        news = {**plain(request.new_inputs), **self.computed(request.type, plain(request.new_inputs))}
-        olds = plain(request.old_state)
-        unknown = [key for key, value in request.new_inputs.items() if _is_unknown(value)]
-        changed = sorted({*unknown, *(key for key, value in news.items() if olds.get(key) != value)})
+        news, olds = plain(request.new_inputs), plain(request.old_state)
+        unknown = {key for key, value in request.new_inputs.items() if _is_unknown(value)}
+        if not unknown:
+            news |= self._values.seen(request.type, news)
+        differing = {key for key, value in news.items() if key not in unknown and olds.get(key) != value}
+        changed = sorted(unknown | differing)
         return provider.DiffResponse(
-            changes=bool(changed), diffs=changed, replaces=self.replaces(request.type, changed)
+            changes=bool(changed), diffs=changed, replaces=changed if self._values.replaces else []
         )
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
@@ -66,19 +65,15 @@ class StandIn(provider.Provider):
     async def delete(self, request: provider.DeleteRequest) -> None:
         """A value needs no deletion."""
 
-    def _made(self, kind: str, properties: Values) -> tuple[str, Values]:
+    def _made(self, kind: str, properties: Properties) -> tuple[str, Properties]:
         inputs = plain(properties)
-        id_, outputs = self.outputs(kind, inputs)
-        hidden = self.secret_outputs(kind)
-        computed = {**self.computed(kind, inputs), **outputs}
+        id_, outputs = self._values.made(kind, inputs)
+        hidden = self._values.secrets
+        computed = {**self._values.seen(kind, inputs), **outputs}
         return id_, {
             **properties,
             **{key: PropertyValue(_value(each), is_secret=key in hidden) for key, each in computed.items()},
         }
-
-    def serve(self) -> None:
-        """Answer the engine that started this program, until it ends it."""
-        main(sys.argv[1:], metadata.version(self.package), self)
 
 
 def plain(values: Mapping[str, PropertyValue]) -> dict[str, Any]:
@@ -106,3 +101,8 @@ def _is_unknown(value: PropertyValue) -> bool:
     if isinstance(inner, (list, tuple)):
         return any(map(_is_unknown, inner))
     return isinstance(inner, Computed)
+
+
+if __name__ == "__main__":
+    values = STANDINS[sys.argv.pop(1)]
+    main(sys.argv[1:], metadata.version(values.package), StandIn(values))
