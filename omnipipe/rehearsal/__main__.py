@@ -25,11 +25,24 @@ def main() -> None:
         "--any-form", action="store_true", help="take names and numbers that have not Google's form"
     )
     options.add_argument(
+        "--propagation",
+        type=float,
+        default=World.propagation,
+        metavar="SECONDS",
+        help="how long new identities, grants and enabled APIs are not seen yet; 0 without",
+    )
+    options.add_argument(
         "--faults", type=float, default=0.0, metavar="RATE", help="the share of requests that fail"
     )
     options.add_argument("--seed", type=int, default=1, help="which of them do")
     chosen = options.parse_args()
-    world = World(chosen.project, chosen.number, enabled=chosen.enabled, any_form=chosen.any_form)
+    world = World(
+        chosen.project,
+        chosen.number,
+        enabled=chosen.enabled,
+        any_form=chosen.any_form,
+        propagation=chosen.propagation,
+    )
     faults = Faults(chosen.faults, chosen.seed) if chosen.faults else None
     with server.running(ControlPlane(world), chosen.port, faults=faults) as address:
         sys.stdout.write(f"{address}\n")

@@ -5,8 +5,14 @@ The words: https://cloud.google.com/service-usage/docs/troubleshooting (SERVICE_
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from omnipipe.rehearsal import propagation
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
+
+if TYPE_CHECKING:
+    from omnipipe.rehearsal.control_plane import ControlPlane
 
 # By these the others are enabled; they answer for each project.
 ALWAYS = frozenset({"serviceusage", "cloudresourcemanager", "cloudbilling", "iamcredentials"})
@@ -17,15 +23,20 @@ def service_name(host: str) -> str:
     return f"{host}.googleapis.com"
 
 
+def is_enabled(plane: ControlPlane, host: str, project: str) -> bool:
+    """Whether an API is enabled in a project, and is known to be."""
+    record = plane.store.get("serviceusage", f"projects/{project}/services/{service_name(host)}")
+    if record:
+        return record.body.get("state") == "ENABLED" and propagation.has_passed(plane, record.since)
+    return plane.world.enabled is None or host in plane.world.enabled
+
+
 def require(call: Call) -> None:
     """Raise Refused (403) if the call's API is not enabled in its project."""
-    host, world = call.api.host, call.plane.world
-    if host in ALWAYS or world.enabled is None or host in world.enabled:
+    host = call.api.host
+    if host in ALWAYS or is_enabled(call.plane, host, call.project):
         return
     name = service_name(host)
-    record = call.other("serviceusage", f"projects/{call.project}/services/{name}")
-    if record and record.body.get("state") == "ENABLED":
-        return
     url = f"https://console.developers.google.com/apis/api/{name}/overview?project={call.number}"
     message = (
         f"{call.api.title} has not been used in project {call.number} before or it is disabled. Enable it by visiting "

@@ -36,6 +36,17 @@ _REASON = {
 }
 
 
+# What a status is as a number, which operations carry.
+_NUMBER = {
+    "INVALID_ARGUMENT": 3,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "FAILED_PRECONDITION": 9,
+    "INTERNAL": 13,
+}
+
+
 class Refused(Exception):
     """A request that Google would not do.
 
@@ -68,6 +79,10 @@ class Refused(Exception):
         if self.details:
             error["details"] = self.details
         return {"error": error}
+
+    def rpc(self) -> dict[str, Any]:
+        """What an operation that failed carries: google.rpc.Status."""
+        return {"code": _NUMBER[self.status], "message": self.message}
 
 
 def aborted(message: str) -> Refused:

@@ -11,6 +11,7 @@ from typing import Any
 
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.discovery import Api, Method
+from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.store import Record, Store
 
 COLLECTION = "operations"
@@ -32,10 +33,17 @@ def cancel(call: Call) -> dict[str, Any]:
     return {}
 
 
-def finished(call: Call, name: str, record: Record | None, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+def finished(
+    call: Call,
+    name: str,
+    record: Record | None,
+    answer: Mapping[str, Any] | None,
+    error: Refused | None = None,
+) -> dict[str, Any]:
     """The operation that a method's work is, done.
 
-    ``name`` is the resource's; ``record`` the resource, if it is one; ``answer`` what the operation responds.
+    ``name`` is the resource's; ``record`` the resource, if it is one; ``answer`` what the operation responds, unless it
+    failed with ``error``.
     """
     place = _place(call, name)
     id_ = f"operation-{call.plane.clock.number(13)}" if call.service.older else call.plane.clock.uuid()
@@ -44,7 +52,7 @@ def finished(call: Call, name: str, record: Record | None, answer: Mapping[str, 
         body = _of_older(call, own, id_, name, record)
     else:
         body = {"name": own, "done": True} | _metadata(call, name)
-        body["response"] = _response(call, answer)
+        body |= {"error": error.rpc()} if error else {"response": _response(call, answer)}
     call.service.apply("operations", "", call, body, record)
     call.store.add(Record(call.api.host, own, COLLECTION, body))
     return body

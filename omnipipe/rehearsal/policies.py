@@ -6,11 +6,11 @@ https://cloud.google.com/iam/docs/reference/rest/v1/Policy
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
-from omnipipe.rehearsal import etags
+from omnipipe.rehearsal import etags, grants, identities, propagation
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, aborted
 from omnipipe.rehearsal.store import Record
@@ -27,7 +27,9 @@ _MEMBER = re.compile(
     r"|(projectOwner|projectEditor|projectViewer):\S+|(principal|principalSet)://\S+"
 )
 _ROLE = re.compile(r"(roles|projects/[^/]+/roles|organizations/[^/]+/roles)/[\w.]+")
-_PROJECT_ACCOUNT = re.compile(r"serviceAccount:([^@]+)@([a-z][-a-z0-9]*)\.iam\.gserviceaccount\.com")
+_POOL = re.compile(
+    r"principal(?:Set)?://iam\.googleapis\.com/(projects/[^/]+/locations/global/workloadIdentityPools/[^/]+)/.*"
+)
 
 
 def answer(call: Call) -> dict[str, Any]:
@@ -39,27 +41,22 @@ def answer(call: Call) -> dict[str, Any]:
     if call.method.verb == "getIamPolicy":
         return policy(record)
     sent = call.body.get("policy", call.body)  # Storage's body is the policy itself
-    _check(call, sent)
     current = policy(record)
+    _check(call, sent, {member for binding in current.get("bindings", ()) for member in binding["members"]})
     if etags.is_stale(
         sent.get("etag"), current.get("etag"), record.former_etags, any_form=call.plane.world.any_form
     ):
         raise aborted(_STALE.format(sent=sent["etag"], current=current.get("etag")))
     record.former_etags.add(current.get("etag", ""))
-    record.policy = _tidy(sent) | {"etag": etags.new()}
+    new = _tidy(sent) | {"etag": etags.new()}
+    record.granted = grants.times(record, new, call.plane.clock.now())
+    record.policy = new
     return policy(record)
 
 
 def policy(record: Record) -> dict[str, Any]:
     """A resource's policy, as it is answered."""
     return deepcopy(record.policy) if record.policy is not None else {"etag": _EMPTY_ETAG, "version": 1}
-
-
-def holds(call: Call, member: str, roles: Collection[str], resources: Iterable[tuple[str, str]]) -> bool:
-    """Whether a member has one of the roles on one of the resources, each its API's host and name."""
-    records = [record for host, name in resources if (record := call.other(host, name))]
-    bindings = [binding for record in records for binding in (record.policy or {}).get("bindings", [])]
-    return any(binding["role"] in roles and member in binding["members"] for binding in bindings)
 
 
 def _tidy(sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +72,7 @@ def _tidy(sent: Mapping[str, Any]) -> dict[str, Any]:
     return tidy | ({"bindings": bindings} if bindings else {}) | {"version": 3 if conditional else 1}
 
 
-def _check(call: Call, sent: Mapping[str, Any]) -> None:
+def _check(call: Call, sent: Mapping[str, Any], known: Collection[str]) -> None:
     for binding in sent.get("bindings") or ():
         role = binding.get("role", "")
         if not _ROLE.fullmatch(role):
@@ -83,7 +80,8 @@ def _check(call: Call, sent: Mapping[str, Any]) -> None:
         if role.startswith("projects/") and not call.other("iam", role):
             raise Refused(400, f"Role ({role}) does not exist in the resource's hierarchy.", reason="badRequest")
         for member in binding.get("members") or ():
-            _check_member(call, member)
+            if member not in known:
+                _check_member(call, member)
 
 
 def _check_member(call: Call, member: str) -> None:
@@ -94,8 +92,20 @@ def _check_member(call: Call, member: str) -> None:
             else f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
         )
         raise Refused(400, message, reason="badRequest")
-    account = _PROJECT_ACCOUNT.fullmatch(member)
-    if account and call.other("cloudresourcemanager", f"projects/{account[2]}"):
-        email = member.partition(":")[2]
-        if not call.other("iam", f"projects/{account[2]}/serviceAccounts/{email}"):
-            raise Refused(400, f"Service account {email} does not exist.", reason="badRequest")
+    kind, _, email = member.partition(":")
+    if kind == "serviceAccount" and not identities.exists(call, email):
+        raise Refused(400, f"Service account {email} does not exist.", reason="badRequest")
+    pool = _POOL.fullmatch(member)
+    if pool and not _has_pool(call, call.plane.with_id(pool[1])):
+        message = (
+            f"Identity Pool does not exist ({pool[1]}). Please check that you specified a valid resource name as "
+            "returned in the `name` attribute in the configuration API."
+        )
+        raise Refused(400, message, reason="badRequest")
+
+
+def _has_pool(call: Call, name: str) -> bool:
+    record = call.other("iam", name)
+    if record is None:
+        return not call.plane.knows_project(name)
+    return record.body.get("state") != "DELETED" and propagation.has_passed(call.plane, record.since)

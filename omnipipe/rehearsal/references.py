@@ -16,12 +16,12 @@ _PREFIX = re.compile(r"^(https://(www\.|\w+\.)?googleapis\.com/(\w+/)*?(v\d\w*|b
 # What names look like -> the host of the API that makes them.
 _FORMS = {
     r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+": "cloudkms",
-    r"projects/[^/]+/topics/[^/]+": "pubsub",
+    r"projects/[^/]+/(topics|schemas)/[^/]+": "pubsub",
     r"projects/[^/]+/secrets/[^/]+": "secretmanager",
     r"projects/[^/]+/secrets/[^/]+/versions/[^/]+": "secretmanager",
     r"projects/[^/]+/global/networks/[^/]+": "compute",
-    r"projects/[^/]+/regions/[^/]+/subnetworks/[^/]+": "compute",
-    r"projects/[^/]+/regions/[^/]+/networkAttachments/[^/]+": "compute",
+    r"projects/[^/]+/global/addresses/[^/]+": "compute",
+    r"projects/[^/]+/regions/[^/]+/(addresses|networkAttachments|subnetworks)/[^/]+": "compute",
     r"projects/[^/]+/notificationChannels/[^/]+": "monitoring",
     r"projects/[^/]+/locations/[^/]+/taxonomies/[^/]+(/policyTags/[^/]+)?": "datacatalog",
     r"projects/[^/]+/locations/[^/]+/connectionProfiles/[^/]+": "datastream",
@@ -55,7 +55,8 @@ def require(call: Call, body: Mapping[str, Any]) -> None:
     for host, wanted in of(call, {key: value for key, value in body.items() if key != "name"}):
         if wanted.endswith("/versions/latest"):
             wanted = wanted.removesuffix("/versions/latest")
-        if not call.other(host, wanted) and call.plane.knows_project(wanted):
+        later = host in call.service.looks_later
+        if not later and not call.other(host, wanted) and call.plane.knows_project(wanted):
             raise call.plane.service(host).not_found(call, wanted)
 
 

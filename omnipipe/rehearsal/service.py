@@ -25,6 +25,7 @@ class Service:
 
     ``older`` are the APIs that keep zeros, patch by merging and list an error's reasons; ``by_number`` those whose
     names carry the project's number. ``errors_have_status`` is whether an error names google.rpc's code.
+    ``looks_later`` are the hosts whose resources are looked for only while an operation works (``works``).
     ``short_names`` are collections whose ``name`` is the id alone, ``made_ids`` those whose ids Google makes,
     ``defaults`` what is filled in where a body leaves it out, ``missing`` and ``duplicate`` the words for what is not
     there and what is there already: {name}, {id}, {project}, {number}, {numbered} (the name with the number).
@@ -37,6 +38,7 @@ class Service:
     by_number: bool = False
     short_names: frozenset[str] = frozenset()
     made_ids: frozenset[str] = frozenset()
+    looks_later: frozenset[str] = frozenset()
     defaults: Mapping[str, Body] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     duplicate: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +65,13 @@ class Service:
     def follows(self, *collections: str) -> Callable[[Rule], Rule]:
         """After one is made or changed, a function of the call and the record brings what depends on it up to date."""
         return self._rule("follows", collections)
+
+    def works(self, *collections: str) -> Callable[[Rule], Rule]:
+        """While one is made or changed, a function of the call and the record refuses what Google finds out only then.
+
+        So the operation fails; the resource stays as it is, unless the function takes it away.
+        """
+        return self._rule("works", collections)
 
     def shows(self, *collections: str) -> Callable[[Rule], Rule]:
         """A function of the call and the record returns the body that an answer has."""

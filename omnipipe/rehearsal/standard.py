@@ -69,7 +69,7 @@ def create(call: Call) -> Body:
         return _answered(call, record)
     call.store.add(record)
     call.service.apply("follows", call.collection, call, record)
-    return _answered(call, record)
+    return _answered(call, record, _failure(call, record))
 
 
 def get(call: Call) -> Body:
@@ -132,7 +132,7 @@ def update(call: Call) -> Body:
     call.service.fill(call.collection, new)
     computed.touch(call, schema, record)
     call.service.apply("follows", call.collection, call, record)
-    return _answered(call, record)
+    return _answered(call, record, _failure(call, record))
 
 
 def _kept(schema: Schema, record: Record) -> Body:
@@ -166,10 +166,18 @@ def delete(call: Call) -> Body:
     return answer or {}
 
 
-def _answered(call: Call, record: Record) -> Body:
+def _failure(call: Call, record: Record) -> Refused | None:
+    try:
+        call.service.apply("works", call.collection, call, record)
+    except Refused as error:
+        return error
+    return None
+
+
+def _answered(call: Call, record: Record, failure: Refused | None = None) -> Body:
     body = shown(call, record)
     if operations.is_operation(call.api, call.method):
-        return operations.finished(call, record.name, record, body)
+        return operations.finished(call, record.name, record, body, failure)
     return body
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -12,7 +13,9 @@ class Record:
     """A resource.
 
     ``name`` is its address below the API's version, with the project's id: ``projects/p/secrets/s``. ``body`` is what
-    the API answers, ``hidden`` what it only keeps, such as a secret's payload. ``policy`` is its IAM policy once set.
+    the API answers, ``hidden`` what it only keeps, such as a secret's payload. ``policy`` is its IAM policy once set,
+    ``granted`` when each of that policy's grants was made (role, member, condition). ``since`` is when others may have
+    begun to hear of it, if that takes a while (``propagation.py``).
     """
 
     host: str
@@ -22,6 +25,8 @@ class Record:
     hidden: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] | None = None
     former_etags: set[str] = field(default_factory=set)
+    granted: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    since: datetime | None = None
 
     @property
     def id(self) -> str:

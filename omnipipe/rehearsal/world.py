@@ -16,7 +16,8 @@ class World:
 
     ``enabled`` are the hosts of the APIs that are enabled from the start (``run``); None for all. ``any_form`` lets
     values through that have not the form that Google asks for (a name's characters, a number's digits): recordings that
-    were made anonymous have lost it.
+    were made anonymous have lost it. ``propagation`` is how many seconds pass until an identity, a grant or an enabled
+    API is known everywhere (``propagation.py``).
     """
 
     project: str = "sample-project"
@@ -26,6 +27,7 @@ class World:
     billing_account: str = "000000-000000-000000"
     enabled: Collection[str] | None = None
     any_form: bool = False
+    propagation: float = 0
 
 
 class Clock:
@@ -37,10 +39,16 @@ class Clock:
     def __init__(self) -> None:
         self._ticks = itertools.count(1)
         self._start = datetime.now(UTC)
+        self._ahead = timedelta()
 
     def now(self) -> datetime:
         """A time that is later than all that were told before."""
-        return max(datetime.now(UTC), self._start) + timedelta(microseconds=next(self._ticks))
+        ticks = timedelta(microseconds=next(self._ticks))
+        return max(datetime.now(UTC), self._start) + self._ahead + ticks
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self._ahead += timedelta(seconds=seconds)
 
     def timestamp(self) -> str:
         """The time as Google writes it: UTC, with microseconds."""

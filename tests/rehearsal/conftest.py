@@ -53,3 +53,30 @@ def refusal(request: Any) -> tuple[int, str, dict[str, Any]]:
         request.execute()
     body = json.loads(caught.value.content)["error"]
     return caught.value.resp.status, body["message"], body
+
+
+def failure(request: Any) -> tuple[int, str]:
+    """The code (google.rpc's) and the message of the operation that a request begins, and that fails."""
+    error = request.execute()["error"]
+    return error["code"], error["message"]
+
+
+def make_account(google: Client, id_: str = "runner") -> str:
+    """A service account of the project: its address."""
+    accounts = google("iam", "v1").projects().serviceAccounts()
+    return accounts.create(name=f"projects/{PROJECT}", body={"accountId": id_}).execute()["email"]
+
+
+def make_key(google: Client, location: str = "europe-west1") -> str:
+    """A key for encryption: its name."""
+    rings = google("cloudkms", "v1").projects().locations().keyRings()
+    ring = rings.create(parent=f"projects/{PROJECT}/locations/{location}", keyRingId="ring", body={}).execute()
+    keys, body = rings.cryptoKeys(), {"purpose": "ENCRYPT_DECRYPT"}
+    return keys.create(parent=ring["name"], cryptoKeyId="key", body=body).execute()["name"]
+
+
+def grant(resources: Any, name: str, role: str, email: str, **condition: str) -> None:
+    """Let an account have a role on one of a client's resources, and nobody else any."""
+    binding = {"role": role, "members": [f"serviceAccount:{email}"]}
+    more = {"condition": {"title": "only", **condition}} if condition else {}
+    resources.setIamPolicy(resource=name, body={"policy": {"bindings": [binding | more]}}).execute()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from omnipipe.rehearsal import grants, identities, mounts
 from omnipipe.rehearsal.call import Call
-from omnipipe.rehearsal.errors import Refused
+from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
 from omnipipe.rehearsal.store import Record
 
@@ -41,15 +42,10 @@ def check(call: Call, body: dict[str, Any]) -> None:
     source = (build.get("source") or {}).get("storageSource") or {}
     if source and not call.other("storage", f"b/{source.get('bucket')}/o/{source.get('object')}"):
         raise Refused(404, f"The source gs://{source.get('bucket')}/{source.get('object')} was not found.")
-    email = run.get("serviceAccountEmail", "")
-    own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
-    if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
-        raise Refused(404, f"Service account {email} was not found.")
-    for variable in [*run.get("secretEnvironmentVariables", []), *run.get("secretVolumes", [])]:
-        project = variable.get("projectId") or call.project
-        name = call.plane.with_id(f"projects/{project}/secrets/{variable.get('secret')}")
-        if not call.other("secretmanager", name):
-            raise Refused(404, f"Secret {name} was not found.")
+    for email in (run.get("serviceAccountEmail"), str(build.get("serviceAccount") or "").rpartition("/")[2]):
+        if email and not identities.exists(call, email):
+            # https://cloud.google.com/functions/docs/troubleshooting
+            raise Refused(404, f"Service account projects/-/serviceAccounts/{email} was not found.")
 
 
 @service.follows("functions")
@@ -91,8 +87,62 @@ def function(call: Call, record: Record) -> None:
     if source := (build.get("source") or {}).get("storageSource"):
         source.setdefault("generation", call.plane.clock.number(16))
         build["sourceProvenance"] = {"resolvedStorageSource": dict(source)}
-    service_body = {"name": run["service"], "uri": run["uri"]}
-    call.store.add(Record("run", run["service"], "services", service_body))
+
+
+@service.works("functions")
+def deploy(call: Call, record: Record) -> None:
+    """It is built, and then a service of Cloud Run, which looks for its secrets; one that failed stays in the way."""
+    if call.api.version == "v1":
+        return
+    run = record.body["serviceConfig"]
+    record.body["state"] = "FAILED"
+    _build(call, record.body["buildConfig"])
+    if not call.other("run", run["service"]):
+        call.store.add(Record("run", run["service"], "services", {"name": run["service"], "uri": run["uri"]}))
+    for variable in [*run.get("secretEnvironmentVariables", []), *run.get("secretVolumes", [])]:
+        named = f"projects/{variable.get('projectId') or call.project}/secrets/{variable.get('secret')}"
+        for version in variable.get("versions") or [variable]:
+            said = mounts.secret(call, named, version.get("version") or "latest", run["serviceAccountEmail"])
+            if said:
+                raise failed_precondition(
+                    "Could not create or update Cloud Run service. Accessing secret failed: Revision is not ready and "
+                    f"cannot serve traffic. {said}"
+                )
+    record.body["state"] = "ACTIVE"
+
+
+def _build(call: Call, build: dict[str, Any]) -> None:
+    """The repository is there; who builds reads Google's copy of the source, and writes the image.
+
+    https://cloud.google.com/functions/docs/troubleshooting; what Google's default account may do depends on the
+    organization's policies: https://cloud.google.com/build/docs/cloud-build-service-account-updates
+    """
+    repository, builder = call.plane.with_id(build["dockerRepository"]), build["serviceAccount"].rpartition("/")[2]
+    own = not repository.endswith("/gcf-artifacts") and call.plane.knows_project(repository)
+    if own and not call.other("artifactregistry", repository):
+        message = (
+            f"Unable to retrieve the repository metadata for {repository}. Ensure that the Cloud Functions service "
+            "account has 'artifactregistry.repositories.list' and 'artifactregistry.repositories.get' permissions. You "
+            "can add the permissions by granting the role 'roles/artifactregistry.reader'."
+        )
+        raise Refused(403, message)
+    if builder.endswith("@developer.gserviceaccount.com"):
+        return
+    bucket = f"gcf-v2-sources-{call.number}-{call.location}"
+    if not grants.holds(call, builder, "storage.objects.get", "storage", f"b/{bucket}"):
+        message = (
+            f"Build failed with status: FAILURE and message: Access to bucket {bucket} denied. You must grant Storage "
+            f"Object Viewer permission to {builder}. If you are using VPC Service Controls, you must also grant it "
+            "access to your service perimeter."
+        )
+        raise Refused(400, message)
+    upload = "artifactregistry.repositories.uploadArtifacts"
+    if not grants.holds(call, builder, upload, "artifactregistry", repository):
+        message = (
+            "Could not build the function due to a missing permission on the build service account. If you didn't "
+            "revoke that permission explicitly, this could be caused by a change in the organization policies."
+        )
+        raise Refused(400, message)
 
 
 @service.removes("functions")

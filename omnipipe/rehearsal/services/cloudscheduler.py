@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 
-from omnipipe.rehearsal import standard
+from omnipipe.rehearsal import identities, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -49,9 +49,13 @@ def check(call: Call, body: dict[str, Any]) -> None:
     http = body.get("httpTarget") or {}
     for kind in ("oauthToken", "oidcToken"):
         email = (http.get(kind) or {}).get("serviceAccountEmail", "")
-        own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
-        if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
-            raise Refused(404, f"Service account {email} does not exist.")
+        if email and not identities.exists(call, email):
+            # https://cloud.google.com/scheduler/docs/http-target-auth
+            message = (
+                'The principal (user or service account) lacks IAM permission "iam.serviceAccounts.actAs" for the '
+                f'resource "{email}" (or the resource may not exist).'
+            )
+            raise Refused(403, message)
 
 
 @service.follows("jobs")

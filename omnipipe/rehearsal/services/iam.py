@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omnipipe.rehearsal import operations, standard
+from omnipipe.rehearsal import operations, propagation, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
@@ -58,6 +58,13 @@ def account(call: Call, record: Record) -> None:
         "uniqueId": number,
         "oauth2ClientId": number,
     }
+    propagation.begin(call.plane, record)
+
+
+@service.fills("workloadIdentityPools")
+def pool(call: Call, record: Record) -> None:
+    """Others hear of it later than of its making."""
+    propagation.begin(call.plane, record)
 
 
 def _account(call: Call) -> Record:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from omnipipe.rehearsal import operations, policies, standard
+from omnipipe.rehearsal import identities, mounts, operations, standard
 from omnipipe.rehearsal.call import Call
-from omnipipe.rehearsal.errors import Refused
+from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
 from omnipipe.rehearsal.store import Record
 
@@ -21,6 +22,7 @@ service = Service(
     },
     duplicate={"jobs": "Resource '{id}' already exists.", "services": "Resource '{id}' already exists."},
     metadata="",
+    looks_later=frozenset({"secretmanager"}),
     defaults={
         # https://cloud.google.com/run/docs/configuring/services/cpu and …/memory-limits; …/jobs/…
         "services": {
@@ -40,8 +42,6 @@ service = Service(
 )
 _ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MEMORY = re.compile(r"\d+(\.\d+)?([KMGT]i?|[kmgt])?")
-# https://cloud.google.com/secret-manager/docs/access-control: those with secretmanager.versions.access
-_READERS = ("roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner")
 _KNOWN_LIMITS = {"cpu", "memory", "nvidia.com/gpu"}
 
 
@@ -53,7 +53,7 @@ def _task(body: dict[str, Any]) -> dict[str, Any]:
 
 @service.checks("services", "jobs", "workerPools")
 def check(call: Call, body: dict[str, Any]) -> None:
-    """Names, limits, and what a workload must find when it starts: its secrets and its account's right to them."""
+    """Names, limits, and the account that it runs as."""
     id_ = call.query.get("jobId") or call.query.get("serviceId")
     if id_:
         kind = call.collection[:-1]
@@ -70,45 +70,15 @@ def check(call: Call, body: dict[str, Any]) -> None:
                 raise Refused(400, f"template.containers.resources.limits: unsupported resource type '{name}'")
             if name == "memory" and not _MEMORY.fullmatch(str(value)):
                 raise Refused(400, f"template.containers.resources.limits.memory: invalid quantity '{value}'")
-        for variable in container.get("env") or ():
-            reference = (variable.get("valueSource") or {}).get("secretKeyRef")
-            if reference:
-                _require_secret(call, task, reference)
-    for volume in task.get("volumes") or ():
-        if volume.get("secret"):
-            _require_secret(call, task, volume["secret"])
 
 
 def _require_account(call: Call, email: str) -> None:
-    """https://cloud.google.com/run/docs/securing/service-identity: an account of the project must be there."""
-    own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
-    if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
-        raise Refused(404, f"Service account {email} does not exist.")
-
-
-def _require_secret(call: Call, task: dict[str, Any], reference: dict[str, Any]) -> None:
-    """https://cloud.google.com/run/docs/configuring/services/secrets: it exists, and the account may read it."""
-    short = reference.get("secret", "")
-    name = call.plane.with_id(
-        short if short.startswith("projects/") else f"projects/{call.project}/secrets/{short}"
-    )
-    named = next((each.get("version") for each in reference.get("items") or ()), reference.get("version"))
-    version, secret = named or "latest", call.other("secretmanager", name)
-    if version == "latest" and secret:
-        version = str(secret.hidden.get("versions", "latest"))
-    if not secret or not call.other("secretmanager", f"{name}/versions/{version}"):
-        full = f"{call.plane.numbered(name)}/versions/{named or 'latest'}"
-        raise Refused(404, f"spec.template.spec.containers[0].env: Secret {full} was not found")
-    account = task.get("serviceAccount", "")
-    on = [("secretmanager", name), ("cloudresourcemanager", f"projects/{call.project}")]
-    own = account.endswith(f"@{call.project}.iam.gserviceaccount.com")
-    if own and not policies.holds(call, f"serviceAccount:{account}", _READERS, on):
+    """What is not there and what one may not use are not told apart: https://cloud.google.com/run/docs/troubleshooting"""
+    if email and not identities.exists(call, email):
         message = (
-            f"Permission denied on secret: {call.plane.numbered(name)}/versions/{named or 'latest'} for Revision "
-            f"service account {account}. The service account used must be granted the 'Secret Manager Secret Accessor' "
-            "role (roles/secretmanager.secretAccessor) at the secret, project or higher level."
+            f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
         )
-        raise Refused(400, message)
+        raise Refused(403, message)
 
 
 @service.fills("services", "jobs", "workerPools")
@@ -165,6 +135,40 @@ def _fill_container(container: dict[str, Any], is_job: bool) -> None:
                     probe[check_] = {"path": "/"} | (probe[check_] or {})
 
 
+@service.works("services", "jobs", "workerPools")
+def start(call: Call, record: Record) -> None:
+    """It starts with its secrets and its image: https://cloud.google.com/run/docs/troubleshooting"""
+    task = _task(record.body)
+    complaints = [text for text in _of_secrets(call, task) if text]
+    images = [mounts.image(call, container.get("image", "")) for container in task.get("containers") or ()]
+    missing = next((text for text in images if text), "")
+    if not complaints and not missing:
+        return
+    text = "\n".join(complaints) or missing
+    if record.collection == "services":
+        revision = record.body["latestCreatedRevision"].rpartition("/")[2]
+        text = f"Revision '{revision}' is not ready and cannot serve traffic. {text}"
+    record.body["terminalCondition"] |= {"state": "CONDITION_FAILED", "message": text}
+    raise failed_precondition(text) if complaints else Refused(404, text)
+
+
+def _of_secrets(call: Call, task: dict[str, Any]) -> Iterator[str]:
+    """What is said of each secret that a task mounts, and of where it does."""
+    account, at = task["serviceAccount"], "spec.template.spec"
+    for number, container in enumerate(task.get("containers") or ()):
+        for place, variable in enumerate(container.get("env") or ()):
+            if reference := (variable.get("valueSource") or {}).get("secretKeyRef"):
+                said = mounts.secret(call, reference["secret"], reference.get("version") or "latest", account)
+                where = f"{at}.containers[{number}].env[{place}].value_from.secret_key_ref.name"
+                yield f"{where}: {said}" if said else ""
+    for number, volume in enumerate(task.get("volumes") or ()):
+        held = volume.get("secret") or {}
+        items: list[dict[str, Any]] = held.get("items") or ([{}] if held else [])
+        for place, item in enumerate(items):
+            said = mounts.secret(call, held["secret"], item.get("version") or "latest", account)
+            yield f"{at}.volumes[{number}].secret.items[{place}].key: {said}" if said else ""
+
+
 @service.operations()
 def operation(call: Call, body: dict[str, Any], record: Record | None) -> None:
     """Its metadata is the resource itself."""
@@ -174,7 +178,7 @@ def operation(call: Call, body: dict[str, Any], record: Record | None) -> None:
         body["metadata"] = {"@type": f"type.googleapis.com/google.cloud.run.v2.{short}"} | standard.shown(
             call, record
         )
-        if body["response"].get("@type", "").endswith(("Empty", kind)):
+        if body.get("response", {}).get("@type", "").endswith(("Empty", kind)):
             body["response"] = dict(body["metadata"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from omnipipe.rehearsal import operations, paging
+from omnipipe.rehearsal import identities, operations, paging, propagation
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.control_plane import ControlPlane
 from omnipipe.rehearsal.enabling import service_name
@@ -14,25 +14,6 @@ from omnipipe.rehearsal.store import Record
 
 HOST = "serviceusage"
 service = Service(HOST, by_number=True, metadata="")
-
-# https://cloud.google.com/iam/docs/service-agents
-_AGENTS = {
-    "artifactregistry": "gcp-sa-artifactregistry",
-    "bigquerydatatransfer": "gcp-sa-bigquerydatatransfer",
-    "cloudfunctions": "gcf-admin-robot",
-    "cloudscheduler": "gcp-sa-cloudscheduler",
-    "composer": "cloudcomposer-accounts",
-    "dataform": "gcp-sa-dataform",
-    "dataplex": "gcp-sa-dataplex",
-    "datastream": "gcp-sa-datastream",
-    "eventarc": "gcp-sa-eventarc",
-    "pubsub": "gcp-sa-pubsub",
-    "run": "serverless-robot-prod",
-    "secretmanager": "gcp-sa-secretmanager",
-    "servicenetworking": "service-networking",
-    "sqladmin": "gcp-sa-cloud-sql",
-    "workflows": "gcp-sa-workflows",
-}
 
 
 def _record(call: Call, name: str) -> Record:
@@ -93,9 +74,16 @@ def batch_get(call: Call) -> dict[str, Any]:
 def enable(call: Call) -> dict[str, Any]:
     """Enable one."""
     call.plane.require_project(call)
-    _record(call, call.name)
-    record = _keep(call, call.name, "ENABLED")
+    record = _enable(call, call.name)
     return operations.finished(call, "", record, {"service": _shown(call, record)})
+
+
+def _enable(call: Call, name: str) -> Record:
+    record = _record(call, name)
+    if record.body["state"] != "ENABLED":
+        record = _keep(call, name, "ENABLED")
+        propagation.begin(call.plane, record)
+    return record
 
 
 @service.answers("services.batchEnable")
@@ -108,7 +96,7 @@ def batch_enable(call: Call) -> dict[str, Any]:
     place = call.name if call.name.endswith("services") else f"{call.name}/services"
     for id_ in ids:
         _record(call, f"{place}/{id_}")
-    records = [_keep(call, f"{place}/{id_}", "ENABLED") for id_ in ids]
+    records = [_enable(call, f"{place}/{id_}") for id_ in ids]
     return operations.finished(call, "", None, {"services": [_shown(call, record) for record in records]})
 
 
@@ -125,16 +113,9 @@ def disable(call: Call) -> dict[str, Any]:
 def identity(call: Call) -> dict[str, Any]:
     """The agent of a service, which is made with it: its address holds the project's number."""
     host = call.name.rpartition("/")[2].removesuffix(".googleapis.com")
-    email = agent(call.plane, host, call.project)
+    email = identities.agent(call.plane, host, call.project)
+    identities.make(call.plane, email)
     return operations.finished(call, "", None, {"email": email, "uniqueId": call.plane.clock.number(21)})
-
-
-def agent(plane: ControlPlane, host: str, project: str) -> str:
-    """The address of a service's agent in a project."""
-    number = plane.number(project)
-    if host == "bigquery":  # https://cloud.google.com/bigquery/docs/customer-managed-encryption#service_account
-        return f"bq-{number}@bigquery-encryption.iam.gserviceaccount.com"
-    return f"service-{number}@{_AGENTS.get(host, f'gcp-sa-{host}')}.iam.gserviceaccount.com"
 
 
 @service.prepares()

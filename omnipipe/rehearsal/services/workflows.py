@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from omnipipe.rehearsal import identities
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -30,8 +31,7 @@ def check(call: Call, body: dict[str, Any]) -> None:
         if not (isinstance(read, dict) and "main" in read) and not isinstance(read, list):
             raise Refused(400, "main.yaml: parse error: the main workflow is missing")
     email = str(body.get("serviceAccount") or "").rpartition("/")[2]
-    own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
-    if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
+    if email and not identities.exists(call, email):
         raise Refused(404, f"Service account {email} does not exist.")
 
 

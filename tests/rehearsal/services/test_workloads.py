@@ -6,17 +6,12 @@ from typing import Any
 import pytest
 from googleapiclient.http import MediaIoBaseUpload
 
-from tests.rehearsal.conftest import NUMBER, PROJECT, Client, refusal
+from tests.rehearsal.conftest import NUMBER, PROJECT, Client, failure, grant, make_account, refusal
 
 PARENT = f"projects/{PROJECT}"
 PLACE = f"{PARENT}/locations/europe-west1"
 EMAIL = f"runner@{PROJECT}.iam.gserviceaccount.com"
 SOURCE = "main:\n  steps:\n    - end:\n        return: 1\n"
-
-
-def make_account(google: Client) -> None:
-    accounts = google("iam", "v1").projects().serviceAccounts()
-    accounts.create(name=PARENT, body={"accountId": "runner"}).execute()
 
 
 def make_secret(google: Client) -> Any:
@@ -61,33 +56,84 @@ def test_a_jobs_name_is_in_small_letters(google: Client) -> None:
     assert refusal(create_job(google, job(), "Dbt"))[0] == 400
 
 
-def test_a_job_needs_the_version_of_its_secret(google: Client) -> None:
-    reference = {"secretKeyRef": {"secret": "password", "version": "latest"}}
+def with_secret(version: str = "latest") -> dict[str, Any]:
+    reference = {"secretKeyRef": {"secret": "password", "version": version}}
     body = job(env=[{"name": "PASSWORD", "valueSource": reference}])
-    assert refusal(create_job(google, body))[0] == 404
-    secrets = make_secret(google)
-    status, message, _ = refusal(create_job(google, body))
-    assert (status, message.endswith("/secrets/password/versions/latest was not found")) == (404, True)
-    secrets.addVersion(parent=f"{PARENT}/secrets/password", body={"payload": {"data": "eA=="}}).execute()
-    create_job(google, body).execute()
-
-
-def test_a_jobs_account_is_there_and_may_read_its_secret(google: Client) -> None:
-    secrets = make_secret(google)
-    name = f"{PARENT}/secrets/password"
-    secrets.addVersion(parent=name, body={"payload": {"data": "eA=="}}).execute()
-    body = job(env=[{"name": "PASSWORD", "valueSource": {"secretKeyRef": {"secret": "password"}}}])
     body["template"]["template"]["serviceAccount"] = EMAIL
-    assert refusal(create_job(google, body))[:2] == (404, f"Service account {EMAIL} does not exist.")
+    return body
+
+
+AT = "spec.template.spec.containers[0].env[0].value_from.secret_key_ref.name"
+READER = "roles/secretmanager.secretAccessor"
+
+
+def test_a_job_fails_without_the_version_of_its_secret_and_stays(google: Client) -> None:
     make_account(google)
-    status, message, _ = refusal(create_job(google, body))
-    assert status == 400
-    assert message.startswith(
-        f"Permission denied on secret: projects/{NUMBER}/secrets/password/versions/latest for"
+    for id_, prepare in (("without", lambda: None), ("empty", lambda: make_secret(google))):
+        prepare()
+        code, message = failure(create_job(google, with_secret(), id_))
+        assert (code, message) == (
+            9,
+            f"{AT}: Secret projects/{NUMBER}/secrets/password/versions/latest was not found",
+        )
+    jobs = google("run", "v2").projects().locations().jobs()
+    made = jobs.get(name=f"{PLACE}/jobs/empty").execute()
+    assert made["terminalCondition"]["state"] == "CONDITION_FAILED"
+    assert refusal(create_job(google, with_secret(), "empty"))[0] == 409
+
+
+def test_a_jobs_account_must_be_allowed_to_read_its_secret(google: Client) -> None:
+    secrets, name = make_secret(google), f"{PARENT}/secrets/password"
+    secrets.addVersion(parent=name, body={"payload": {"data": "eA=="}}).execute()
+    status, message, _ = refusal(create_job(google, with_secret()))
+    assert (status, message) == (
+        403,
+        f"Permission 'iam.serviceaccounts.actAs' denied on service account {EMAIL} (or it may not exist).",
     )
-    binding = {"role": "roles/secretmanager.secretAccessor", "members": [f"serviceAccount:{EMAIL}"]}
-    secrets.setIamPolicy(resource=name, body={"policy": {"bindings": [binding]}}).execute()
-    create_job(google, body).execute()
+    make_account(google)
+    code, message = failure(create_job(google, with_secret(), "first"))
+    assert code == 9
+    assert message == (
+        f"{AT}: Permission denied on secret: projects/{NUMBER}/secrets/password/versions/latest for Revision service "
+        f"account {EMAIL}. The service account used must be granted the 'Secret Manager Secret Accessor' role "
+        "(roles/secretmanager.secretAccessor) at the secret, project or higher level."
+    )
+    grant(secrets, name, READER, EMAIL)
+    assert "error" not in create_job(google, with_secret("1"), "second").execute()
+    secrets.versions().disable(name=f"{name}/versions/1", body={}).execute()
+    assert failure(create_job(google, with_secret(), "third"))[1].endswith("is in DISABLED state.")
+
+
+def test_googles_own_account_reads_no_secret_by_itself(google: Client) -> None:
+    secrets, name = make_secret(google), f"{PARENT}/secrets/password"
+    secrets.addVersion(parent=name, body={"payload": {"data": "eA=="}}).execute()
+    body = with_secret()
+    del body["template"]["template"]["serviceAccount"]
+    default = f"{NUMBER}-compute@developer.gserviceaccount.com"
+    assert f"for Revision service account {default}." in failure(create_job(google, body))[1]
+    grant(secrets, name, READER, default)
+    assert "error" not in create_job(google, body, "second").execute()
+
+
+def test_a_services_secrets_are_mounted_too(google: Client) -> None:
+    make_account(google)
+    volume = {"name": "v", "secret": {"secret": "password", "items": [{"path": "p", "version": "1"}]}}
+    template = {"serviceAccount": EMAIL, "containers": [{"image": "gcr.io/x/y"}], "volumes": [volume]}
+    services = google("run", "v2").projects().locations().services()
+    code, message = failure(services.create(parent=PLACE, serviceId="api", body={"template": template}))
+    assert (code, message) == (
+        9,
+        "Revision 'api-00001-abc' is not ready and cannot serve traffic. spec.template.spec.volumes[0].secret."
+        f"items[0].key: Secret projects/{NUMBER}/secrets/password/versions/1 was not found",
+    )
+
+
+def test_a_jobs_image_is_in_a_repository_that_there_is(google: Client) -> None:
+    image = f"europe-west1-docker.pkg.dev/{PROJECT}/images/dbt:latest"
+    assert failure(create_job(google, job(image=image), "first")) == (5, f"Image '{image}' not found.")
+    repositories = google("artifactregistry", "v1").projects().locations().repositories()
+    repositories.create(parent=PLACE, repositoryId="images", body={"format": "DOCKER"}).execute()
+    assert "error" not in create_job(google, job(image=image), "second").execute()
 
 
 def test_a_secrets_versions_are_counted_read_and_destroyed(google: Client) -> None:
@@ -117,15 +163,75 @@ def create_function(google: Client, body: dict[str, Any]) -> Any:
 def test_a_function_needs_its_source_and_makes_a_service(google: Client) -> None:
     status, message, _ = refusal(create_function(google, function()))
     assert (status, message) == (404, "The source gs://p-dev-code/weather.zip was not found.")
-    storage = google("storage", "v1")
-    storage.buckets().insert(project=PROJECT, body={"name": "p-dev-code"}).execute()
-    media = MediaIoBaseUpload(io.BytesIO(b"zip"), "application/zip")
-    storage.objects().insert(bucket="p-dev-code", name="weather.zip", media_body=media).execute()
+    make_source(google)
     made = create_function(google, function()).execute()["response"]
     assert made["state"] == "ACTIVE"
     services = google("run", "v2").projects().locations().services()
     member = {"bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}
     services.setIamPolicy(resource=made["serviceConfig"]["service"], body={"policy": member}).execute()
+
+
+def make_source(google: Client) -> None:
+    storage = google("storage", "v1")
+    storage.buckets().insert(project=PROJECT, body={"name": "p-dev-code"}).execute()
+    media = MediaIoBaseUpload(io.BytesIO(b"zip"), "application/zip")
+    storage.objects().insert(bucket="p-dev-code", name="weather.zip", media_body=media).execute()
+
+
+def test_a_functions_accounts_are_there(google: Client) -> None:
+    make_source(google)
+    words = f"Service account projects/-/serviceAccounts/{EMAIL} was not found."
+    builder = function(serviceAccount=f"{PARENT}/serviceAccounts/{EMAIL}")
+    assert refusal(create_function(google, builder))[:2] == (404, words)
+    runner = function() | {"serviceConfig": {"serviceAccountEmail": EMAIL}}
+    assert refusal(create_function(google, runner))[:2] == (404, words)
+
+
+def test_who_builds_a_function_reads_its_source_and_writes_its_image(google: Client) -> None:
+    make_source(google)
+    make_account(google)
+    repository = f"{PLACE}/repositories/images"
+    body = function(serviceAccount=f"{PARENT}/serviceAccounts/{EMAIL}", dockerRepository=repository)
+    functions = google("cloudfunctions", "v2").projects().locations().functions()
+
+    def failed() -> tuple[int, str]:
+        said = failure(create_function(google, body))
+        assert functions.get(name=f"{PLACE}/functions/weather").execute()["state"] == "FAILED"
+        functions.delete(name=f"{PLACE}/functions/weather").execute()
+        return said
+
+    code, message = failed()
+    assert (code, message.startswith(f"Unable to retrieve the repository metadata for {repository}.")) == (7, True)
+    repositories = google("artifactregistry", "v1").projects().locations().repositories()
+    repositories.create(parent=PLACE, repositoryId="images", body={"format": "DOCKER"}).execute()
+    code, message = failed()
+    assert code == 3
+    assert message.startswith(
+        f"Build failed with status: FAILURE and message: Access to bucket gcf-v2-sources-{NUMBER}-europe-west1 denied. "
+        f"You must grant Storage Object Viewer permission to {EMAIL}."
+    )
+    projects = google("cloudresourcemanager", "v1").projects()
+    name = 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")'
+    grant(projects, PROJECT, "roles/storage.objectViewer", EMAIL, expression=name.replace("gcf", "run"))
+    assert "Access to bucket" in failed()[1]
+    grant(projects, PROJECT, "roles/storage.objectViewer", EMAIL, expression=name)
+    code, message = failed()
+    assert message.startswith("Could not build the function due to a missing permission")
+    grant(repositories, repository, "roles/artifactregistry.writer", EMAIL)
+    assert "error" not in create_function(google, body).execute()
+
+
+def test_a_function_that_may_not_read_its_secret_fails(google: Client) -> None:
+    make_source(google)
+    make_account(google)
+    variable = {"key": "PASSWORD", "projectId": PROJECT, "secret": "password", "version": "1"}
+    run = {"serviceAccountEmail": EMAIL, "secretEnvironmentVariables": [variable]}
+    code, message = failure(create_function(google, function() | {"serviceConfig": run}))
+    assert (code, message) == (
+        9,
+        "Could not create or update Cloud Run service. Accessing secret failed: Revision is not ready and cannot serve "
+        f"traffic. Secret projects/{NUMBER}/secrets/password/versions/1 was not found",
+    )
 
 
 def test_a_functions_runtime_is_one_that_there_is(google: Client) -> None:
@@ -158,7 +264,12 @@ def test_a_schedule_is_one_that_comes(google: Client) -> None:
         body = {"name": f"{PLACE}/jobs/daily", "schedule": "0 4 * * *", "httpTarget": target} | more
         return jobs.create(parent=PLACE, body=body)
 
-    assert refusal(create())[0] == 404
+    status, message, _ = refusal(create())
+    assert (status, message) == (
+        403,
+        'The principal (user or service account) lacks IAM permission "iam.serviceAccounts.actAs" for the resource '
+        f'"{EMAIL}" (or the resource may not exist).',
+    )
     make_account(google)
     assert refusal(create(schedule="0 4 * *"))[0] == 400
     assert refusal(create(timeZone="Europe/Nowhere"))[0] == 400
@@ -198,3 +309,23 @@ def test_a_stream_needs_its_profiles_and_keeps_them(google: Client) -> None:
     assert create(stream).execute()["response"]["state"] == "NOT_STARTED"
     status, message, _ = refusal(datastream.connectionProfiles().delete(name=f"{PLACE}/connectionProfiles/source"))
     assert (status, f"used by '{PLACE}/streams/cdc'" in message) == (400, True)
+
+
+def test_a_private_connection_stays_while_a_profile_uses_it(google: Client) -> None:
+    datastream = google("datastream", "v1").projects().locations()
+    name = f"{PLACE}/privateConnections/private"
+    postgres = {"hostname": "10.0.0.2", "username": "cdc", "password": "x", "database": "oltp"}
+    body = {
+        "displayName": "source",
+        "postgresqlProfile": postgres,
+        "privateConnectivity": {"privateConnection": name},
+    }
+    create = datastream.connectionProfiles().create(parent=PLACE, connectionProfileId="source", body=body)
+    assert refusal(create)[:2] == (404, f"Resource '{name}' was not found")
+    private = {"displayName": "private", "vpcPeeringConfig": {"subnet": "10.2.0.0/29"}}
+    connections = datastream.privateConnections()
+    connections.create(parent=PLACE, privateConnectionId="private", body=private).execute()
+    create.execute()
+    assert f"used by '{PLACE}/connectionProfiles/source'" in refusal(connections.delete(name=name, force=True))[1]
+    datastream.connectionProfiles().delete(name=f"{PLACE}/connectionProfiles/source").execute()
+    connections.delete(name=name).execute()
