@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from omnipipe.rehearsal import keys
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -42,6 +43,21 @@ def repository(call: Call, record: Record) -> None:
         "enablementStateReason": "API containerscanning.googleapis.com is not enabled.",
         "lastEnableTime": call.plane.clock.timestamp(),
     }
+
+
+@service.works("repositories")
+def encrypt(call: Call, record: Record) -> None:
+    """https://github.com/hashicorp/terraform-provider-google/issues/11913: there is none if its key cannot be used."""
+    words = (
+        "Permission denied on Cloud KMS key. Please ensure your Artifact Registry service account has been authorized "
+        "to use the configured key."
+    )
+    try:
+        keys.require(call, record.body.get("kmsKeyName"), Refused(403, words))
+    except Refused:
+        if call.method.verb == "create":
+            call.store.remove(record)
+        raise
 
 
 @service.removes("repositories")

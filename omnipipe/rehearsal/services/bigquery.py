@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from omnipipe.rehearsal import identities, keys
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -57,11 +58,19 @@ _OLDER_ROLES = {
 
 @service.checks("datasets")
 def check_dataset(call: Call, body: dict[str, Any]) -> None:
-    """Letters, digits and underscores; and accounts of the project that there are."""
+    """Letters, digits and underscores; accounts that there are; a key that may be used."""
     id_ = (body.get("datasetReference") or {}).get("datasetId", "")
     wrong = f'Invalid dataset ID "{id_}". Dataset IDs must be alphanumeric (plus underscores) and must be at most'
     call.require_form(_DATASET, id_, f"{wrong} 1024 characters long.")
     _check_access(call, f"{call.project}:{id_}", body.get("access") or [])
+    _check_key(call, body.get("defaultEncryptionConfiguration"))
+
+
+def _check_key(call: Call, encryption: dict[str, Any] | None) -> None:
+    """The words: https://cloud.google.com/bigquery/docs/troubleshoot-security#customer-managed-encryption-keys"""
+    agent = identities.agent(call.plane, HOST, call.project)
+    words = f"Please grant Cloud KMS CryptoKey Encrypter/Decrypter role to BigQuery service account: {agent}."
+    keys.require(call, (encryption or {}).get("kmsKeyName"), Refused(400, words))
 
 
 @service.fills("datasets")
@@ -87,8 +96,7 @@ def dataset(call: Call, record: Record) -> None:
 def _check_access(call: Call, dataset: str, access: list[dict[str, Any]]) -> None:
     for entry in access:
         email = entry.get("userByEmail") or str(entry.get("iamMember") or "").partition(":")[2]
-        own = email.endswith(f"@{call.project}.iam.gserviceaccount.com")
-        if own and not call.other("iam", f"projects/{call.project}/serviceAccounts/{email}"):
+        if email and not identities.exists(call, email):
             message = f"IAM setPolicy failed for Dataset {dataset}: Service account {email} does not exist."
             raise Refused(400, message)
 
@@ -118,7 +126,8 @@ def keep_dataset(call: Call, record: Record) -> None:
 
 @service.checks("tables")
 def check_table(call: Call, body: dict[str, Any]) -> None:
-    """Types that are BigQuery's; partitions and clusters of columns that are there."""
+    """Types that are BigQuery's; partitions and clusters of columns that are there; a key that may be used."""
+    _check_key(call, body.get("encryptionConfiguration"))
     columns = (body.get("schema") or {}).get("fields") or []
     _check_columns(columns)
     names = {str(column.get("name", "")).lower() for column in columns}
@@ -200,5 +209,6 @@ def undelete(call: Call) -> dict[str, Any]:
 @service.answers("serviceAccount.getServiceAccount", "serviceAccount.get")
 def agent(call: Call) -> dict[str, Any]:
     """https://cloud.google.com/bigquery/docs/customer-managed-encryption#service_account"""
-    email = f"bq-{call.number}@bigquery-encryption.iam.gserviceaccount.com"
+    email = identities.agent(call.plane, HOST, call.project)
+    identities.make(call.plane, email)
     return {"kind": "bigquery#getServiceAccountResponse", "email": email}

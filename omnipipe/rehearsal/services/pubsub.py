@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omnipipe.rehearsal import standard
+from omnipipe.rehearsal import grants, identities, keys, standard
 from omnipipe.rehearsal.call import Call
-from omnipipe.rehearsal.errors import Refused
+from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
 from omnipipe.rehearsal.store import Record
 
@@ -31,12 +31,16 @@ service = Service(
 _NAME = re.compile(r"(?!goog)[A-Za-z][-\w.~+%]{2,254}", re.ASCII)
 
 
-@service.checks("topics", "subscriptions")
-def check(call: Call, body: dict[str, Any]) -> None:
-    """Names, the deadline (10 to 600 seconds), and the table that a subscription writes to."""
+def _check_name(call: Call) -> None:
     if call.method.http == "PUT":
         id_ = call.name.rpartition("/")[2]
         call.require_form(_NAME, id_, f"Invalid [{call.collection}] name: (name={call.name})")
+
+
+@service.checks("subscriptions")
+def check(call: Call, body: dict[str, Any]) -> None:
+    """Its name, the deadline (10 to 600 seconds), and the table that it writes to."""
+    _check_name(call)
     seconds = body.get("ackDeadlineSeconds")
     if seconds and not 10 <= seconds <= 600:
         raise Refused(400, f"Invalid ack deadline given: (ack_deadline_seconds={seconds}).")
@@ -45,8 +49,34 @@ def check(call: Call, body: dict[str, Any]) -> None:
         parts = re.sub(r"projects/([^/]+)/datasets/([^/]+)/tables/", r"\1.\2.", table).replace(":", ".").split(".")
         if len(parts) != 3:
             raise Refused(400, f"The BigQuery table must be project.dataset.table: {table}")
-        if not call.other("bigquery", "projects/{}/datasets/{}/tables/{}".format(*parts)):
+        name = "projects/{}/datasets/{}/tables/{}".format(*parts)
+        if not call.other("bigquery", name):
             raise Refused(404, f"Not found: Table {':'.join(parts[:2])}.{parts[2]}")
+        writer = body["bigqueryConfig"].get("serviceAccountEmail") or _agent(call)
+        if not grants.holds(call, writer, "bigquery.tables.updateData", "bigquery", name):
+            # https://cloud.google.com/pubsub/docs/create-bigquery-subscription#troubleshoot_common_issues
+            message = (
+                f"Service account {writer} is missing permissions required to write to the BigQuery table: "
+                "bigquery.tables.get, bigquery.tables.updateData."
+            )
+            raise Refused(403, message)
+
+
+def _agent(call: Call) -> str:
+    return identities.agent(call.plane, HOST, call.project)
+
+
+@service.checks("topics")
+def check_topic(call: Call, body: dict[str, Any]) -> None:
+    """Its name, and that its key may be used: https://cloud.google.com/pubsub/docs/encryption"""
+    _check_name(call)
+    key = body.get("kmsKeyName")
+    words = (
+        "Cloud Pub/Sub did not have the necessary permissions configured to support this operation. Please verify that "
+        f"the service account {_agent(call)} was granted the Cloud KMS CryptoKey Encrypter/Decrypter role for the "
+        f"project containing the CryptoKey resource {key}."
+    )
+    keys.require(call, key, failed_precondition(words))
 
 
 @service.fills("subscriptions", "topics")

@@ -8,7 +8,7 @@ from typing import Any
 
 import google_crc32c
 
-from omnipipe.rehearsal import computed, standard
+from omnipipe.rehearsal import computed, keys, references, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
@@ -49,6 +49,15 @@ def add_version(call: Call) -> dict[str, Any]:
     data = (call.body.get("payload") or {}).get("data", "")
     if len(base64.b64decode(data)) > 64 * 1024:
         raise Refused(400, "The payload must not be larger than 64KiB.")
+    for host, key in references.of(call, secret.body.get("replication")):
+        # A payload is encrypted here, nothing before: https://cloud.google.com/secret-manager/docs/cmek
+        words = (
+            f"Permission denied on Cloud KMS resource [{key}] (or it does not exist). Please grant "
+            "cloudkms.cryptoKeyVersions.useToDecrypt and cloudkms.cryptoKeyVersions.useToEncrypt permissions "
+            "(roles/cloudkms.cryptoKeyEncrypterDecrypter) to the Secret Manager service identity."
+        )
+        if host == "cloudkms":
+            keys.require(call, key, failed_precondition(words))
     count = secret.hidden["versions"] = secret.hidden.get("versions", 0) + 1
     name = f"{secret.name}/versions/{count}"
     replication = secret.body.get("replication") or {}

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import google_crc32c
 
-from omnipipe.rehearsal import computed, etags, paging, policies, references
+from omnipipe.rehearsal import computed, etags, grants, identities, keys, paging, policies, references
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -48,14 +48,31 @@ _MULTI = {"US", "EU", "ASIA"}
 
 @service.checks("b")
 def check(call: Call, body: dict[str, Any]) -> None:
-    """A bucket's name is for the whole world, and its project is a parameter."""
+    """A bucket's name is for the whole world, and its project is a parameter; a key may be used."""
     if call.method.verb != "insert":
+        _check_key(call, body, _project_of(call, str(body.get("projectNumber", ""))))
         return
     name = body.get("name", "")
     call.require_form(_BUCKET, name, f"Invalid bucket name: '{name}'")
     project = call.query.get("project", "")
     if not call.plane.knows_project(call.plane.with_id(f"projects/{project}")):
         raise Refused(400, f"Unknown project id: {project}")
+    _check_key(call, body, _project_of(call, project))
+
+
+def _project_of(call: Call, project: str) -> str:
+    """A project's id, by its id or number."""
+    return call.plane.with_id(f"projects/{project}").rpartition("/")[2]
+
+
+def _check_key(call: Call, body: dict[str, Any], project: str) -> None:
+    """https://cloud.google.com/storage/docs/encryption/using-customer-managed-keys"""
+    words = (
+        "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized "
+        "to use this key."
+    )
+    agent = identities.agent(call.plane, HOST, project)
+    keys.require(call, (body.get("encryption") or {}).get("defaultKmsKeyName"), Refused(403, words), agent)
 
 
 @service.fills("b")
@@ -69,9 +86,7 @@ def bucket(call: Call, record: Record) -> None:
     body |= {
         "id": record.id,
         "selfLink": f"https://www.googleapis.com/storage/v1/b/{record.id}",
-        "projectNumber": call.plane.number(
-            call.plane.with_id(f"projects/{call.query['project']}").rpartition("/")[2]
-        ),
+        "projectNumber": call.plane.number(_project_of(call, call.query["project"])),
         "locationType": kinds.get(True, "region"),
         "timeCreated": now,
         "generation": call.plane.clock.number(16),
@@ -114,7 +129,7 @@ def keep_bucket(call: Call, record: Record) -> None:
 @service.answers("b.list")
 def list_buckets(call: Call) -> dict[str, Any]:
     """The buckets of a project."""
-    number = call.plane.number(call.plane.with_id(f"projects/{call.query['project']}").rpartition("/")[2])
+    number = call.plane.number(_project_of(call, call.query["project"]))
     found = [each.body for each in call.store.children(HOST, "b") if each.body["projectNumber"] == number]
     part, token = paging.page(found, call.query)
     return {"kind": "storage#buckets"} | ({"items": list(part)} if part else {}) | _next(token)
@@ -127,7 +142,8 @@ def _next(token: str) -> dict[str, str]:
 @service.answers("serviceAccount.get")
 def service_account(call: Call) -> dict[str, Any]:
     """The agent of a project: https://cloud.google.com/storage/docs/projects#service-agents"""
-    email = f"service-{call.number}@gs-project-accounts.iam.gserviceaccount.com"
+    email = identities.agent(call.plane, HOST, call.project)
+    identities.make(call.plane, email)
     return {"kind": "storage#serviceAccount", "email_address": email}
 
 
@@ -277,6 +293,14 @@ def notify(call: Call) -> dict[str, Any]:
     topic = references.name(call.body.get("topic", ""))
     if not call.other("pubsub", topic):
         raise Refused(400, f"Cloud Pub/Sub topic '{topic}' not found.")
+    # https://cloud.google.com/storage/docs/reporting-changes#before-you-begin
+    agent = identities.agent(call.plane, HOST, _project_of(call, bucket.body["projectNumber"]))
+    if not grants.holds(call, agent, "pubsub.topics.publish", "pubsub", call.plane.with_id(topic)):
+        message = (
+            f"The service account '{agent}' does not have permission to publish messages to to the Cloud Pub/Sub topic "
+            f"'//pubsub.googleapis.com/{topic}', or that topic does not exist."
+        )
+        raise Refused(403, message)
     count = bucket.hidden["notifications"] = bucket.hidden.get("notifications", 0) + 1
     body = dict(call.body) | {
         "id": str(count),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal.conftest import PROJECT, Client, refusal
+from tests.rehearsal.conftest import PROJECT, Client, grant, make_key, refusal
 
 KEY = f"projects/{PROJECT}/locations/eu/keyRings/ring/cryptoKeys/key"
 COLUMNS = {"fields": [{"name": "id", "type": "INT64", "mode": "REQUIRED"}, {"name": "day", "type": "DATE"}]}
@@ -51,10 +51,10 @@ def test_a_name_with_a_hyphen_is_none(bigquery: Any) -> None:
 
 
 def test_a_table_takes_its_datasets_key_and_place(bigquery: Any, google: Client) -> None:
-    rings = google("cloudkms", "v1").projects().locations().keyRings()
-    rings.create(parent=f"projects/{PROJECT}/locations/eu", keyRingId="ring", body={}).execute()
-    ring = f"projects/{PROJECT}/locations/eu/keyRings/ring"
-    rings.cryptoKeys().create(parent=ring, cryptoKeyId="key", body={"purpose": "ENCRYPT_DECRYPT"}).execute()
+    assert make_key(google, "eu") == KEY
+    agent = bigquery.projects().getServiceAccount(projectId=PROJECT).execute()["email"]
+    keys = google("cloudkms", "v1").projects().locations().keyRings().cryptoKeys()
+    grant(keys, KEY, "roles/cloudkms.cryptoKeyEncrypterDecrypter", agent)
     make_dataset(bigquery, location="EU", defaultEncryptionConfiguration={"kmsKeyName": KEY})
     made = insert(bigquery).execute()
     assert made["encryptionConfiguration"] == {"kmsKeyName": KEY}
@@ -66,6 +66,23 @@ def test_a_key_must_exist(bigquery: Any) -> None:
     body = {"datasetReference": {"datasetId": "raw"}, "defaultEncryptionConfiguration": {"kmsKeyName": KEY}}
     status, message, _ = refusal(bigquery.datasets().insert(projectId=PROJECT, body=body))
     assert (status, message) == (404, f"CryptoKey {KEY} not found.")
+
+
+def test_a_columns_policy_tag_must_exist(bigquery: Any, google: Client) -> None:
+    make_dataset(bigquery)
+    taxonomies, place = (
+        google("datacatalog", "v1").projects().locations().taxonomies(),
+        f"projects/{PROJECT}/locations/eu",
+    )
+    taxonomy = taxonomies.create(parent=place, body={"displayName": "pii"}).execute()["name"]
+
+    def tagged(tag: str) -> Any:
+        column = {"name": "email", "type": "STRING", "policyTags": {"names": [tag]}}
+        return insert(bigquery, schema={"fields": [column]})
+
+    assert refusal(tagged(f"{taxonomy}/policyTags/1"))[0] == 404
+    tag = taxonomies.policyTags().create(parent=taxonomy, body={"displayName": "email"}).execute()["name"]
+    tagged(tag).execute()
 
 
 def test_a_table_needs_its_dataset(bigquery: Any) -> None:

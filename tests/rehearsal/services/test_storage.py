@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from googleapiclient.http import MediaIoBaseUpload
 
-from tests.rehearsal.conftest import NUMBER, PROJECT, Client, refusal
+from tests.rehearsal.conftest import NUMBER, PROJECT, Client, grant, refusal
 
 
 @pytest.fixture
@@ -83,3 +83,19 @@ def test_a_buckets_policy_is_at_an_address_of_its_own(storage: Any) -> None:
     assert reader in storage.buckets().setIamPolicy(bucket="p-dev-code", body=new).execute()["bindings"]
     status, _, _ = refusal(storage.buckets().setIamPolicy(bucket="p-dev-code", body=new))
     assert status == 409
+
+
+def test_a_bucket_tells_a_topic_that_it_may_publish_to(storage: Any, google: Client) -> None:
+    make_bucket(storage)
+    topic = f"projects/{PROJECT}/topics/files"
+    body = {"topic": f"//pubsub.googleapis.com/{topic}", "payload_format": "NONE"}
+    insert = storage.notifications().insert(bucket="p-dev-code", body=body)
+    assert refusal(insert)[0] == 400
+    topics = google("pubsub", "v1").projects().topics()
+    topics.create(name=topic, body={}).execute()
+    agent = f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+    status, message, _ = refusal(insert)
+    assert status == 403
+    assert message.startswith(f"The service account '{agent}' does not have permission to publish messages to")
+    grant(topics, topic, "roles/pubsub.publisher", agent)
+    insert.execute()

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from omnipipe.rehearsal import identities, keys
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.services.sqladmin.databases import populate
@@ -20,6 +21,7 @@ _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,96}[a-z0-9])?")
 # https://cloud.google.com/sql/docs/postgres/machine-series-overview: all, those of ENTERPRISE_PLUS, those it has not.
 _TIER = re.compile(r"db-(f1-micro|g1-small|custom-\d+-\d+(-ext)?|n1-.*|(perf|memory)-optimized-N-\d+|c4a-.*)")
 _PLUS = re.compile(r"db-((perf|memory)-optimized|c4a)-.*")
+_NO_AGENT = "Per-Product Per-Project Service Account is not found for project."
 _SHARED = re.compile(r"db-(f1-micro|g1-small)")
 
 
@@ -39,6 +41,8 @@ def check(call: Call, body: dict[str, Any]) -> None:
     if tier and (not _TIER.fullmatch(tier) or wrong.fullmatch(tier)):
         message = f"Invalid request: Invalid Tier ({tier}) for ({edition}) Edition. Use a predefined Tier instead."
         raise Refused(400, f"{message} Learn more at https://cloud.google.com/sql/docs/postgres/create-instance.")
+    if call.method.verb == "insert":
+        _check_key(call, body)
     network = settings.get("ipConfiguration") or {}
     if network.get("privateNetwork") and call.method.verb == "insert":
         _require_peering(call, call.plane.with_id(network["privateNetwork"]))
@@ -46,6 +50,13 @@ def check(call: Call, body: dict[str, Any]) -> None:
         raise Refused(
             400, "Invalid request: At least one of Public IP or Private IP or PSC connectivity must be enabled."
         )
+
+
+def _check_key(call: Call, body: dict[str, Any]) -> None:
+    """The agent is made by whoever is to use a key: https://cloud.google.com/sql/docs/postgres/configure-cmek"""
+    there = identities.exists(call, identities.agent(call.plane, HOST, call.project))
+    words = "Insufficient permission to use KMS key." if there else _NO_AGENT
+    keys.require(call, (body.get("diskEncryptionConfiguration") or {}).get("kmsKeyName"), Refused(400, words))
 
 
 def _require_peering(call: Call, network: str) -> None:
