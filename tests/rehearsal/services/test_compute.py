@@ -67,6 +67,72 @@ def test_what_is_used_is_not_deleted(compute: Any) -> None:
     compute.networks().delete(project=PROJECT, network="net").execute()
 
 
+def test_a_subnetwork_keeps_the_addresses_of_what_ran_in_it(compute: Any, google: Client) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    name = f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"
+    task = {"containers": [{"image": "gcr.io/x/y"}], "vpcAccess": {"networkInterfaces": [{"subnetwork": name}]}}
+    jobs, place = google("run", "v2").projects().locations().jobs(), f"projects/{PROJECT}/locations/{REGION}"
+    jobs.create(parent=place, jobId="dbt", body={"template": {"template": task}}).execute()
+    jobs.run(name=f"{place}/jobs/dbt", body={}).execute()
+    delete = compute.subnetworks().delete(project=PROJECT, region=REGION, subnetwork="sub")
+    status, message, _ = refusal(delete)
+    held = f"projects/{PROJECT}/regions/{REGION}/addresses/serverless-ipv4-"
+    assert (status, f"is already being used by '{held}" in message) == (400, True)
+    jobs.delete(name=f"{place}/jobs/dbt").execute()
+    delete.execute()
+
+
+def test_a_subnetwork_goes_when_its_jobs_never_ran(compute: Any, google: Client) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    name = f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"
+    task = {"containers": [{"image": "gcr.io/x/y"}], "vpcAccess": {"networkInterfaces": [{"subnetwork": name}]}}
+    jobs, place = google("run", "v2").projects().locations().jobs(), f"projects/{PROJECT}/locations/{REGION}"
+    jobs.create(parent=place, jobId="dbt", body={"template": {"template": task}}).execute()
+    compute.subnetworks().delete(project=PROJECT, region=REGION, subnetwork="sub").execute()
+
+
+def test_an_attachment_stays_while_a_connection_goes_through_it(compute: Any, google: Client) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    name = f"projects/{PROJECT}/regions/{REGION}/networkAttachments/attachment"
+    private = google("datastream", "v1").projects().locations().privateConnections()
+    place, through = f"projects/{PROJECT}/locations/{REGION}", {"networkAttachment": name}
+    body = {"displayName": "private", "pscInterfaceConfig": through}
+    create = private.create(parent=place, privateConnectionId="private", body=body)
+    assert refusal(create)[:2] == (404, f"The resource '{name}' was not found")
+    attachment = {"name": "attachment", "subnetworks": [f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"]}
+    attachments = compute.networkAttachments()
+    attachments.insert(project=PROJECT, region=REGION, body=attachment).execute()
+    create.execute()
+    delete = attachments.delete(project=PROJECT, region=REGION, networkAttachment="attachment")
+    assert f"is already being used by '{place}/privateConnections/private'" in refusal(delete)[1]
+    private.delete(name=f"{place}/privateConnections/private").execute()
+    delete.execute()
+
+
+def test_an_address_stays_while_a_rule_leads_to_it(compute: Any) -> None:
+    name = f"projects/{PROJECT}/regions/{REGION}/addresses/ip"
+    rule = {"name": "rule", "IPAddress": name, "target": "projects/t/regions/r/serviceAttachments/s"}
+    insert = compute.forwardingRules().insert(project=PROJECT, region=REGION, body=rule)
+    assert refusal(insert)[:2] == (404, f"The resource '{name}' was not found")
+    compute.addresses().insert(project=PROJECT, region=REGION, body={"name": "ip"}).execute()
+    insert.execute()
+    delete = compute.addresses().delete(project=PROJECT, region=REGION, address="ip")
+    assert "is already being used by" in refusal(delete)[1]
+
+
+def test_a_network_stays_while_it_is_peered(compute: Any) -> None:
+    make_network(compute)
+    peering = {"name": "other", "network": "projects/other/global/networks/net", "exchangeSubnetRoutes": True}
+    networks = compute.networks()
+    networks.addPeering(project=PROJECT, network="net", body={"networkPeering": peering}).execute()
+    assert "is already being used by" in refusal(networks.delete(project=PROJECT, network="net"))[1]
+    networks.removePeering(project=PROJECT, network="net", body={"name": "other"}).execute()
+    networks.delete(project=PROJECT, network="net").execute()
+
+
 def test_labels_are_set_against_their_fingerprint(compute: Any) -> None:
     compute.addresses().insert(project=PROJECT, region=REGION, body={"name": "ip"}).execute()
     made = compute.addresses().get(project=PROJECT, region=REGION, address="ip").execute()
