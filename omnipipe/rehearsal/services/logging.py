@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from omnipipe.rehearsal import propagation
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -46,6 +47,12 @@ def metric(call: Call, record: Record) -> None:
         descriptor.setdefault(key, value)
     if descriptor.get("description") is None and record.body.get("description"):
         descriptor["description"] = record.body["description"]
+
+
+@service.fills("metrics")
+def new_metric(call: Call, record: Record) -> None:
+    """Monitoring hears of it within ten minutes: https://cloud.google.com/logging/docs/logs-based-metrics"""
+    propagation.begin(call.plane, record)
 
 
 @service.fills("sinks")

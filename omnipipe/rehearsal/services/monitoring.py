@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from omnipipe.rehearsal import propagation
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.schema import snake
@@ -26,6 +28,8 @@ service = Service(
         "uptimeCheckConfigs": {"checkerType": "STATIC_IP_CHECKERS", "period": "60s"},
     },
 )
+# https://cloud.google.com/monitoring/api/v3/filters
+_LOG_METRIC = re.compile(r'metric\.type\s*=\s*"(logging\.googleapis\.com/user/([^"]+))"')
 
 
 @service.checks("alertPolicies")
@@ -42,6 +46,7 @@ def check(call: Call, body: dict[str, Any]) -> None:
             raise Refused(400, f"Field {where}.display_name had an invalid value: It must not be empty.")
         for kind in ("conditionThreshold", "conditionAbsent"):
             _check_metric(where, kind, condition.get(kind))
+        _require_metrics(call, condition)
 
 
 def _check_metric(where: str, kind: str, held: dict[str, Any] | None) -> None:
@@ -60,6 +65,23 @@ def _check_metric(where: str, kind: str, held: dict[str, Any] | None) -> None:
         )
     if not held.get("filter"):
         raise Refused(400, f"Field {at}.filter had an invalid value: It must be specified.")
+
+
+def _require_metrics(call: Call, condition: dict[str, Any]) -> None:
+    """A log-based metric is there, and Monitoring has heard of it; what others there are is not known here.
+
+    https://github.com/hashicorp/terraform-provider-google/issues/11102
+    """
+    for held in condition.values():
+        for key in ("filter", "denominatorFilter"):
+            for kind, name in _LOG_METRIC.findall(str(held.get(key, "")) if isinstance(held, dict) else ""):
+                metric = call.other("logging", f"projects/{call.project}/metrics/{name}")
+                if metric is None or not propagation.has_passed(call.plane, metric.since):
+                    message = (
+                        f'Cannot find metric(s) that match type = "{kind}". If a metric was created recently, it could '
+                        "take up to 10 minutes to become available. Please try again soon."
+                    )
+                    raise Refused(404, message)
 
 
 @service.follows("alertPolicies", "notificationChannels")

@@ -50,6 +50,18 @@ def test_an_alert_policy_that_could_not_fire_is_refused(google: Client, body: di
     assert words in message
 
 
+def test_an_alert_is_of_a_log_metric_that_there_is(google: Client) -> None:
+    kind = "logging.googleapis.com/user/runs"
+    body = policy(filter=f'resource.type="cloud_run_job" AND metric.type="{kind}"')
+    create = google("monitoring", "v3").projects().alertPolicies().create(name=PARENT, body=body)
+    status, message, _ = refusal(create)
+    assert (status, message.startswith(f'Cannot find metric(s) that match type = "{kind}".')) == (404, True)
+    metrics = google("logging", "v2").projects().metrics()
+    metrics.create(parent=PARENT, body={"name": "runs", "filter": "severity>=ERROR"}).execute()
+    create.execute()
+    metrics.delete(metricName=f"{PARENT}/metrics/runs").execute()
+
+
 def test_a_channel_that_a_policy_notifies_is_not_deleted(google: Client) -> None:
     monitoring = google("monitoring", "v3").projects()
     body = {"type": "email", "labels": {"email_address": "a@example.com"}}
@@ -71,6 +83,37 @@ def test_a_subscription_has_a_topic_and_a_deadline(google: Client) -> None:
     assert (made["ackDeadlineSeconds"], made["state"], made["pushConfig"]) == (10, "ACTIVE", {})
     pubsub.topics().delete(topic=topic).execute()
     assert pubsub.subscriptions().get(subscription=name).execute()["topic"] == "_deleted-topic_"
+
+
+def test_a_subscription_of_a_table_has_a_writer(google: Client) -> None:
+    pubsub, bigquery = google("pubsub", "v1").projects(), google("bigquery", "v2")
+    pubsub.topics().create(name=f"{PARENT}/topics/events", body={}).execute()
+    bigquery.datasets().insert(projectId=PROJECT, body={"datasetReference": {"datasetId": "raw"}}).execute()
+    table = {"tableReference": {"tableId": "events"}}
+    bigquery.tables().insert(projectId=PROJECT, datasetId="raw", body=table).execute()
+    body = {"topic": f"{PARENT}/topics/events", "bigqueryConfig": {"table": f"{PROJECT}.raw.events"}}
+    create = pubsub.subscriptions().create(name=f"{PARENT}/subscriptions/events", body=body)
+    agent = f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
+    status, message, _ = refusal(create)
+    assert (status, message) == (
+        403,
+        f"Service account {agent} is missing permissions required to write to the BigQuery table: "
+        "bigquery.tables.get, bigquery.tables.updateData.",
+    )
+    access = [{"role": "WRITER", "userByEmail": agent}]
+    bigquery.datasets().patch(projectId=PROJECT, datasetId="raw", body={"access": access}).execute()
+    create.execute()
+
+
+def test_a_topic_has_a_schema_that_there_is(google: Client) -> None:
+    name = f"{PARENT}/schemas/event"
+    request = (
+        google("pubsub", "v1")
+        .projects()
+        .topics()
+        .create(name=f"{PARENT}/topics/events", body={"schemaSettings": {"schema": name, "encoding": "JSON"}})
+    )
+    assert refusal(request)[:2] == (404, f"Resource not found (resource={name}).")
 
 
 def test_a_key_has_a_version_that_is_destroyed_and_is_never_deleted(google: Client) -> None:
