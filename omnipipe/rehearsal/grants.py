@@ -138,9 +138,8 @@ def _bindings(record: Record) -> list[Mapping[str, Any]]:
 def times(record: Record, policy: Mapping[str, Any], now: datetime) -> dict[tuple[str, str, str], datetime]:
     """When each grant of a resource's new policy was made: those that it had already keep their times, or have none."""
     old = {_key(binding, member) for binding in _bindings(record) for member in binding["members"]}
-    new = [_key(binding, member) for binding in policy.get("bindings", ()) for member in binding["members"]]
-    kept = {key: time for key, time in record.granted.items() if key in new}
-    return kept | {key: now for key in new if key not in old}
+    new = {_key(binding, member) for binding in policy.get("bindings", ()) for member in binding["members"]}
+    return record.granted | dict.fromkeys(new - old, now)
 
 
 def _key(binding: Mapping[str, Any], member: str) -> tuple[str, str, str]:

@@ -66,7 +66,7 @@ def agent(plane: ControlPlane, host: str, project: str) -> str:
 def make(plane: ControlPlane, email: str) -> None:
     """Let an agent be there from now on, if it is not yet."""
     if not plane.store.get("iam", f"agents/{email}"):
-        record = Record("iam", f"agents/{email}", "agents", {"email": email})
+        record = Record("iam", f"agents/{email}", "agents", {})
         propagation.begin(plane, plane.store.add(record))
 
 

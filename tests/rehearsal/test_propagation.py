@@ -87,6 +87,18 @@ def test_a_new_grant_does_not_count_yet_and_an_older_one_does(google: Client, pl
     request.execute()
 
 
+def test_what_was_taken_away_and_granted_again_is_new(google: Client, plane: ControlPlane) -> None:
+    key, agent = make_key(google), f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
+    keys = google("cloudkms", "v1").projects().locations().keyRings().cryptoKeys()
+    role = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+    grant(keys, key, role, agent)
+    plane.clock.advance(SECONDS)
+    keys.setIamPolicy(resource=key, body={"policy": {"bindings": []}}).execute()
+    grant(keys, key, role, agent)
+    topic = google("pubsub", "v1").projects().topics().create(name=f"{PARENT}/topics/t", body={"kmsKeyName": key})
+    assert refusal(topic)[0] == 400
+
+
 def test_a_job_fails_whose_right_to_its_secret_is_too_new(google: Client, plane: ControlPlane) -> None:
     email = make_account(google)
     secrets, name = google("secretmanager", "v1").projects().secrets(), f"{PARENT}/secrets/password"

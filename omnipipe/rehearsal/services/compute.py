@@ -235,7 +235,9 @@ def _holder(record: Record, user: Record) -> str:
     """What keeps a resource that another names from being deleted; "" for nothing."""
     if user.host == HOST:
         return "" if (record.collection, user.collection) == ("subnetworks", "networks") else user.name
-    if record.collection == "networkAttachments":  # https://cloud.google.com/vpc/docs/about-network-attachments
+    if (
+        record.collection == "networkAttachments"
+    ):  # https://cloud.google.com/bigquery/docs/connections-with-network-attachment#limitations
         return user.name
     # A service holds addresses, a job only once it has run; they cannot be given back by hand:
     # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#ip-allocation
