@@ -5,6 +5,7 @@
 writes them anew; it needs `pulumi` and the Google provider, as `omnipipe rehearse` does. `prod` has all that a stack
 may leave out. What Google makes up (numbers, etags) is another in each run: of the answers the values are kept that
 later requests use, so that a replay can put its own in their place.
+"""
 
 from __future__ import annotations
 

@@ -84,6 +84,10 @@ class Engine:
         """Make it so."""
         return _watched(self._stack.up)
 
+    def preview_destroy(self) -> Outcome:
+        """What `pulumi destroy` says before it asks whether to go on."""
+        return _watched(self._stack.preview_destroy)
+
     def destroy(self, *, exclude_protected: bool = False) -> Outcome:
         """Delete all, or all that is not protected."""
         return _watched(self._stack.destroy, exclude_protected=exclude_protected)

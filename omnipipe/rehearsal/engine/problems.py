@@ -82,13 +82,10 @@ def of_lost_data(outcome: Outcome) -> list[Problem]:
     ]
 
 
-def of_refusal(outcome: Outcome, untouched: bool) -> list[Problem]:
+def of_refusal(outcome: Outcome) -> list[Problem]:
     """What is wrong with a removal that should have been refused because of what is protected."""
-    if outcome.ended:
-        return [Problem("", "", "", "what is protected was destroyed")]
-    if not untouched:
-        return [Problem("", "", "", "the removal was refused, but only after a part was gone")]
-    return []
+    protected = any("protected" in failure.message for failure in outcome.failures)
+    return [] if protected else [Problem("", "", "", "what is protected would be destroyed")]
 
 
 def _problem(failure: Failure, request: str) -> Problem:

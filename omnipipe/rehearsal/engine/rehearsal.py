@@ -122,8 +122,7 @@ class Rehearsal:
     def _removal(self, engine: Engine) -> Iterator[None]:
         """As the runbook for removing a stack says."""
         if any(each.get("protect") for each in engine.state()):
-            there = len(engine.state())
-            yield self._step("destroy, protected", engine.destroy, refused=lambda: len(engine.state()) == there)
+            yield self._step("destroy, protected", engine.preview_destroy, refused=True)
             if self._declaration.release:
                 engine.configure(self._declaration.release)
                 yield self._step("release", engine.up, keeps_data=True)
@@ -141,12 +140,12 @@ class Rehearsal:
         *,
         unchanged: bool = False,
         keeps_data: bool = False,
-        refused: Callable[[], bool] | None = None,
+        refused: bool = False,
     ) -> None:
         """Carry a step out and note what was wrong.
 
         ``unchanged`` is for one that should find nothing to do, ``keeps_data`` for one that should replace nothing that
-        holds data; ``refused`` tells of one that should be refused whether nothing was done.
+        holds data, ``refused`` for one that should fail.
         """
         self._begins(name)
         start = len(self.journal)
@@ -160,8 +159,8 @@ class Rehearsal:
             sum(each.seconds for each in exchanges),
             [f"{each.what} {each.type} {each.name}" for each in outcome.changes],
         )
-        if refused is not None:
-            step.problems = problems.of_refusal(outcome, refused())
+        if refused:
+            step.resources, step.problems = {}, problems.of_refusal(outcome)
         else:
             step.problems = problems.of_failures(outcome, exchanges)
             step.problems += problems.of_policies(outcome)

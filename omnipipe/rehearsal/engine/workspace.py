@@ -54,12 +54,12 @@ class Workspace:
     def _own_sdk(self) -> Path | None:
         """A folder with the SDK of the provider's version, where the environment has another.
 
-        Kept below the program's .omnipipe for the next rehearsal. Raises CannotRehearse if it cannot be had.
+        Kept in the environment for the next rehearsal. Raises CannotRehearse if it cannot be had.
         """
         version = self._installed.provider
         if self._installed.sdk == version:
             return None
-        folder = self._program / ".omnipipe" / "sdk" / f"{SDK}-{version}"
+        folder = Path(sys.prefix) / "sdk" / f"{SDK}-{version}"
         if not folder.is_dir():
             half = folder.with_name(f"{folder.name}.part")
             shutil.rmtree(half, ignore_errors=True)

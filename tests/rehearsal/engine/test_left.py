@@ -49,3 +49,16 @@ def test_only_an_enabled_api_stands() -> None:
     (found,) = left.left(before, plane)
     assert "run.googleapis.com" in found.name
     assert "stays enabled" in found.why
+
+
+def test_what_is_deleted_and_still_shown_is_not_forgotten_and_what_was_not_deleted_is() -> None:
+    plane = ControlPlane(World("p-dev"))
+    before = left.standing(plane)
+    for role in ("kept", "gone"):
+        body = {"roleId": role, "role": {"title": role, "includedPermissions": ["pubsub.topics.get"]}}
+        ask(plane, "POST", "iam", f"/v1/{P}/roles", body)
+    ask(plane, "DELETE", "iam", f"/v1/{P}/roles/gone")
+
+    found = {each.name: each.why for each in left.left(before, plane)}
+    assert found[f"{P}/roles/kept"] == ""
+    assert "restorable for 7 days" in found[f"{P}/roles/gone"]

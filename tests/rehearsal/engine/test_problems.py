@@ -71,7 +71,8 @@ def test_data_is_lost_by_a_replacement_or_a_deletion_of_what_holds_it() -> None:
     ]
 
 
-def test_a_removal_of_what_is_protected_has_to_be_refused_before_anything_is_gone() -> None:
-    assert problems.of_refusal(Outcome(ended=False), untouched=True) == []
-    assert "destroyed" in problems.of_refusal(Outcome(ended=True), untouched=True)[0].error
-    assert "a part was gone" in problems.of_refusal(Outcome(ended=False), untouched=False)[0].error
+def test_a_removal_of_what_is_protected_has_to_be_refused_for_that() -> None:
+    told = "resource 'urn' cannot be deleted because it is protected"
+    assert problems.of_refusal(Outcome(ended=False, failures=[Failure("urn", told)])) == []
+    for wrong in (Outcome(), Outcome(ended=False, failures=[Failure("", "the program ended")])):
+        assert "would be destroyed" in problems.of_refusal(wrong)[0].error

@@ -23,8 +23,7 @@ APIS = (
 
 shop = pulumi.ComponentResource("shop:index:Shop", "shop")
 apis = [
-    gcp.projects.Service(f"api-{api}", service=f"{api}.googleapis.com", disable_on_destroy=False)
-    for api in APIS
+    gcp.projects.Service(f"api-{api}", service=f"{api}.googleapis.com", disable_on_destroy=False) for api in APIS
 ]
 own = pulumi.ResourceOptions(parent=shop, depends_on=apis)
 
@@ -33,7 +32,9 @@ gcp.compute.Subnetwork(
     "subnet", name="shop", region=REGION, network=network.id, ip_cidr_range="10.0.0.0/24", opts=own
 )
 clerk = gcp.serviceaccount.Account("clerk", account_id="shop-clerk", opts=own)
-gcp.projects.IAMMember("clerk-logs", project="shop-dev", role="roles/logging.logWriter", member=clerk.member, opts=own)
+gcp.projects.IAMMember(
+    "clerk-logs", project="shop-dev", role="roles/logging.logWriter", member=clerk.member, opts=own
+)
 gcp.projects.IAMCustomRole(
     "teller", role_id="teller", title="Teller", permissions=["pubsub.topics.publish"], opts=own
 )
