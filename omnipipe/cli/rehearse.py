@@ -23,6 +23,14 @@ def rehearse(
             metavar="KEY=VALUE", help="Then update with this setting, such as omnipipe:schedule='0 6 * * *'."
         ),
     ] = None,
+    faults: Annotated[
+        float,
+        typer.Option(metavar="RATE", min=0, max=1, help="The share of requests that go wrong in the first up."),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Which of the requests do.")] = 1,
+    propagation: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long new identities and grants are not seen yet.")
+    ] = 0.0,
     quick: Annotated[bool, typer.Option("--quick", help="Only preview, up and preview again.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -35,6 +43,7 @@ def rehearse(
     from omnipipe.rehearsal.engine import installed
     from omnipipe.rehearsal.engine.installed import CannotRehearse
     from omnipipe.rehearsal.engine.rehearsal import Rehearsal
+    from omnipipe.rehearsal.faults import Faults
 
     folder = program.expanduser().resolve() if program else PROJECT_ROOT
     try:
@@ -48,6 +57,8 @@ def rehearse(
                 found,
                 begins=lambda name: line.update(escape(f"{name} …")),
                 ends=lambda step: None if as_json else _show_step(step),
+                faults=Faults(faults, seed) if faults else None,
+                propagation=propagation,
             ).run(change=_settings(change or []), quick=quick)
     except CannotRehearse as error:
         fail(str(error))
@@ -93,6 +104,8 @@ def _show(report: "Report") -> None:
             if problem.request:
                 say(f"  {escape(problem.request)}")
             say(f"  {escape(problem.error)}")
+        for command in step.repairs:
+            say(f"\n[bold]{escape(step.name)}[/] is repaired by\n  {escape(command)}")
     if report.left is not None:
         _show_left(report)
     count = len(report.problems)

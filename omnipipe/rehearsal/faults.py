@@ -54,9 +54,13 @@ class Faults:
         self._met: collections.Counter[tuple[str, str]] = collections.Counter()
         self._lock = threading.Lock()
 
+    def stop(self) -> None:
+        """From now on nothing goes wrong."""
+        self._rate = 0.0
+
     def of(self, method: str, path: str) -> Fault | None:
         """What happens to a request now."""
-        if method not in _CHANGING:
+        if method not in _CHANGING or not self._rate:
             return None
         with self._lock:
             self._met[method, path] += 1

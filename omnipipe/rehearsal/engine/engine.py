@@ -48,15 +48,25 @@ class Failure:
     message: str
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What the program says of a resource that is to be made; ``parent`` and ``provider`` are URNs, or ""."""
+
+    type: str
+    parent: str
+    provider: str
+
+
 @dataclass
 class Outcome:
-    """What came of one question."""
+    """What came of one question. ``registered`` is by URN."""
 
     seconds: float = 0.0
     unchanged: int = 0
     changes: list[Change] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     policies: list[Failure] = field(default_factory=list)
+    registered: dict[str, Registered] = field(default_factory=dict)
     ended: bool = True
 
     @property
@@ -123,6 +133,8 @@ def _read(event: EngineEvent, outcome: Outcome) -> None:
     """Note what an event tells."""
     if (before := event.resource_pre_event) is not None:
         step = before.metadata
+        if step.new is not None:
+            outcome.registered[step.urn] = Registered(step.type, step.new.parent, step.new.provider)
         if step.op == OpType.SAME:
             outcome.unchanged += 1
         elif step.op not in _NO_CHANGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,20 @@ import yaml
 
 from omnipipe.rehearsal import server
 from omnipipe.rehearsal.control_plane import ControlPlane
-from omnipipe.rehearsal.engine import left, problems
+from omnipipe.rehearsal.engine import left, problems, repair
 from omnipipe.rehearsal.engine.declaration import Declaration
 from omnipipe.rehearsal.engine.engine import Engine, Outcome
 from omnipipe.rehearsal.engine.installed import CannotRehearse, Installed
 from omnipipe.rehearsal.engine.left import Left
 from omnipipe.rehearsal.engine.problems import Problem
+from omnipipe.rehearsal.engine.repair import Repair
 from omnipipe.rehearsal.engine.workspace import Workspace
+from omnipipe.rehearsal.faults import Faults
 from omnipipe.rehearsal.journal import Journal
 from omnipipe.rehearsal.world import World
 
 ELSEWHERE = "a-second-checkout"
+_REPAIRED_AT_MOST = 5  # times that an `up` is tried again
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Step:
     """One thing that the engine was asked for.
 
     ``resources`` counts what was done to them, ``requests`` what Google was asked, ``spent`` the seconds of them that
-    the control plane took.
+    the control plane took; ``repairs`` are commands that put right what went wrong on purpose.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Step:
     spent: float = 0.0
     changes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -60,7 +64,8 @@ class Report:
 class Rehearsal:
     """The steps of a stack of a program.
 
-    ``begins`` is called with a step's name, ``ends`` with the step.
+    ``begins`` is called with a step's name, ``ends`` with the step. With ``faults`` the first `up` meets them, and is
+    repaired; ``propagation`` is for how many seconds Google does not see what is new.
     """
 
     def __init__(
@@ -71,9 +76,12 @@ class Rehearsal:
         *,
         begins: Callable[[str], None],
         ends: Callable[[Step], None],
+        faults: Faults | None = None,
+        propagation: float = 0.0,
     ) -> None:
         self._program, self._stack, self._installed = program, stack, installed
         self._begins, self._ends = begins, ends
+        self._faults, self._propagation = faults, propagation
         self._declaration = Declaration.load(program)
         self._project = _project_of(program, stack, self._declaration)
         self.journal = Journal()
@@ -84,10 +92,10 @@ class Rehearsal:
 
         A step that fails is the last: what follows would only repeat it. Raises CannotRehearse if it cannot begin.
         """
-        plane = ControlPlane(World(project=self._project, enabled=()))
+        plane = ControlPlane(World(project=self._project, enabled=(), propagation=self._propagation))
         with tempfile.TemporaryDirectory(prefix="omnipipe-rehearsal-") as folder:
             workspace = Workspace(Path(folder).resolve(), self._program, self._installed)
-            with server.running(plane, journal=self.journal) as address:
+            with server.running(plane, journal=self.journal, faults=self._faults) as address:
                 for _ in self._steps(workspace, address, plane, change or {}, quick):
                     if self.report.steps[-1].problems:
                         break
@@ -103,7 +111,7 @@ class Rehearsal:
         before = left.standing(plane)
         policies = self._declaration.policies
         yield self._step("preview", lambda: engine.preview(policies=policies and str(checkout / policies)))
-        yield self._step("up", engine.up)
+        yield from self._up(engine, plane)
         yield self._step("preview again", engine.preview, unchanged=True)
         if quick:
             return
@@ -118,6 +126,32 @@ class Rehearsal:
             yield self._step("preview again", engine.preview, unchanged=True)
         yield from self._removal(engine)
         self.report.left = left.left(before, plane)
+
+    def _up(self, engine: Engine, plane: ControlPlane) -> Iterator[None]:
+        """`up`; with faults again until it ends, each time after what is in its way was repaired."""
+        if self._faults is None:
+            yield self._step("up", engine.up)
+            return
+        start = len(self.journal)
+        self._begins("up, with faults")
+        step, outcome = self._done("up, with faults", engine.up)
+        self._faults.stop()
+        for _ in range(_REPAIRED_AT_MOST):
+            if outcome.ended:
+                break
+            self._repair(step, repair.imports(outcome, self.journal.since(start), plane), engine, plane)
+            yield self._finish(step)
+            self._begins("up again")
+            step, outcome = self._done("up again", engine.up)
+        step.problems = problems.of_failures(outcome, self.journal.since(start))
+        self._repair(step, repair.orphans(self.journal.since(start), engine.state()), engine, plane)
+        yield self._finish(step)
+
+    def _repair(self, step: Step, repairs: Sequence[Repair], engine: Engine, plane: ControlPlane) -> None:
+        """Carry repairs out, and keep them with the step that needs them."""
+        for each in repairs:
+            each.carry_out(engine, plane)
+        step.repairs = [each.command for each in repairs]
 
     def _removal(self, engine: Engine) -> Iterator[None]:
         """As the runbook for removing a stack says."""
@@ -149,16 +183,8 @@ class Rehearsal:
         """
         self._begins(name)
         start = len(self.journal)
-        outcome = ask()
+        step, outcome = self._done(name, ask)
         exchanges = self.journal.since(start)
-        step = Step(
-            name,
-            outcome.counts,
-            len(exchanges),
-            outcome.seconds,
-            sum(each.seconds for each in exchanges),
-            [f"{each.what} {each.type} {each.name}" for each in outcome.changes],
-        )
         if refused:
             step.resources, step.problems = {}, problems.of_refusal(outcome)
         else:
@@ -169,6 +195,18 @@ class Rehearsal:
                 step.problems += problems.of_changes(outcome)
             if keeps_data:
                 step.problems += problems.of_lost_data(outcome)
+        self._finish(step)
+
+    def _done(self, name: str, ask: Callable[[], Outcome]) -> tuple[Step, Outcome]:
+        """Ask the engine, and count what Google was asked."""
+        start = len(self.journal)
+        outcome = ask()
+        exchanges = self.journal.since(start)
+        changes = [f"{each.what} {each.type} {each.name}" for each in outcome.changes]
+        spent = sum(each.seconds for each in exchanges)
+        return Step(name, outcome.counts, len(exchanges), outcome.seconds, spent, changes), outcome
+
+    def _finish(self, step: Step) -> None:
         self.report.steps.append(step)
         self._ends(step)
 
