@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 
 from components.checks import is_bigquery_location, require
 from components.place import Place
-from components.settling import SETTLES_WITHIN_S, settling
+from components.settling import SETTLES_WITHIN_S, patient, settling
 
 ROTATION = "7776000s"  # 90 days; the API takes seconds only
 # Where Cloud KMS keeps the keys of BigQuery's multi-regions: https://cloud.google.com/bigquery/docs/customer-managed-encryption
@@ -74,7 +74,9 @@ class Encryption(pulumi.ComponentResource):
         super().__init__("omnipipe:components:Encryption", name, {}, protected)
         self._name, self._project = name, args.place.project
         self._rings: dict[str, gcp.kms.KeyRing] = {}
-        self._settling = settling(name, args.settles_within)
+        # The agents are new, and a grant to one that Google does not know of yet is refused.
+        settles, waits = settling(name, args.settles_within), patient(name, "does not exist")
+        self._hooks = pulumi.ResourceHookBinding(after_create=settles.after_create, on_error=waits.on_error)
         # A look-up is no child: it waits for nothing by itself, and its API may not be enabled yet.
         lookup = pulumi.InvokeOutputOptions(parent=self, depends_on=protected.depends_on)
         region = args.place.region
@@ -120,6 +122,6 @@ class Encryption(pulumi.ComponentResource):
             crypto_key_id=key.id,
             role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
             member=agent,
-            opts=pulumi.ResourceOptions(parent=self, hooks=self._settling),
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._hooks),
         )
         return pulumi.Output.all(key.id, grant.id).apply(lambda known: known[0])

@@ -1,6 +1,5 @@
 """Who hears of what: log-based metrics, alert policies on them, and a dashboard."""
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from components.checks import is_email, require
 from components.dashboard import dashboard
 from components.monitoring_alerts import Alert, Figure, Service
 from components.place import Place
+from components.settling import patient
 
 _URL = re.compile(r"https?://[^\s/]+\S*[^\s/]")
 _ERROR_WINDOW_S = 3600
@@ -19,7 +19,6 @@ _SILENT_AFTER = 4  # measurements that did not come
 # https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies
 _LONGEST_ABSENCE_S = int(23.5 * 3600)
 _ONE_DAY = "86400s"
-_METRIC_TRIES, _METRIC_WAIT_S = 25, 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +143,7 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("omnipipe:components:Monitoring", name, {}, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._patient = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-metric", _wait_for_metric)])
+        self._patient = patient(name, "Cannot find metric")
         self.channels = [
             gcp.monitoring.NotificationChannel(
                 f"{name}-email-{number}",
@@ -332,12 +331,3 @@ def _series(metric: str, resource_type: str) -> str:
 def _bounds(threshold: float) -> list[float]:
     """Bounds of a distribution's buckets, finer around ``threshold``, which is one of them."""
     return [0, *(threshold * 2.0**power for power in range(-4, 11))]
-
-
-async def _wait_for_metric(failure: pulumi.ErrorHookArgs) -> bool:
-    """Try a policy again that came before its metric: Google says that a new one takes up to ten minutes."""
-    newest = failure.errors[0] if failure.errors else ""
-    if "Cannot find metric" not in newest or len(failure.errors) > _METRIC_TRIES:
-        return False
-    await asyncio.sleep(_METRIC_WAIT_S)
-    return True

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 
 from components.checks import require
 from components.place import Place
+from components.settling import patient
 from components.workload import Workload
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -168,7 +169,8 @@ class WorkloadIdentity(pulumi.ComponentResource):
             member=pulumi.Output.concat(
                 "principalSet://iam.googleapis.com/", pool.name, "/attribute.repository_id/", args.repository_id
             ),
-            opts=child,
+            # The pool is new, and a grant to one that Google does not know of yet is refused.
+            opts=pulumi.ResourceOptions(parent=self, hooks=patient(name, "does not exist")),
         )
         for workload in args.workloads:
             gcp.serviceaccount.IAMMember(

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.monitoring import Monitoring, MonitoringArgs, _wait_for_metric
+from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_alerts import Service, ServiceKind
 from components.place import Place
 from components.platform import services
@@ -185,34 +185,6 @@ def test_a_service_that_cannot_be_watched_is_told() -> None:
         Service(services.JOB, "Daily Job")
 
 
-NEW_METRIC = (
-    "googleapi: Error 404: Cannot find metric(s) that match type = "
-    '"logging.googleapis.com/user/x". If a metric was created recently, it could take up to 10 minutes'
-)
-
-
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
 def test_a_policy_that_came_before_its_metric_is_tried_again(policy: Registration) -> None:
-    assert policy.on_error == ("monitoring-metric",)
-
-
-@pytest.mark.parametrize(
-    ("errors", "again"),
-    [
-        ([NEW_METRIC], True),
-        ([NEW_METRIC] * 25, True),
-        ([NEW_METRIC] * 26, False),
-        (["Error 403"], False),
-        ([], False),
-    ],
-)
-def test_a_policy_waits_for_a_metric_that_is_new_and_for_nothing_else(
-    errors: list[str], again: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def no_wait(_: float) -> None: ...
-
-    monkeypatch.setattr("asyncio.sleep", no_wait)
-    coroutine = _wait_for_metric(pulumi.ErrorHookArgs("urn", "", "alert", "type", errors=errors))
-    with pytest.raises(StopIteration) as ended:
-        coroutine.send(None)
-    assert ended.value.value is again
+    assert policy.on_error == ("monitoring-patience",)

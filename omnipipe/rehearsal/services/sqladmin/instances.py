@@ -103,14 +103,12 @@ def instance(call: Call, record: Record) -> None:
     _of_engine(body, engine)
 
 
-def _network_settings(settings: dict[str, Any], engine: str, region: str) -> None:
+def _network_settings(settings: dict[str, Any], engine: str) -> None:
     network, backup = settings["ipConfiguration"], settings["backupConfiguration"]
     if network.get("privateNetwork"):
         network.setdefault("enablePrivatePathForGoogleCloudServices", False)
-    if backup.get("enabled"):
-        backup.setdefault("location", re.sub(r"-.*", "", region) if region.startswith("us") else region)
-        if engine == "POSTGRES":
-            backup.setdefault("pointInTimeRecoveryEnabled", False)
+    if backup.get("enabled") and engine == "POSTGRES":
+        backup.setdefault("pointInTimeRecoveryEnabled", False)
     if engine == "POSTGRES":
         backup.setdefault("replicationLogArchivingEnabled", False)
     if engine == "MYSQL":
@@ -141,7 +139,7 @@ def instance_changed(call: Call, record: Record) -> None:
     engine, version = engine_of(body), str(body["databaseVersion"])
     settings["settingsVersion"] = str(int(settings.get("settingsVersion") or 0) + 1)
     installed = f"{version}_{_MINOR.get(engine, '0')}"
-    _network_settings(settings, engine, body["region"])
+    _network_settings(settings, engine)
     body["databaseInstalledVersion"] = installed
     if newer := _newer(call, engine, version):
         body["upgradableDatabaseVersions"] = newer
