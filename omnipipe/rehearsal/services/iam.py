@@ -156,6 +156,21 @@ def delete_pool(call: Call, record: Record) -> dict[str, Any]:
     return standard.shown(call, record)
 
 
+@service.answers("workloadIdentityPools.listAttestationRules")
+def list_rules(call: Call) -> dict[str, Any]:
+    """Which workloads may have an identity of the pool; nobody until somebody is told so."""
+    rules = call.record().hidden.get("rules")
+    return {"attestationRules": rules} if rules else {}
+
+
+@service.answers("workloadIdentityPools.setAttestationRules")
+def set_rules(call: Call) -> dict[str, Any]:
+    """In place of those that were there."""
+    record = call.record()
+    record.hidden["rules"] = call.body.get("attestationRules", [])
+    return operations.finished(call, record.name, record, standard.shown(call, record))
+
+
 @service.fills("denypolicies")
 def deny_policy(call: Call, record: Record) -> None:
     """https://cloud.google.com/iam/docs/reference/rest/v2/policies"""

@@ -194,3 +194,16 @@ def test_a_budget_has_an_amount(google: Client) -> None:
     made = budgets.create(parent=parent, body={"displayName": "month", "amount": amount}).execute()
     assert made["amount"]["specifiedAmount"]["units"] == "100"
     assert made["name"].startswith(f"{parent}/budgets/")
+
+
+def test_a_pool_gives_identities_to_whom_its_rules_name(google: Client) -> None:
+    pools = google("iam", "v1").projects().locations().workloadIdentityPools()
+    place = f"projects/{PROJECT}/locations/global"
+    pools.create(parent=place, workloadIdentityPoolId="github", body={}).execute()
+    pool = f"{place}/workloadIdentityPools/github"
+    rules = [{"googleCloudResource": "//run.googleapis.com/projects/1/name/locations/x/services/*"}]
+
+    assert pools.listAttestationRules(resource=pool).execute() == {}
+    assert pools.setAttestationRules(resource=pool, body={"attestationRules": rules}).execute()["done"]
+    assert pools.listAttestationRules(resource=pool).execute() == {"attestationRules": rules}
+    assert refusal(pools.listAttestationRules(resource=f"{pool}-2"))[0] == 404
