@@ -19,6 +19,12 @@ PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+.*")
 DEPLOYING = ("destroy-when-idle.yml", "bring-back.yml")
 
 
+def locked(package: str) -> str:
+    """The version of a package in the lock."""
+    (version,) = re.findall(rf"^{package}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    return version
+
+
 def parse(path: Path) -> dict[Any, Any]:
     return yaml.safe_load(path.read_text())
 
@@ -159,9 +165,38 @@ def test_the_environment_of_both_is_the_same() -> None:
 
 def test_the_cli_is_of_the_version_of_the_sdk() -> None:
     """They are released together. An older CLI leaves out options of a newer SDK, in silence."""
-    (installs,) = [step for step in steps(ACTIONS["pulumi"]) if step.get("uses", "").startswith("pulumi/actions@")]
-    (sdk,) = re.findall(r"^pulumi==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert installs["with"]["pulumi-version"] == sdk
+    for path in (ACTIONS["pulumi"], WORKFLOWS["pull-request.yml"]):
+        (installs,) = [step for step in steps(path) if step.get("uses", "").startswith("pulumi/actions@")]
+        assert installs["with"]["pulumi-version"] == locked("pulumi")
+
+
+def test_each_pull_request_rehearses_both_stacks_without_credentials_with_the_provider_of_the_sdk() -> None:
+    job = parse(WORKFLOWS["pull-request.yml"])["jobs"]["rehearse"]
+    assert job["strategy"]["matrix"]["stack"] == ["dev", "prod"]
+    assert f"pulumi plugin install resource gcp {locked('pulumi-gcp')}" in [
+        step.get("run") for step in job["steps"]
+    ]
+    text = WORKFLOWS["pull-request.yml"].read_text()
+    assert "secrets." not in text
+    assert "id-token" not in text
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_rehearsal_is_in_the_jobs_summary_and_its_problems_fail_the_job(tmp_path: Path, code: int) -> None:
+    (script,) = [each for each in commands(WORKFLOWS["pull-request.yml"]) if "omnipipe rehearse" in each]
+    omnipipe = tmp_path / ".venv" / "bin" / "omnipipe"
+    omnipipe.parent.mkdir(parents=True)
+    omnipipe.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
+    omnipipe.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin", "STACK": "prod", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+
+    # As GitHub runs a step with `shell: bash`.
+    ran = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    done = subprocess.run(ran, cwd=tmp_path, env=environment, check=False)
+
+    assert done.returncode == code
+    told = "### Rehearsal of prod\n```text\nrehearse --quick --stack prod\n```\n"
+    assert (tmp_path / "summary").read_text() == told
 
 
 def test_uv_is_installed_by_hash() -> None:
