@@ -1,6 +1,6 @@
 """What the real provider asks Google for: the requests of `pulumi up` of a stack, kept in `recorded`.
 
-    .venv/bin/python -m tests.rehearsal.recording
+    .venv/bin/python -m tests.rehearsal.recording [STACK…]
 
 writes them anew; it needs `pulumi` and the Google provider, as `omnipipe rehearse` does. `prod` has all that a stack
 may leave out. What Google makes up (numbers, etags) is another in each run: of the answers the values are kept that
@@ -94,7 +94,7 @@ def _record(program: Path, stack: str) -> None:
 
 
 def main() -> None:
-    """Record all stacks."""
+    """Record the stacks that are named, or all."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "everything"
         ignore = shutil.ignore_patterns(".git", ".venv", ".omnipipe", "__pycache__")
@@ -105,7 +105,7 @@ def main() -> None:
             key: yaml.safe_load(text) if text.startswith("[") else text for key, text in EVERYTHING.items()
         }
         file.write_text(yaml.safe_dump(settings))
-        for stack in STACKS:
+        for stack in sys.argv[1:] or STACKS:
             _record(program, stack)
 
 
