@@ -155,9 +155,10 @@ class Rehearsal:
 
     def _removal(self, engine: Engine) -> Iterator[None]:
         """As the runbook for removing a stack says."""
-        if any(each.get("protect") for each in engine.state()):
+        state = engine.state()
+        if any(each.get("protect") for each in state):
             yield self._step("destroy, protected", engine.preview_destroy, refused=True)
-            if self._declaration.release:
+            if self._declaration.release and any(map(_is_locked, state)):
                 engine.configure(self._declaration.release)
                 yield self._step("release", engine.up, keeps_data=True)
             yield self._step("destroy, less protected", lambda: engine.destroy(exclude_protected=True))
@@ -209,6 +210,11 @@ class Rehearsal:
     def _finish(self, step: Step) -> None:
         self.report.steps.append(step)
         self._ends(step)
+
+
+def _is_locked(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource of the state refuses its deletion by a setting of its own, and not only by the engine's."""
+    return resource.get("inputs", {}).get("deletionProtection") is True
 
 
 def _project_of(program: Path, stack: str, declaration: Declaration) -> str:
