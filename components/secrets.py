@@ -1,6 +1,7 @@
 """Secrets that the program makes up, so that none has to be typed in or committed."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +12,7 @@ from components.checks import require
 from components.place import Place
 
 # https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create (secretId)
+FIRST_KEY = "1"
 _SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
@@ -51,7 +53,7 @@ class SecretsArgs:
 class Secrets(pulumi.ComponentResource):
     """The secrets of an environment in Secret Manager, each with a value from the first ``up`` on.
 
-    ``password`` and ``signing_key`` create a random value, the secret and its first version, and return a ``Secret``,
+    ``password`` and ``signing_keys`` create random values, the secret and its version, and return a ``Secret``,
     whose ``grant_access`` gives ``roles/secretmanager.secretAccessor`` on it alone. Values are secret in the state.
 
     Both take the secret's id, and raise ValueError for what cannot be one.
@@ -79,10 +81,18 @@ class Secrets(pulumi.ComponentResource):
         )
         return self._secret(physical_name, generated.result)
 
-    def signing_key(self, physical_name: str) -> Secret:
-        """A secret of 32 random bytes in the form of the Standard Webhooks specification: ``whsec_`` and base64."""
-        generated = random.RandomBytes(f"{self._name}-{physical_name}-value", length=32, opts=self._child)
-        return self._secret(physical_name, pulumi.Output.concat("whsec_", generated.base64))
+    def signing_keys(self, physical_name: str, names: Sequence[str] = (FIRST_KEY,)) -> Secret:
+        """A secret of keys of 32 random bytes, each in the form of the Standard Webhooks specification.
+
+        ``whsec_`` and base64, with a space between two, in the order of ``names``. Who signs does so with each of them,
+        so a receiver may know the old one or the new one while a key is replaced.
+        """
+        generated = [
+            random.RandomBytes(f"{self._name}-{physical_name}-value{_end(each)}", length=32, opts=self._child)
+            for each in names
+        ]
+        keys = [pulumi.Output.concat("whsec_", each.base64) for each in generated]
+        return self._secret(physical_name, pulumi.Output.all(*keys).apply(" ".join))
 
     def _secret(self, physical_name: str, value: pulumi.Output[str]) -> Secret:
         require(
@@ -104,3 +114,8 @@ class Secrets(pulumi.ComponentResource):
             f"{name}-version", secret=secret.id, secret_data=value, opts=self._child
         )
         return Secret(name, self._args.place, secret.secret_id, version.version, value, self)
+
+
+def _end(key: str) -> str:
+    """The end of a key's name in the program. The first key has none: it was there before there were others."""
+    return "" if key == FIRST_KEY else f"-{key}"

@@ -90,7 +90,8 @@ class Store:
 def app(secret_file: Path, data_dir: Path) -> Flask:
     """Return the receiver as a Flask app.
 
-    ``secret_file`` holds the shared secret (``whsec_…``). It is read for each message: a new one counts at once.
+    ``secret_file`` holds the shared key (``whsec_…``), or several with a space between two, of which it knows the
+    first. It is read for each message: a new one counts at once.
     """
     faults = Faults("lost", "cut", "drip", "endless")
     created = create_app("webhook", faults)
@@ -104,7 +105,7 @@ def app(secret_file: Path, data_dir: Path) -> Flask:
             return answer
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            Webhook(secret_file.read_text().strip()).verify(body, headers)
+            Webhook(secret_file.read_text().split()[0]).verify(body, headers)
         except (WebhookVerificationError, ValueError) as error:  # ValueError: a torn signature, a body not in JSON
             store.reject()
             return jsonify(simulated=True, error=str(error)), 401

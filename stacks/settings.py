@@ -24,6 +24,9 @@ _OF_GOOGLE_KEYS = tuple(f"gcp:{key}" for key in _OF_GOOGLE)
 _MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
 
 
+_KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(PlatformArgs):
     """What the platform takes, as Pulumi.STACK.yaml says, and the stack's name.
@@ -203,6 +206,11 @@ _RULES = (
             f"{setting_name(field)} is {{0}}: write members as IAM does, such as group:analysts@example.com",
         )
         for field in ("pii_readers", "pii_masked_readers")
+    ),
+    _Rule(
+        ("webhook_keys",),
+        lambda names: 0 < len(names) == len(set(names)) and all(map(_KEY_NAME.fullmatch, names)),
+        "webhookKeys is {0}: name at least one key, each once, in lower-case letters, digits and hyphens, at most 20",
     ),
     _Rule(
         ("alert_emails",),

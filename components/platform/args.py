@@ -28,6 +28,7 @@ class PlatformArgs:
     weather_api_url: str
     webhook_url: str
     webhook_allow_private: bool
+    webhook_keys: tuple[str, ...]
     pii_readers: tuple[str, ...]
     pii_masked_readers: tuple[str, ...]
     alert_emails: tuple[str, ...]

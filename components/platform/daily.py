@@ -49,6 +49,6 @@ def daily_steps(
                 "WEBHOOK_URL": settings.webhook_url,
                 "WEBHOOK_ALLOW_PRIVATE": "true" if settings.webhook_allow_private else "false",
             },
-            secrets={"WEBHOOK_SECRET": secrets.signing_key("webhook-secret")},
+            secrets={"WEBHOOK_SECRET": secrets.signing_keys("webhook-secret", settings.webhook_keys)},
         ),
     }

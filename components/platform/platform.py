@@ -86,6 +86,7 @@ class Platform(pulumi.ComponentResource):
             weather_api_url="https://api.open-meteo.com",
             webhook_url="https://example.com/hook",
             webhook_allow_private=False,
+            webhook_keys=("1",),
             pii_readers=("group:support@example.com",),
             pii_masked_readers=("group:analysts@example.com",),
             alert_emails=("data@example.com",),

@@ -70,17 +70,17 @@ class Destination:
     """One receiver. ``send`` may be called from several threads."""
 
     def __init__(self, url: str, secret: str, *, allow_private: bool) -> None:
-        """Get ready to send to ``url``, signing with ``secret``.
+        """Get ready to send to ``url``, signing with each key of ``secret``: there are two while one is replaced.
 
         ``allow_private`` takes an address that is not of the public internet. Raises ValueError for a URL that is
-        not http(s) and a secret that is not ``whsec_`` and base64 of 24 to 64 bytes.
+        not http(s) and a key that is not ``whsec_`` and base64 of 24 to 64 bytes.
         """
         self._url, self._allow_private = url, allow_private
         try:
             Connection(url, allow_private=allow_private)
         except ValueError as error:
             raise ValueError(f"WEBHOOK_URL cannot be asked: {error}") from None
-        self._signer = _signer(secret)
+        self._signers = [_signer(key) for key in secret.split(" ")]
         self._of_thread = threading.local()
         self._connections: list[Connection] = []
         self._lock = threading.Lock()
@@ -163,7 +163,8 @@ class Destination:
             "content-type": "application/json",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(signed_at.timestamp())),
-            "webhook-signature": self._signer.sign(message_id, signed_at, body),
+            # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#webhook-headers-sending-metadata-to-consumers
+            "webhook-signature": " ".join(each.sign(message_id, signed_at, body) for each in self._signers),
         }
         try:
             reply = self._connection().post(body.encode(), headers)
@@ -227,11 +228,11 @@ def _seconds(retry_after: str | None) -> float | None:
     return None
 
 
-def _signer(secret: str) -> Webhook:
+def _signer(text: str) -> Webhook:
     try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error:
         key = b""
-    if not secret.startswith("whsec_") or len(key) not in _SECRET_BYTES:
+    if not text.startswith("whsec_") or len(key) not in _SECRET_BYTES:
         raise ValueError("WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 random bytes")
     return Webhook(key)

@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -77,15 +78,15 @@ class Site:
         if fault and fault.before:
             status, answer = refusal(fault)
         else:
-            status, answer = self._plane.answer(
-                request.method,
-                host,
-                f"/{rest}",
-                parse_qs(query, keep_blank_values=True),
-                body,
-                dict(request.headers),
-                media,
-            )
+            query_values, headers = parse_qs(query, keep_blank_values=True), dict(request.headers)
+            try:
+                status, answer = self._plane.answer(
+                    request.method, host, f"/{rest}", query_values, body, headers, media
+                )
+            except Exception as error:  # noqa: BLE001 - a mistake of a rule must not be taken for Google's answer
+                traceback.print_exc()
+                message = f"The rehearsal has a mistake of its own here: {type(error).__name__}: {error}"
+                status, answer = 500, {"error": {"code": 500, "message": message, "status": "INTERNAL"}}
         if fault is Fault.FAILED and isinstance(answer, dict):
             answer = operations.fail(self._plane.store, host, answer, FAILED_WORDS)
         self._write(

@@ -16,7 +16,7 @@ def secrets(*, kms_key: str | None = None, preview: bool = False) -> Recorder:
 
     def program() -> None:
         made = Secrets("secrets", SecretsArgs(place=PLACE, kms_key=kms_key))
-        for kind in (made.password, made.signing_key):
+        for kind in (made.password, made.signing_keys):
             secret = kind(f"shop-{kind.__name__.replace('_', '-')}")
             secret.grant_access("shop", SHOP)
             gcp.pubsub.Topic(f"user-of-{secret.name}", labels={"value": secret.value})
@@ -24,7 +24,7 @@ def secrets(*, kms_key: str | None = None, preview: bool = False) -> Recorder:
     return record(program, preview=preview)
 
 
-@pytest.mark.parametrize("name", ["shop-password", "shop-signing-key"])
+@pytest.mark.parametrize("name", ["shop-password", "shop-signing-keys"])
 def test_each_secret_has_a_first_version_with_a_random_value(name: str) -> None:
     program = secrets()
 
@@ -43,11 +43,23 @@ def test_a_password_is_long_and_fits_into_an_address() -> None:
 
 
 def test_a_signing_key_has_the_form_of_standard_webhooks() -> None:
-    assert secrets().named("secrets-shop-signing-key-value").inputs["length"] == 32  # bytes
-    assert secrets().named("secrets-shop-signing-key-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk"
+    assert secrets().named("secrets-shop-signing-keys-value").inputs["length"] == 32  # bytes
+    assert secrets().named("secrets-shop-signing-keys-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk"
 
 
-@pytest.mark.parametrize("name", ["shop-password", "shop-signing-key"])
+def test_while_a_key_is_replaced_there_are_both_and_the_old_one_stays_what_it_is() -> None:
+    def program() -> None:
+        Secrets("secrets", SecretsArgs(place=PLACE)).signing_keys("hook", ("2026-12", "1"))
+
+    made = record(program)
+    assert {each.name for each in made.of("random.RandomBytes")} == {
+        "secrets-hook-value",
+        "secrets-hook-value-2026-12",
+    }
+    assert made.named("secrets-hook-version").inputs["secretData"] == "whsec_Z2VuZXJhdGVk whsec_Z2VuZXJhdGVk"
+
+
+@pytest.mark.parametrize("name", ["shop-password", "shop-signing-keys"])
 def test_values_are_secret_in_the_state_wherever_they_go(name: str) -> None:
     program = secrets()
 
@@ -59,7 +71,7 @@ def test_values_are_secret_in_the_state_wherever_they_go(name: str) -> None:
 def test_access_is_to_one_secret_and_one_member() -> None:
     grants = secrets().of("secretmanager.SecretIamMember")
 
-    assert {grant.inputs["secretId"] for grant in grants} == {"shop-password", "shop-signing-key"}
+    assert {grant.inputs["secretId"] for grant in grants} == {"shop-password", "shop-signing-keys"}
     for grant in grants:
         assert grant.inputs["role"] == "roles/secretmanager.secretAccessor"
         assert grant.inputs["member"] == SHOP

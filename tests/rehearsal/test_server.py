@@ -50,3 +50,37 @@ def test_a_number_in_an_address_stands_for_the_project(address: str) -> None:
     send("PUT", address + TOPIC, b"{}")
     status, text = send("GET", address + TOPIC.replace(PROJECT, World.number))
     assert (status, json.loads(text)["name"]) == (200, f"projects/{PROJECT}/topics/events")
+
+
+def test_a_mistake_of_a_rule_is_told_as_the_rehearsals_own(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> None:
+        raise KeyError("databaseVersion")
+
+    monkeypatch.setattr(ControlPlane, "answer", mistaken)
+    status, text = send("GET", address + TOPIC)
+    assert status == 500
+    message = json.loads(text)["error"]["message"]
+    assert message == "The rehearsal has a mistake of its own here: KeyError: 'databaseVersion'"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_as_a_proxy_it_refuses_the_way_out_and_names_the_host(address: str, scheme: str) -> None:
+    try:
+        answer = requests.get(f"{scheme}://example.com/prices", proxies={scheme: address}, timeout=5)
+        told = f"{answer.status_code} {answer.reason}"
+    except requests.exceptions.ProxyError as error:
+        told = str(error)
+    assert "403 the rehearsal has no way to example.com" in told
+
+
+def test_an_upload_at_the_root_of_the_host_is_one_to_storage(address: str) -> None:
+    """So Google's Go client sends it, whatever path its endpoint has."""
+    send("POST", f"{address}/storage/storage/v1/b?project={PROJECT}", b'{"name": "files-of-mine"}')
+    media = b'--x\r\nContent-Type: application/json\r\n\r\n{"name": "a"}\r\n--x\r\n\r\nhello\r\n--x--\r\n'
+    made = requests.post(
+        f"{address}/upload/storage/v1/b/files-of-mine/o?uploadType=multipart",
+        data=media,
+        headers={"Content-Type": "multipart/related; boundary=x"},
+        timeout=5,
+    )
+    assert (made.status_code, made.json()["size"]) == (200, "5")

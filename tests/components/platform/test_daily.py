@@ -51,6 +51,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         weather_api_url="https://weather.example.com",
         webhook_url="https://shop.example.com/hook",
         webhook_allow_private=private,
+        webhook_keys=("1",),
         pii_readers=(),
         pii_masked_readers=(),
         alert_emails=(),

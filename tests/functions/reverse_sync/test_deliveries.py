@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from google.cloud import bigquery
 
 from omnipipe.runtime import warehouse
-from tests.functions.reverse_sync.conftest import Receiver, call
+from tests.functions.reverse_sync.conftest import SECRET, Receiver, call
 from tests.functions.reverse_sync.kpis import NOON, change, deliveries, kpi, put, statuses, watermarks
 from tests.support.emulator import rows
 
@@ -164,6 +164,18 @@ def test_a_wrong_secret_is_refused_by_the_receiver(
     assert receiver.summary()["rejected"] == 1
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_while_a_key_is_replaced_a_receiver_that_knows_either_takes_the_messages(
+    receiver: Receiver, sync: FlaskClient, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    keys = ["whsec_" + base64.b64encode(bytes(32)).decode()]
+    keys.insert(known, SECRET)  # the receiver's
+    monkeypatch.setenv("WEBHOOK_SECRET", " ".join(keys))
+    put(client, kpi(0))
+    assert call(sync)[0] == 200
+    assert (receiver.summary()["received"], receiver.summary()["rejected"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -178,6 +190,7 @@ def test_a_wrong_secret_is_refused_by_the_receiver(
         ("WEBHOOK_SECRET", "", "WEBHOOK_SECRET is not set"),
         ("WEBHOOK_SECRET", "whsec_c2hvcnQ=", "WEBHOOK_SECRET must be whsec_"),
         ("WEBHOOK_SECRET", "whsec_??", "WEBHOOK_SECRET must be whsec_"),
+        ("WEBHOOK_SECRET", f"{SECRET} whsec_??", "WEBHOOK_SECRET must be whsec_"),
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_is_sent(

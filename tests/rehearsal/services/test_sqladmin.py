@@ -53,6 +53,16 @@ def test_a_change_is_counted_and_keeps_the_rest(sql: Any) -> None:
     )
 
 
+def test_an_update_replaces_the_settings_and_keeps_what_it_does_not_name_however_often(sql: Any) -> None:
+    insert(sql, userLabels={"a": "b"}).execute()
+    for version in ("2", "3"):
+        sql.instances().update(project=PROJECT, instance="oltp", body={"settings": SETTINGS}).execute()
+        made = get(sql)
+        assert (made["databaseVersion"], made["region"]) == ("POSTGRES_17", "europe-west1")
+        assert made["settings"]["settingsVersion"] == version
+        assert "userLabels" not in made["settings"]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -136,8 +136,12 @@ def _of_engine(body: dict[str, Any], engine: str) -> None:
 def instance_changed(call: Call, record: Record) -> None:
     """What follows from the settings; each change of them is counted."""
     body, settings = record.body, record.body["settings"]
+    # An update replaces the settings, and keeps what else it does not name:
+    # https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1beta4/instances/update
+    record.hidden["sent"] = {"settings"}
     engine, version = engine_of(body), str(body["databaseVersion"])
-    settings["settingsVersion"] = str(int(settings.get("settingsVersion") or 0) + 1)
+    record.hidden["version"] = record.hidden.get("version", 0) + 1
+    settings["settingsVersion"] = str(record.hidden["version"])
     installed = f"{version}_{_MINOR.get(engine, '0')}"
     _network_settings(settings, engine)
     body["databaseInstalledVersion"] = installed
