@@ -34,9 +34,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(wildcard functions/*/requ
 	@$(BIN)/python -m omnipipe.laptop.services.bigquery.googlesql
 	@touch $@
 
+# pulumi-policy 1.21 says protobuf 5, and grpcio-tools (of bqemulator) 6. It works with 6, as its next release says.
 lock: ## Resolve the dependencies again and write the lock files
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --group dev -o requirements.lock
+	@echo "protobuf>=6.31" | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" pyproject.toml --group dev --override - -o requirements.lock
 	@for unit in functions/* jobs/*; do (cd $$unit && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt); done
 
