@@ -10,8 +10,12 @@ from components.checks import require
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects (the form of a project's id)
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-# https://cloud.google.com/compute/docs/regions-zones, as of 2026-11
-_REGIONS = frozenset(
+# https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of. Some services
+# write it in lower case, and Cloud KMS calls the first one `europe`.
+_MULTI_REGIONS = {"eu": "europe-", "europe": "europe-", "us": "us-"}
+REGIONS_AS_OF = "2026-11"
+# https://cloud.google.com/compute/docs/regions-zones
+REGIONS = frozenset(
     f"{area}{number}"
     for area, numbers in {
         "africa-south": (1,),
@@ -60,7 +64,7 @@ class Place:
                 "name or number",
             ),
             (
-                self.region in _REGIONS,
+                self.region in REGIONS,
                 f"region is {self.region!r}: give one such as {_nearest(self.region)}, not a zone (a region that is "
                 "newer than this list belongs into components/place.py)",
             ),
@@ -69,4 +73,10 @@ class Place:
 
 def _nearest(region: str) -> str:
     """The region whose name is most like another text, to name it in an error."""
-    return next(iter(difflib.get_close_matches(region, sorted(_REGIONS), 1)), "europe-west1")
+    return next(iter(difflib.get_close_matches(region, sorted(REGIONS), 1)), "europe-west1")
+
+
+def is_near(location: str, region: str) -> bool:
+    """Whether a location is a region itself, or a multi-region that is made of such."""
+    multi_region = _MULTI_REGIONS.get(location.lower())
+    return region.startswith(multi_region) if multi_region else location == region

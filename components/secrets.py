@@ -1,6 +1,5 @@
 """Secrets that the program makes up, so that none has to be typed in or committed."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,12 +7,10 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
-from components.checks import require
+from components.checks import is_secret_id, require
 from components.place import Place
 
-# https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create (secretId)
 FIRST_KEY = "1"
-_SECRET_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Secrets(pulumi.ComponentResource):
     def _secret(self, physical_name: str, value: pulumi.Output[str]) -> Secret:
         require(
             (
-                bool(_SECRET_ID.fullmatch(physical_name)),
+                is_secret_id(physical_name),
                 f"{physical_name!r} cannot be a secret's id: take letters, digits, hyphens and underscores, at most "
                 "255",
             )

@@ -1,14 +1,13 @@
 """BigQuery: the datasets, the tables that the platform itself declares, and who may touch which."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import is_bigquery_location, require
+from components.checks import is_bigquery_location, is_dataset_id, require
 from components.place import Place
 from components.workload import Workload
 from omnipipe.contracts.schema import Table
@@ -33,7 +32,7 @@ class WarehouseArgs:
     kms_key: pulumi.Input[str] | None = None
 
     def __post_init__(self) -> None:
-        bad = [name for name in self.datasets if not re.fullmatch(r"\w{1,1024}", name, re.ASCII)]
+        bad = [name for name in self.datasets if not is_dataset_id(name)]
         homeless = sorted({table.id for table in self.tables if table.dataset not in self.datasets})
         require(
             (

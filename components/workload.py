@@ -1,16 +1,12 @@
 """The identity of a workload."""
 
-import re
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import require
+from components.checks import is_account_id, require
 from components.place import Place
-
-# https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/create (accountId)
-_ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 # The roles that are granted on a whole project, and why on nothing narrower. A deployment may grant these there.
 PROJECT_ROLES = {
@@ -39,7 +35,7 @@ class WorkloadArgs:
     def __post_init__(self) -> None:
         require(
             (
-                bool(_ACCOUNT_ID.fullmatch(self.physical_name)),
+                is_account_id(self.physical_name),
                 f"{self.physical_name!r} cannot be a service account's id: take 6 to 30 lower-case letters, digits and "
                 "hyphens",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.checks import require
+from components.checks import is_role, require
 from components.place import Place
 from components.settling import patient
 from components.workload import Workload
@@ -20,7 +20,6 @@ EVENTS = ("push", "schedule", "workflow_dispatch")
 _NUMBER = re.compile(r"[1-9][0-9]*")
 # https://git-scm.com/docs/git-check-ref-format, less what would need quoting in a condition
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
-_ROLE = re.compile(r"(projects/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+")
 _ANYTHING = ("roles/owner", "roles/editor", "roles/resourcemanager.projectIamAdmin", "roles/iam.securityAdmin")
 _MOST_GRANTABLE = 10  # as many as a condition's hasOnly() takes
 
@@ -67,7 +66,7 @@ class WorkloadIdentityArgs:
                 f"{len(self.grantable_roles)} grantable_roles: a condition takes 1 to {_MOST_GRANTABLE}",
             ),
             *(
-                (bool(_ROLE.fullmatch(role)), f"grantable_roles has {role!r}: write roles/SERVICE.ROLE")
+                (is_role(role), f"grantable_roles has {role!r}: write roles/SERVICE.ROLE")
                 for role in self.grantable_roles
                 if isinstance(role, str)
             ),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +9,15 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.checks import is_billing_account, is_email, is_member
+from components.checks import is_bigquery_location, is_billing_account, is_email, is_member, is_tier
 from components.labels import is_label_value
-from components.place import Place
+from components.place import Place, is_near
 from components.platform.args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
 
 PROD = "prod"
 _OF_GOOGLE = ("project", "region")
 _OF_GOOGLE_KEYS = tuple(f"gcp:{key}" for key in _OF_GOOGLE)
-
-# https://cloud.google.com/bigquery/docs/locations#multi-regions: which regions a multi-region is made of
-_MULTI_REGIONS = {"EU": "europe-", "US": "us-"}
 
 
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
@@ -129,24 +125,6 @@ def _is_address(url: str) -> bool:
     return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).netloc)
 
 
-def _is_tier(tier: str) -> bool:
-    """Whether Cloud SQL's Enterprise edition has a machine type: https://cloud.google.com/sql/docs/postgres/create-instance."""
-    if tier in ("db-f1-micro", "db-g1-small"):
-        return True
-    custom = re.fullmatch(r"db-custom-(\d+)-(\d+)", tier)
-    if not custom:
-        return False
-    cpus, memory_mb = int(custom[1]), int(custom[2])
-    fits = max(3840, 922 * cpus) <= memory_mb <= 6656 * cpus and memory_mb % 256 == 0
-    return fits and (cpus == 1 or (cpus % 2 == 0 and 2 <= cpus <= 96))
-
-
-def _is_near(location: str, place: Place) -> bool:
-    if location in _MULTI_REGIONS:
-        return place.region.startswith(_MULTI_REGIONS[location])
-    return location == place.region
-
-
 _RULES = (
     *(
         _Rule(
@@ -159,13 +137,13 @@ _RULES = (
     ),
     _Rule(
         ("bigquery_location", "place"),
-        _is_near,
+        lambda location, place: is_bigquery_location(location) and is_near(location, place.region),
         "bigqueryLocation {0} and the region {1.region} disagree: data would leave one for the other with every "
         "change. Choose EU with a region of europe-, US with one of us-, or the region itself",
     ),
     _Rule(
         ("database_tier",),
-        _is_tier,
+        is_tier,
         "databaseTier is {0!r}: choose db-f1-micro, db-g1-small or db-custom-CPUS-MEGABYTES (1 or an even number of "
         "CPUs, 3840 or more megabytes in steps of 256, at most 6656 for each CPU)",
     ),

@@ -90,6 +90,6 @@ def test_no_mutant_is_made_twice_and_each_can_be_read() -> None:
 def test_a_real_file_has_its_mutants() -> None:
     source = (PROJECT_ROOT / "stacks" / "settings.py").read_text()  # has about everything that Python has
     found = mutants(source)
-    assert len(found) > 100
+    assert len(found) > 80
     assert any("except (ZeroDivisionError, TypeError, ValueError)" in mutant.text for mutant in found)
     assert any("if not text is None" in mutant.text for mutant in found)
