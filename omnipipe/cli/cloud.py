@@ -15,6 +15,7 @@ from omnipipe.cli.console import called, console, errors, print_json, progress, 
 if TYPE_CHECKING:
     from omnipipe.laptop.lifecycle import Up
     from omnipipe.laptop.plan import Change
+    from omnipipe.laptop.policies import Violation
     from omnipipe.laptop.project import Project
 
 _SHOWN = 12  # changed resources are named up to so many
@@ -54,6 +55,7 @@ def up(
                 "stack": done.stack,
                 "resources": counts,
                 "changed": changed,
+                "warnings": [asdict(warning) for warning in done.warnings],
                 "outputs": done.outputs,
                 "seconds": done.seconds,
             }
@@ -61,6 +63,7 @@ def up(
         return
     counted = ", ".join(f"{count} {what}" for what, count in counts.items())
     say(f"The stack [bold]{done.stack}[/] is up after {done.seconds:.1f} s: {counted} resources.")
+    _show_warnings(done.warnings)
     _show_changed(done)
 
 
@@ -114,7 +117,7 @@ def bring_up(
             raise LaptopError(
                 f"{error}. `{called('preview')}` shows all of it; `{called('up')} --yes` does it"
             ) from error
-        _show_changes(lifecycle.preview(folder, stack, real=real, check=check))
+        _show_changes(lifecycle.preview(folder, stack, real=real, check=check).changes)
         errors.print(escape(str(error)), style="yellow")
         if not typer.confirm("Do it, and lose that data?"):
             raise LaptopError(
@@ -149,17 +152,19 @@ def check_settings(project: "Project") -> None:
 def preview(stack: Stack = "dev", program: Program = None, real: Real = None, as_json: Json = False) -> None:
     """Show what `up` would do: what would be created, changed, replaced or removed, and which inputs differ.
 
-    Makes nothing.
+    Makes nothing. The program's policies are asked, too: what they warn of is told, and what they refuse is an error.
     """
-    from omnipipe.laptop import lifecycle
+    from omnipipe.laptop import lifecycle, policies
 
     folder, check = _program(program)
     with progress("Running the program", quiet=as_json):
-        changes = lifecycle.preview(folder, stack, real=real or (), check=check)
+        done = lifecycle.preview(folder, stack, real=real or (), check=check)
     if as_json:
-        print_json([asdict(change) for change in changes])
+        print_json(asdict(done))
     else:
-        _show_changes(changes)
+        _show_changes(done.changes)
+        _show_warnings(done.violations)
+    policies.refuse(done.violations)
 
 
 def _show_changes(changes: "list[Change]") -> None:
@@ -174,6 +179,12 @@ def _show_changes(changes: "list[Change]") -> None:
         say(", ".join(f"{count} to {what}" for what, count in counts.items()) + f". `{called('up')}` does it.")
     else:
         say("Nothing would change.")
+
+
+def _show_warnings(violations: "Sequence[Violation]") -> None:
+    for each in violations:
+        if not each.mandatory:
+            say(f"[yellow]warning:[/] {escape(str(each))}")
 
 
 def down(

@@ -26,13 +26,14 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Declaration:
-    """The simulators of a program by name, what the commands of a platform mean in it, and the table for a stream's
-    dead letters.
+    """The simulators of a program by name, what the commands of a platform mean in it, the table for a stream's dead
+    letters, and the folder of its policy pack.
     """
 
     simulators: dict[str, Simulator] = field(default_factory=dict)
     commands: dict[str, dict[str, str]] = field(default_factory=dict)
     dead_letters: str | None = None
+    policies: str | None = None
 
     @staticmethod
     def load(program: Path) -> Declaration:
@@ -44,9 +45,9 @@ class Declaration:
         if not file.is_file():
             return Declaration()
         content, _ = read_yaml(file)
-        if unknown := content.keys() - {"simulators", "commands", "deadLetters"}:
+        if unknown := content.keys() - {"simulators", "commands", "deadLetters", "policies"}:
             raise LaptopError(
-                f"{FILE}: it has simulators, commands and deadLetters, and no {', '.join(sorted(unknown))}"
+                f"{FILE}: it has simulators, commands, deadLetters and policies, and no {', '.join(sorted(unknown))}"
             )
         simulators = {}
         for name, said in _mapping(content.get("simulators"), "simulators").items():
@@ -59,7 +60,12 @@ class Declaration:
             name: _texts(said, f"commands: {name}")
             for name, said in _mapping(content.get("commands"), "commands").items()
         }
-        return Declaration(simulators, commands, content.get("deadLetters"))
+        policies = content.get("policies")
+        if policies is not None and not (program / str(policies)).is_dir():
+            raise LaptopError(
+                f"{FILE}: policies: there is no folder {policies}: name the one of PulumiPolicy.yaml"
+            )
+        return Declaration(simulators, commands, content.get("deadLetters"), policies)
 
     def of_command(self, command: str, *keys: str) -> dict[str, str]:
         """What a command means, by these keys. Raises LaptopError where the program does not say."""

@@ -26,7 +26,8 @@ from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery.emulator import argv as bigquery_argv
 
 if TYPE_CHECKING:
-    from omnipipe.laptop.plan import Change
+    from omnipipe.laptop.plan import Preview
+    from omnipipe.laptop.policies import Violation
 
 # What a stack's configuration must hold to, beyond its form; it raises LaptopError.
 Check = Callable[[Project], None]
@@ -43,10 +44,11 @@ class Changed:
 
 @dataclass(frozen=True)
 class Up:
-    """What ``up`` did with each resource, the stack's outputs, and how long it took, in seconds."""
+    """What ``up`` did with each resource, what policies warn of, the stack's outputs, and how long it took, in s."""
 
     stack: str
     changes: tuple[Changed, ...]
+    warnings: tuple[Violation, ...]
     outputs: dict[str, Any]
     seconds: float
 
@@ -66,8 +68,9 @@ def up(
     stack's own configuration, before the addresses of the outside world are replaced in it, but of the simulators
     named in ``real``.
 
-    Raises LosesData before something with data in it is replaced or removed without leave, and LaptopError when
-    something stands in the way; what was made until then stays, and the next ``up`` goes on.
+    Raises LosesData before something with data in it is replaced or removed without leave, LaptopError before
+    anything is made that the program's policies refuse, and when something else stands in the way; what was made until
+    then stays, and the next ``up`` goes on.
     """
     began = time.monotonic()
     project = Project.load(program, stack)
@@ -87,7 +90,8 @@ def up(
         from omnipipe.laptop.program import run  # the SDK, which takes a while to load: other commands do without
 
         with ending_everything_on_interrupt(cloud):
-            _start_own_processes(cloud)
+            _start_own_processes(cloud)  # they come up while the policies are asked
+            warnings = _asked(_opened(home, program, project, real), project)
             config = project.config | outside_world.replaced(cloud)
             deployment = Deployment(cloud, count, may_lose_data=may_lose_data)
             outputs = run(project.with_config(config), deployment)
@@ -98,11 +102,22 @@ def up(
             if missing := missing_processes(cloud):
                 said = ", ".join(f"{name} ({cloud.processes.last_words(name)})" for name in missing)
                 raise LaptopError(f"it came up, and then these processes ended: {said}")
-    return Up(stack, tuple(changes), outputs, time.monotonic() - began)
+    return Up(stack, tuple(changes), warnings, outputs, time.monotonic() - began)
 
 
-def preview(program: Path, stack: str, *, real: Sequence[str] = (), check: Check = lambda _: None) -> list[Change]:
-    """What ``up`` would do, in the order of the program, without doing it.
+def _asked(cloud: Cloud, project: Project) -> tuple[Violation, ...]:
+    """Of what the policies of a program warn, before any of it is made. Raises LaptopError for what they refuse."""
+    if not cloud.declaration.policies:
+        return ()
+    from omnipipe.laptop import plan, policies
+
+    said = plan.preview(cloud, project).violations
+    policies.refuse(said)
+    return tuple(said)
+
+
+def preview(program: Path, stack: str, *, real: Sequence[str] = (), check: Check = lambda _: None) -> Preview:
+    """What ``up`` would do, in the order of the program, without doing it, and what policies say of it.
 
     Raises LaptopError as ``up`` would, as far as that can be told beforehand.
     """

@@ -12,6 +12,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import is_replaced, kind_of, named, passes_by
+from omnipipe.laptop.policies import Pack, Violation
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
 
@@ -38,13 +39,24 @@ class Change:
     loses_data: bool = False
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What an ``up`` would do, and what the policies say of it."""
+
+    changes: list[Change]
+    violations: list[Violation]
+
+
 class Plan:
-    """A deployment that only looks (see ``omnipipe.laptop.program.Deployment``)."""
+    """A deployment that only looks (see ``omnipipe.laptop.program.Deployment``).
+
+    ``resources`` are those that the program registers, in its order.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._lock = threading.Lock()
-        self._registered: set[str] = set()
+        self.resources: list[Resource] = []
         self._changes: list[Change] = []
 
     def register(
@@ -63,7 +75,7 @@ class Plan:
         )
         different = () if previous is None else _differences(previous, resource, outputs)
         with self._lock:
-            self._registered.add(resource.key)
+            self.resources.append(resource)
             if previous is None:
                 self._changes.append(Change("create", resource.kind, name))
             elif replaced:
@@ -74,23 +86,27 @@ class Plan:
 
     def changes(self) -> list[Change]:
         """All of it, in the order of the program, and what would be removed, the dependent ones first."""
-        gone = [resource for resource in self._cloud.registry if resource.key not in self._registered]
+        registered = {resource.key for resource in self.resources}
+        gone = [resource for resource in self._cloud.registry if resource.key not in registered]
         return self._changes + [
             Change("remove", resource.kind, resource.name, (), kind_of(resource.type, resource.name).holds_data)
             for resource in reversed(gone)
         ]
 
 
-def preview(cloud: Cloud, project: Project) -> list[Change]:
-    """Run the program for a stack as ``up`` would, making nothing.
+def preview(cloud: Cloud, project: Project) -> Preview:
+    """Run the program for a stack as ``up`` would, making nothing, and ask its policies.
 
-    Raises LaptopError for an error of the program, and for a resource that the laptop does not know.
+    Raises LaptopError for an error of the program or of its policy pack, and for a resource that the laptop does not
+    know.
     """
     plan = Plan(cloud)
     cloud.ports.foresee()
     config = project.config | outside_world.replaced(cloud)
     program.run(project.with_config(config), plan, preview=True)
-    return plan.changes()
+    folder = cloud.declaration.policies
+    pack = Pack.load(cloud.program / folder) if cloud.program and folder else Pack(())
+    return Preview(plan.changes(), pack.violations(plan.resources, project.name, project.stack))
 
 
 def _differences(previous: Resource, resource: Resource, outputs: dict[str, Any]) -> tuple[Difference, ...]:

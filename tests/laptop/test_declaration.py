@@ -17,14 +17,14 @@ def declared(folder: Path, text: str) -> Declaration:
 def test_this_projects_own_says_what_each_command_means() -> None:
     found = Declaration.load(PROJECT_ROOT)
     assert list(found.simulators) == ["weather-api", "webhook"]
-    assert found.dead_letters == "ops.dead_letters"
+    assert (found.dead_letters, found.policies) == ("ops.dead_letters", None)
     assert found.of_command("run", "workflow") == {"workflow": "daily"}
     assert found.of_command("seed", "job", "user", "password")["job"] == "migrate"
 
 
 def test_a_program_without_one_declares_nothing(tmp_path: Path) -> None:
     found = Declaration.load(tmp_path)
-    assert (found.simulators, found.commands) == ({}, {})
+    assert (found.simulators, found.commands, found.policies) == ({}, {}, None)
     with pytest.raises(
         LaptopError, match=r"what `omnipipe run` means: .*laptop.yaml, under commands, run: \{workflow: …\}"
     ):
@@ -35,13 +35,14 @@ def test_a_program_without_one_declares_nothing(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("simulators: [a]", r"laptop.yaml: simulators: write KEY: VALUE lines, not \['a'\]"),
-        ("simulator: {}", "it has simulators, commands and deadLetters, and no simulator"),
+        ("simulator: {}", "it has simulators, commands, deadLetters and policies, and no simulator"),
         ("simulators: {mail: {command: run}}", "simulators: mail: it has `command:`, a list, and `settings:`"),
         (
             "simulators: {mail: {command: [run], settings: {a: 1}}}",
             "mail: settings: a is 1: write a text, in quotes",
         ),
         ("commands: {run: daily}", "commands: run: write KEY: VALUE lines, not 'daily'"),
+        ("policies: rules", "policies: there is no folder rules: name the one of PulumiPolicy.yaml"),
         ("commands: {", "laptop.yaml:1: this is not YAML"),
     ],
 )

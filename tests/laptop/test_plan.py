@@ -31,7 +31,9 @@ def test_a_preview_comes_before_the_first_up_too_and_makes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "home"))
-    changes = lifecycle.preview(PROJECT_ROOT, "dev")
+    preview = lifecycle.preview(PROJECT_ROOT, "dev")
+    changes = preview.changes
+    assert preview.violations == []
     assert {change.what for change in changes} == {"create"}
     assert "workflows.Workflow omnipipe-daily-run-workflow" in [
         f"{change.kind} {change.name}" for change in changes
