@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = {"bench", "components", "functions", "jobs", "omnipipe", "seed", "stacks", "tests"}
+OURS = {"bench", "components", "functions", "jobs", "omnipipe", "policy", "seed", "stacks", "tests"}
 
 # Part -> what it may import of ours. Longer names are looked up first.
 ALLOWED = {
@@ -17,8 +17,10 @@ ALLOWED = {
     "jobs": {"omnipipe.contracts", "omnipipe.runtime"},
     "components": {"components", "omnipipe.contracts"},
     "stacks": {"stacks", "components", "omnipipe.contracts"},
+    # It judges any program: it shares the rules of the components' arguments, and makes nothing.
+    "policy": {"policy", "components.checks", "components.place", "components.schedule", "omnipipe.contracts"},
     "seed": {"seed", "omnipipe.contracts"},
-    # It runs stacks/ as a program, from its path: it imports nothing of it.
+    # It runs stacks/ as a program and policy/ as a pack, from their paths: it imports nothing of them.
     "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts.datastream"},
     "omnipipe/rehearsal": {"omnipipe.rehearsal"},  # it knows no stack, and nothing uses it but its command
     "omnipipe/cli": {

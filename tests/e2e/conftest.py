@@ -27,7 +27,7 @@ from tests.support.ports import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
 PORTS_OF_A_CLOUD = 20
-PARTS = ("components", "dbt", "functions", "jobs", "omnipipe", "seed", "stacks")
+PARTS = ("components", "dbt", "functions", "jobs", "omnipipe", "policy", "seed", "stacks")
 
 
 @dataclass

@@ -112,7 +112,11 @@ AT_UP = {
         SOURCE,
         "      full_refresh: ${full_refresh}\n{%- endif %}",
         "      full_refresh: ${full_refresh}\n    next: finsh\n{%- endif %}",
-        ["the workflow daily is refused", "daily.yaml:", "'dbt'", "'finsh'"],
+        [
+            "policies refuse the program, and nothing of it was made",
+            "dbt goes on to finsh",
+            "policy workflow-sources",
+        ],
     ),
     "a workflow that calls a missing function": (
         SOURCE,
@@ -135,7 +139,7 @@ AT_UP = {
     "another type for the columns of tables that are there": (
         "omnipipe/contracts/schema.py",
         '"STRING"',
-        '"BYTES"',
+        '"BIGNUMERIC"',
         ["bigquery.Table", "cannot change or go in place, as on Google"],
     ),
     "a role that nobody knows": (
@@ -143,6 +147,16 @@ AT_UP = {
         '(read, "dataViewer")',
         '(read, "dataReader")',
         ["does not know 'roles/bigquery.dataReader'", "omnipipe/laptop/iam/roles.py"],
+    ),
+    "a bucket that may be opened to everybody": (
+        "components/code_store.py",
+        'public_access_prevention="enforced"',
+        'public_access_prevention="inherited"',
+        [
+            "nothing of it was made",
+            "storage.Bucket omnipipe-code-sources: it may be opened",
+            "policy private-buckets",
+        ],
     ),
     "a secret that its function may not read": (
         "components/secrets.py",

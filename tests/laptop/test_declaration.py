@@ -17,7 +17,7 @@ def declared(folder: Path, text: str) -> Declaration:
 def test_this_projects_own_says_what_each_command_means() -> None:
     found = Declaration.load(PROJECT_ROOT)
     assert list(found.simulators) == ["weather-api", "webhook"]
-    assert (found.dead_letters, found.policies) == ("ops.dead_letters", None)
+    assert (found.dead_letters, found.policies) == ("ops.dead_letters", "policy")
     assert found.of_command("run", "workflow") == {"workflow": "daily"}
     assert found.of_command("seed", "job", "user", "password")["job"] == "migrate"
 
