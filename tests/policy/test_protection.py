@@ -37,7 +37,8 @@ def test_what_could_be_deleted_is_refused_in_production(kind: str, inputs: dict[
     [
         ("sql.DatabaseInstance", DATABASE),
         ("sql.DatabaseInstance", {"settings": {"deletionProtectionEnabled": UNKNOWN}}),
-        ("bigquery.Table", {}),
+        *((kind, {}) for kind in ("bigquery.Table", "bigquery.Dataset", "storage.Bucket")),
+        *((kind, {}) for kind in ("bigtable.Instance", "alloydb.Cluster")),
         ("bigquery.Dataset", {"deleteContentsOnDestroy": False}),
         ("storage.Bucket", {"forceDestroy": False}),
         ("firestore.Database", {"deleteProtectionState": "DELETE_PROTECTION_ENABLED"}),

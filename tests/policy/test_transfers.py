@@ -57,3 +57,29 @@ def test_a_parameter_that_is_on_no_list_is_a_warning() -> None:
         "scheduled_query had no parameter quarry in 2026-11: it takes destination_table_"
     )
     assert not violation.mandatory
+
+
+# As Google's pages of each source have them; the first are needed.
+PARAMETERS = {
+    "scheduled_query": "query | destination_table_name_template write_disposition partitioning_field partitioning_type "
+    "destination_table_kms_key",
+    "google_cloud_storage": "data_path_template destination_table_name_template file_format | write_disposition "
+    "max_bad_records decimal_target_types ignore_unknown_values field_delimiter skip_leading_rows "
+    "allow_quoted_newlines allow_jagged_rows quote encoding null_marker preserve_ascii_control_characters "
+    "use_avro_logical_types delete_source_files parquet_enum_as_string parquet_enable_list_inference "
+    "destination_table_kms_key",
+    "cross_region_copy": "source_dataset_id | source_project_id overwrite_destination_table destination_table_kms_key",
+}
+
+
+@pytest.mark.parametrize("source", PARAMETERS)
+def test_each_parameter_of_a_source_is_taken_and_what_it_needs_is_asked_for(source: str) -> None:
+    needed, taken = (part.split() for part in PARAMETERS[source].split(" | "))
+    whole = dict.fromkeys(needed + taken, "x")
+    assert not said(transfers, KIND, {"dataSourceId": source, "params": whole})
+    assert not said(unknown_transfer_parameters, KIND, {"dataSourceId": source, "params": whole})
+    for name in needed:
+        without = {key: value for key, value in whole.items() if key != name}
+        assert said(transfers, KIND, {"dataSourceId": source, "params": without}) == [
+            f"params has no {name}: {source} needs it"
+        ]

@@ -71,7 +71,9 @@ def test_a_source_that_is_too_long() -> None:
         f"{steps('{a: {call: other, args: {x: 1}}}')}\nother: {{params: [x], steps: [{{b: {{raise: '${{x}}'}}}}]}}",
         steps("{a: {steps: [{b: {next: c}}, {c: {next: d}}]}}, {d: {return: 1}}"),
         steps("{a: {for: {value: v, in: [1], steps: [{b: {next: continue}}, {c: {next: break}}]}, next: end}}"),
-        steps("{a: {try: {call: x.y}, retry: '${http.default_retry}', except: {as: e, raise: '${e}'}}}"),
+        steps(
+            "{a: {try: {call: x.y}, retry: '${http.default_retry}', except: {as: e, raise: '${e}'}, next: end}}"
+        ),
         steps("{a: {switch: [{condition: '${x}', return: 1}, {condition: true, next: a}], next: end}}"),
         steps("{a: {parallel: {shared: [x], branches: [{b: {steps: [{c: {assign: [{x: 1}]}}]}}]}}}"),
         steps("{1: {next: 1}}"),
