@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,6 @@ from components.schedule import is_cron, is_time_zone
 PROD = "prod"
 _OF_GOOGLE = ("project", "region")
 _OF_GOOGLE_KEYS = tuple(f"gcp:{key}" for key in _OF_GOOGLE)
-
-
 _KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 
 
