@@ -63,6 +63,29 @@ def test_a_mistake_is_told_with_the_resource_the_request_and_googles_words(
     assert "has not been used in project" in problem.error
 
 
+def test_what_a_policy_forbids_is_a_problem_of_the_first_preview(engine: Installed, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: {name: python, options: {virtualenv: .venv}}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  gcp:project: shop-dev\n")
+    (tmp_path / "__main__.py").write_text(
+        'import pulumi_gcp as gcp\n\ngcp.pubsub.Topic("orders", name="orders")\n'
+    )
+    (tmp_path / "rehearsal.yaml").write_text("policies: rules\n")
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "PulumiPolicy.yaml").write_text("runtime: {name: python, options: {virtualenv: ../.venv}}\n")
+    (rules / "__main__.py").write_text(
+        "from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy\n"
+        "def no_topics(args, report):\n"
+        "    report('no topics here')\n"
+        "PolicyPack('rules', [ResourceValidationPolicy('no-topics', 'None.', no_topics, EnforcementLevel.MANDATORY)])\n"
+    )
+
+    report = rehearse(engine, tmp_path, "dev")
+
+    assert [step.name for step in report.steps] == ["preview"]
+    assert "orders" in {problem.resource for problem in report.problems if "no topics here" in problem.error}
+
+
 def test_a_program_that_leaves_this_machine_is_stopped_and_the_host_named(
     engine: Installed, tmp_path: Path
 ) -> None:
