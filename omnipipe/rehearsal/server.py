@@ -86,7 +86,8 @@ class Site:
             except Exception as error:  # noqa: BLE001 - a mistake of a rule must not be taken for Google's answer
                 traceback.print_exc()
                 message = f"The rehearsal has a mistake of its own here: {type(error).__name__}: {error}"
-                status, answer = 500, {"error": {"code": 500, "message": message, "status": "INTERNAL"}}
+                # Not 500, which the provider asks again and again.
+                status, answer = 501, {"error": {"code": 501, "message": message, "status": "UNIMPLEMENTED"}}
         if fault is Fault.FAILED and isinstance(answer, dict):
             answer = operations.fail(self._plane.store, host, answer, FAILED_WORDS)
         self._write(
