@@ -36,13 +36,7 @@ def require(call: Call) -> None:
     host = call.api.host
     if host in ALWAYS or is_enabled(call.plane, host, call.project):
         return
-    name = service_name(host)
-    url = f"https://console.developers.google.com/apis/api/{name}/overview?project={call.number}"
-    message = (
-        f"{call.api.title} has not been used in project {call.number} before or it is disabled. Enable it by visiting "
-        f"{url} then retry. If you enabled this API recently, wait a few minutes for the action to propagate to our "
-        "systems and retry."
-    )
+    name, message = service_name(host), disabled(call, host, call.api.title)
     raise Refused(
         403,
         message,
@@ -57,13 +51,28 @@ def require(call: Call) -> None:
                     "serviceTitle": call.api.title,
                     "consumer": f"projects/{call.number}",
                     "containerInfo": call.number,
-                    "activationUrl": url,
+                    "activationUrl": _console(call, host),
                 },
             },
             {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": message},
             {
                 "@type": "type.googleapis.com/google.rpc.Help",
-                "links": [{"description": "Google developers console API activation", "url": url}],
+                "links": [
+                    {"description": "Google developers console API activation", "url": _console(call, host)}
+                ],
             },
         ],
     )
+
+
+def disabled(call: Call, host: str, title: str) -> str:
+    """What Google says of an API that is not enabled in the call's project."""
+    return (
+        f"{title} has not been used in project {call.number} before or it is disabled. Enable it by visiting "
+        f"{_console(call, host)} then retry. If you enabled this API recently, wait a few minutes for the action to "
+        "propagate to our systems and retry."
+    )
+
+
+def _console(call: Call, host: str) -> str:
+    return f"https://console.developers.google.com/apis/api/{service_name(host)}/overview?project={call.number}"

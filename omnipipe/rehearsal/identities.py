@@ -54,6 +54,8 @@ _AGENT = re.compile(r"(?:service|bq)-(?P<number>\d+)@(?P<domain>[-a-z0-9]+)\.iam
 # https://cloud.google.com/compute/docs/access/service-accounts#default_service_account: it is made with the API, too
 _DEFAULT = re.compile(r"(?P<number>\d+)-compute@(?P<domain>developer)\.gserviceaccount\.com")
 _OWN = re.compile(r"[^@]+@([-a-z0-9]+)\.iam\.gserviceaccount\.com")
+# No account has an address in a project's name alone.
+_NOBODY = re.compile(r"[^@]+@([-a-z0-9]+)\.gserviceaccount\.com")
 
 
 def agent(plane: ControlPlane, host: str, project: str) -> str:
@@ -75,6 +77,8 @@ def exists(call: Call, email: str) -> bool:
     plane = call.plane
     if found := _AGENT.fullmatch(email) or _DEFAULT.fullmatch(email):
         return _has_agent(plane, found["number"], found["domain"])
+    if (nobody := _NOBODY.fullmatch(email)) and plane.knows_project(f"projects/{nobody[1]}"):
+        return False
     own = _OWN.fullmatch(email)
     if not own or not plane.knows_project(f"projects/{own[1]}"):
         return True

@@ -10,7 +10,21 @@ from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 
 _HOST = "cloudkms"
+# Where Cloud KMS keeps the keys of multi-regions: https://cloud.google.com/storage/docs/encryption/customer-managed-keys
+_MULTI_REGIONS = {"us": "us", "eu": "europe", "asia": "asia"}
 _PERMISSION = "cloudkms.cryptoKeyVersions.useToEncrypt"
+
+
+def require_place(call: Call, key: str | None, location: str, service: str) -> None:
+    """Raise Refused (400) if a key is kept somewhere else than what it is to encrypt; the words have the ``service``.
+
+    The words: https://github.com/googleapis/google-cloud-go/issues/1787
+    """
+    name = call.plane.with_id(references.name(key or ""))
+    place = name.partition("/locations/")[2].partition("/")[0]
+    if call.other(_HOST, name) and place != _MULTI_REGIONS.get(location.lower(), location.lower()):
+        message = f"Cloud KMS region '{place}' not available for use with {service} region '{location}'."
+        raise Refused(400, message)
 
 
 def require(call: Call, key: str | None, denied: Refused, agent: str = "") -> None:

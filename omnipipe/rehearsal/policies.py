@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
-from omnipipe.rehearsal import etags, grants, identities, propagation
+from omnipipe.rehearsal import etags, grants, identities, propagation, roles
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, aborted
 from omnipipe.rehearsal.store import Record
@@ -24,7 +24,10 @@ _STALE = (
 _MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers"
     r"|(deleted:)?(user|serviceAccount|group):[^@\s]+@\S+|domain:\S+"
-    r"|(projectOwner|projectEditor|projectViewer):\S+|(principal|principalSet)://\S+"
+    r"|(projectOwner|projectEditor|projectViewer):\S+"
+    # https://cloud.google.com/iam/docs/principal-identifiers
+    r"|(principal|principalSet)://(?!iam\.googleapis\.com/)\S+"
+    r"|(principal|principalSet)://iam\.googleapis\.com/(projects/[^/]+/)?locations/\S+"
 )
 _ROLE = re.compile(r"(roles|projects/[^/]+/roles|organizations/[^/]+/roles)/[\w.]+")
 _POOL = re.compile(
@@ -79,18 +82,28 @@ def _check(call: Call, sent: Mapping[str, Any], known: Collection[str]) -> None:
             raise Refused(400, f"Role ({role}) does not exist in the resource's hierarchy.", reason="badRequest")
         if role.startswith("projects/") and not call.other("iam", role):
             raise Refused(400, f"Role ({role}) does not exist in the resource's hierarchy.", reason="badRequest")
+        require_role(call, role)
         for member in binding.get("members") or ():
             if member not in known:
                 _check_member(call, member)
 
 
+def require_role(call: Call, role: str, words: str = "") -> None:
+    """Raise Refused (400) for a role of Google's that is none; ``words`` stand before Google's.
+
+    https://github.com/hashicorp/terraform-provider-google/issues/9130
+    """
+    if roles.is_none(role) and not call.plane.world.any_form:
+        raise Refused(400, f"{words}Role {role} is not supported for this resource.", reason="badRequest")
+
+
 def _check_member(call: Call, member: str) -> None:
     if not _MEMBER.fullmatch(member):
-        message = (
-            f"Invalid member: {member}"
-            if ":" in member
-            else f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
-        )
+        # https://github.com/hashicorp/terraform-provider-google/issues/12672
+        kind, colon, _ = member.partition(":")
+        known = colon and not kind.startswith("principal")
+        unknown = f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
+        message = f"Invalid member: {member}" if known else unknown
         raise Refused(400, message, reason="badRequest")
     kind, _, email = member.partition(":")
     if kind == "serviceAccount" and not identities.exists(call, email):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from omnipipe.rehearsal.discovery import Api, Method, Schema
@@ -32,6 +33,19 @@ def snake(name: str) -> str:
 def camel(name: str) -> str:
     """A field's name as JSON has it: ``create_time`` -> ``createTime``; a path is spelt part by part."""
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+# What a description says of a field that takes whole names of resources and nothing shorter.
+_WHOLE_NAME = re.compile(
+    r"(?:[Ff]ormat(?: of this field is)?:?|[Ii]n the format of|[Hh]as the form:?|match the pattern:?) [`'\"]?projects/"
+)
+_SHORTER_TOO = re.compile(r"\beither\b|\bor [`{]|\bor the short\b|\bor a short\b")
+
+
+@cache
+def takes_whole_names(description: str) -> bool:
+    """Whether a field takes names that begin with a project, and no ids, by its description."""
+    return bool(_WHOLE_NAME.search(description)) and not _SHORTER_TOO.search(description)
 
 
 @dataclass
@@ -117,6 +131,13 @@ class Check:
                 "google-duration": "type.googleapis.com/google.protobuf.Duration",
             }
             return self._type(at, names.get(form, _FORMAT.get(form, "TYPE_STRING")), sent)
+        is_id = (
+            sent and "/" not in sent and not at.endswith("name")
+        )  # of its own name the service's rules know more
+        if is_id and not self.any_form and takes_whole_names(schema.get("description", "")):
+            self._wrong(
+                at, f"Invalid resource field value in the request. '{sent}' at '{at}' is no resource's name."
+            )
         return sent
 
     def _enum(self, schema: Schema, sent: Any, at: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from omnipipe.rehearsal import computed, etags, masks, operations, paging, references
+from omnipipe.rehearsal import computed, etags, labels, masks, operations, paging, references
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.discovery import Method, Schema
 from omnipipe.rehearsal.errors import Refused, aborted, failed_precondition
@@ -58,6 +58,7 @@ def create(call: Call) -> Body:
     body = computed.without_output_only(schema, without_nulls(sent))
     if call.store.get(call.api.host, name):
         raise call.service.exists(call, name)
+    labels.require(call, body)
     call.service.apply("checks", call.collection, call, body)
     references.require(call, body)
     record = Record(call.api.host, name, call.collection, body, {"sent": set(body)})
@@ -124,6 +125,7 @@ def update(call: Call) -> Body:
         new = masks.merged(old, body)
     else:
         new = {**old, **body}
+    labels.require(call, new)
     call.service.apply("checks", call.collection, call, new)
     references.require(call, body)
     if call.query.get("validateOnly") is True:

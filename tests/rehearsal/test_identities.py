@@ -67,6 +67,21 @@ def test_who_is_not_known_here_is_taken_to_be_there(google: Client, member: str)
     set_policy(google, member).execute()
 
 
+def test_an_address_in_the_projects_name_alone_is_nobodys(google: Client) -> None:
+    email = f"runner@{PROJECT}.gserviceaccount.com"
+    status, message, _ = refusal(set_policy(google, f"serviceAccount:{email}"))
+    assert (status, message) == (400, f"Service account {email} does not exist.")
+
+
+@pytest.mark.parametrize("kind", ["principal", "principalSet"])
+def test_a_principal_names_its_pool_as_a_whole(google: Client, kind: str) -> None:
+    member = f"{kind}://iam.googleapis.com/github/attribute.repository/a"
+    status, message, _ = refusal(set_policy(google, member))
+    words = f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
+    assert (status, message) == (400, words)
+    set_policy(google, f"{kind}://iam.googleapis.com/locations/global/workforcePools/staff/group/data").execute()
+
+
 def test_a_pool_is_there_before_its_principals(google: Client) -> None:
     name = f"projects/{NUMBER}/locations/global/workloadIdentityPools/github"
     member = f"principalSet://iam.googleapis.com/{name}/attribute.repository_id/1"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from googleapiclient.errors import HttpError
 
 from tests.rehearsal.conftest import NUMBER, PROJECT, Client, failure, grant, make_key, refusal
 
@@ -56,6 +57,8 @@ def repository(google: Client, key: str) -> Any:
     return repositories.create(parent=PLACE, repositoryId="images", body={"format": "DOCKER", "kmsKeyName": key})
 
 
+# Where each service wants its key to be.
+PLACES = {"bucket": "us", "dataset": "us", "table": "us", "version": "global", "instance": "us-central1"}
 BIGQUERY = "Please grant Cloud KMS CryptoKey Encrypter/Decrypter role to BigQuery service account: bq-123456789@"
 SERVICES = {
     "bucket": (
@@ -82,12 +85,28 @@ def make_agent(google: Client, host: str) -> str:
 @pytest.mark.parametrize("kind", SERVICES)
 def test_the_services_agent_must_be_granted_the_key(google: Client, kind: str) -> None:
     make, host, status, words = SERVICES[kind]
-    key, agent = make_key(google), make_agent(google, host)
+    key, agent = make_key(google, PLACES.get(kind, "europe-west1")), make_agent(google, host)
     request = make(google, key)
     refused, message, _ = refusal(request)
     assert (refused, message.startswith(words)) == (status, True)
     grant(keys(google), key, ROLE, agent)
     request.execute()
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_key_is_where_that_is_what_it_encrypts(google: Client, kind: str) -> None:
+    make, host, _, _ = SERVICES[kind]
+    key, agent = make_key(google, "europe-west4"), make_agent(google, host)
+    grant(keys(google), key, ROLE, agent)
+    with pytest.raises(HttpError) as caught:
+        make(google, key).execute()
+    assert caught.value.reason.startswith("Cloud KMS region 'europe-west4' not available for use with ")
+
+
+def test_the_key_of_a_repository_is_in_its_region(google: Client) -> None:
+    status, message, _ = refusal(repository(google, make_key(google, "europe-west4")))
+    words = "Cloud KMS region 'europe-west4' not available for use with Artifact Registry region 'europe-west1'."
+    assert (status, message) == (400, words)
 
 
 def test_a_repository_is_not_there_after_its_key_was_refused(google: Client) -> None:
@@ -101,7 +120,7 @@ def test_a_repository_is_not_there_after_its_key_was_refused(google: Client) -> 
 
 
 def test_a_database_with_a_key_needs_its_agent_first(google: Client) -> None:
-    status, message, _ = refusal(instance(google, make_key(google)))
+    status, message, _ = refusal(instance(google, make_key(google, "us-central1")))
     assert (status, message.startswith("Per-Product Per-Project Service Account is not found")) == (400, True)
 
 
@@ -115,7 +134,7 @@ def test_a_key_whose_version_is_to_be_destroyed_encrypts_nothing(google: Client)
 
 
 def test_what_has_a_key_is_changed_without_asking_for_it_again(google: Client) -> None:
-    key, agent = make_key(google), make_agent(google, "storage")
+    key, agent = make_key(google, "us"), make_agent(google, "storage")
     grant(keys(google), key, ROLE, agent)
     bucket(google, key).execute()
     grant(keys(google), key, ROLE, f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com")

@@ -57,6 +57,18 @@ def test_an_account_of_the_project_must_exist(secrets: Any, google: Client) -> N
     assert kept[0].startswith(f"deleted:serviceAccount:{EMAIL}?uid=")
 
 
+@pytest.mark.parametrize("role", ["roles/secretmanager.reader", "roles/reader", "roles/unheard.of"])
+def test_a_role_of_googles_is_one_that_there_is(secrets: Any, role: str) -> None:
+    request = secrets.setIamPolicy(resource=RESOURCE, body={"policy": binding("group:data@example.com", role)})
+    assert refusal(request)[:2] == (400, f"Role {role} is not supported for this resource.")
+
+
+@pytest.mark.parametrize("role", ["roles/viewer", "roles/cloudbuild.builds.builder", "roles/secretmanager.viewer"])
+def test_googles_roles_are_known(secrets: Any, role: str) -> None:
+    policy = binding("group:data@example.com", role)
+    secrets.setIamPolicy(resource=RESOURCE, body={"policy": policy}).execute()
+
+
 @pytest.mark.parametrize("role", ["secretmanager.viewer", f"projects/{PROJECT}/roles/none"])
 def test_a_role_must_be_one(secrets: Any, role: str) -> None:
     policy = binding("group:data@example.com", role)

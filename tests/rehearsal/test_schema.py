@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from omnipipe.rehearsal.schema import takes_whole_names
 from tests.rehearsal.conftest import PROJECT, Client, refusal
 
 PARENT = f"projects/{PROJECT}"
@@ -52,6 +53,39 @@ def test_a_wrong_enum_is_refused(google: Client) -> None:
     policies = google("monitoring", "v3").projects().alertPolicies()
     status, message, _ = refusal(policies.create(name=PARENT, body={"combiner": "NOT"}))
     assert (status, message) == (400, "Invalid value at 'alert_policy.combiner' (TYPE_ENUM), \"NOT\"")
+
+
+def test_where_a_whole_name_is_asked_for_an_id_is_none(google: Client) -> None:
+    profiles = google("datastream", "v1").projects().locations().connectionProfiles()
+    place = f"projects/{PROJECT}/locations/europe-west1"
+    body = {"displayName": "x", "privateConnectivity": {"privateConnection": "cdc-private"}, "bigqueryProfile": {}}
+    status, message, _ = refusal(profiles.create(parent=place, connectionProfileId="x", body=body))
+    at = "connection_profile.private_connectivity.private_connection"
+    words = f"Invalid resource field value in the request. 'cdc-private' at '{at}' is no resource's name."
+    assert (status, message) == (400, words)
+
+
+@pytest.mark.parametrize(
+    ("description", "whole"),
+    [
+        ("The format of this field is `projects/{projectId}/serviceAccounts/{serviceAccountEmail}`.", True),
+        (
+            "Required. A reference. Format: `projects/{project}/locations/{location}/privateConnections/{name}`",
+            True,
+        ),
+        ("Format: projects/{project}/serviceAccounts/{account} or {account} Using `-` as a wildcard", False),
+        (
+            "It can be either the fully-qualified URI, or the short name. The format is `projects/*/connectors/*`",
+            False,
+        ),
+        (
+            "Format: {secret} if the secret is in the same project. projects/{project}/secrets/{secret} if not",
+            False,
+        ),
+    ],
+)
+def test_a_description_tells_whether_a_name_may_be_short(description: str, whole: bool) -> None:
+    assert takes_whole_names(description) is whole
 
 
 def test_an_unknown_parameter_is_refused(google: Client) -> None:

@@ -86,12 +86,13 @@ class Workspace:
     def checkout(self, name: str, stack_file: Path | None = None) -> Path:
         """A copy of the program in a folder of that name, as another clone would be; ``stack_file`` replaces its own.
 
-        Only what git knows or would take is copied, if the program is in git.
+        Only what git knows or would take is copied, if the program is in git, and without the files' times, which no
+        clone has.
         """
         target = self._folder / name / self._program.name
         for relative in _files(self._program):
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self._program / relative, target / relative, follow_symlinks=False)
+            shutil.copy(self._program / relative, target / relative, follow_symlinks=False)
         if stack_file is not None:
             shutil.copy2(stack_file, target / stack_file.name)
         runtime = _project(target).get("runtime")

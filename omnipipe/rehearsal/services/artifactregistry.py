@@ -27,6 +27,8 @@ def check(call: Call, body: dict[str, Any]) -> None:
         call.require_form(_ID, id_, f"Invalid repository ID: {id_!r}.")
         if not body.get("format"):
             raise Refused(400, "Repository format must be specified.")
+        # https://cloud.google.com/artifact-registry/docs/cmek
+        keys.require_place(call, body.get("kmsKeyName"), call.location, "Artifact Registry")
 
 
 @service.fills("repositories")

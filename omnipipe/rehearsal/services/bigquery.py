@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omnipipe.rehearsal import identities, keys
+from omnipipe.rehearsal import identities, keys, policies
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused
 from omnipipe.rehearsal.service import Service
@@ -63,6 +63,9 @@ def check_dataset(call: Call, body: dict[str, Any]) -> None:
     wrong = f'Invalid dataset ID "{id_}". Dataset IDs must be alphanumeric (plus underscores) and must be at most'
     call.require_form(_DATASET, id_, f"{wrong} 1024 characters long.")
     _check_access(call, f"{call.project}:{id_}", body.get("access") or [])
+    # https://cloud.google.com/bigquery/docs/customer-managed-encryption
+    key = (body.get("defaultEncryptionConfiguration") or {}).get("kmsKeyName")
+    keys.require_place(call, key, body.get("location") or "US", "BigQuery")
     _check_key(call, body.get("defaultEncryptionConfiguration"))
 
 
@@ -95,6 +98,7 @@ def dataset(call: Call, record: Record) -> None:
 
 def _check_access(call: Call, dataset: str, access: list[dict[str, Any]]) -> None:
     for entry in access:
+        policies.require_role(call, str(entry.get("role", "")), f"IAM setPolicy failed for Dataset {dataset}: ")
         email = entry.get("userByEmail") or str(entry.get("iamMember") or "").partition(":")[2]
         if email and not identities.exists(call, email):
             message = f"IAM setPolicy failed for Dataset {dataset}: Service account {email} does not exist."
@@ -127,6 +131,8 @@ def keep_dataset(call: Call, record: Record) -> None:
 @service.checks("tables")
 def check_table(call: Call, body: dict[str, Any]) -> None:
     """Types that are BigQuery's; partitions and clusters of columns that are there; a key that may be used."""
+    place = call.record(call.name.partition("/tables")[0]).body["location"]
+    keys.require_place(call, (body.get("encryptionConfiguration") or {}).get("kmsKeyName"), place, "BigQuery")
     _check_key(call, body.get("encryptionConfiguration"))
     columns = (body.get("schema") or {}).get("fields") or []
     _check_columns(columns)

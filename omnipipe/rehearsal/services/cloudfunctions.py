@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omnipipe.rehearsal import grants, identities, mounts
+from omnipipe.rehearsal import enabling, grants, identities, mounts
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
@@ -112,11 +112,14 @@ def deploy(call: Call, record: Record) -> None:
 
 
 def _build(call: Call, build: dict[str, Any]) -> None:
-    """The repository is there; who builds reads Google's copy of the source, and writes the image.
+    """Cloud Build is enabled, the repository there; who builds reads Google's copy of the source, writes the image.
 
     https://cloud.google.com/functions/docs/troubleshooting; what Google's default account may do depends on the
     organization's policies: https://cloud.google.com/build/docs/cloud-build-service-account-updates
     """
+    if not enabling.is_enabled(call.plane, "cloudbuild", call.project):
+        # https://github.com/micronaut-projects/micronaut-starter/issues/371
+        raise Refused(403, f"Build failed: {enabling.disabled(call, 'cloudbuild', 'Cloud Build API')}")
     repository, builder = call.plane.with_id(build["dockerRepository"]), build["serviceAccount"].rpartition("/")[2]
     own = not repository.endswith("/gcf-artifacts") and call.plane.knows_project(repository)
     if own and not call.other("artifactregistry", repository):

@@ -80,6 +80,26 @@ def check(call: Call, body: dict[str, Any]) -> None:
             f"Invalid value for field 'resource.ipCidrRange': '{body['ipCidrRange']}'. It must be a CIDR range."
         )
         raise Refused(400, wrong) from error
+    _check_subnetworks(call, body)
+
+
+def _check_subnetworks(call: Call, body: dict[str, Any]) -> None:
+    """What is in a region is in a subnetwork of that region; an address in one is internal.
+
+    https://github.com/GoogleCloudPlatform/cluster-toolkit/issues/3992; the field's own description
+    """
+    named = [("subnetwork", body.get("subnetwork"))]
+    named += [(f"subnetworks[{number}]", link) for number, link in enumerate(body.get("subnetworks") or ())]
+    for field, link in named if call.collection != "networks" and call.location else ():
+        found = re.search(r"/regions/([^/]+)/subnetworks/", str(link or ""))
+        if found and found[1] != call.location:
+            message = (
+                f"Invalid value for field 'resource.{field}': '{link}'. Subnetwork must be in the same region."
+            )
+            raise Refused(400, message)
+    if call.collection == "addresses" and body.get("subnetwork") and body.get("addressType") != "INTERNAL":
+        message = f"Invalid value for field 'resource.subnetwork': '{body['subnetwork']}'."
+        raise Refused(400, f"{message} Subnetwork can only be used with an address of type INTERNAL.")
 
 
 @service.prepares()

@@ -28,6 +28,9 @@ service = Service(
         "uptimeCheckConfigs": {"checkerType": "STATIC_IP_CHECKERS", "period": "60s"},
     },
 )
+_LEAST_OPEN_S, _MOST_OPEN_S = 1800, 7 * 86400
+# The kinds that have only these.
+_CHANNEL_LABELS = {"email": {"email_address"}, "pubsub": {"topic"}, "sms": {"number"}}
 # https://cloud.google.com/monitoring/api/v3/filters
 _LOG_METRIC = re.compile(r'metric\.type\s*=\s*"(logging\.googleapis\.com/user/([^"]+))"')
 
@@ -35,6 +38,7 @@ _LOG_METRIC = re.compile(r'metric\.type\s*=\s*"(logging\.googleapis\.com/user/([
 @service.checks("alertPolicies")
 def check(call: Call, body: dict[str, Any]) -> None:
     """https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies"""
+    _check_closing(str((body.get("alertStrategy") or {}).get("autoClose") or ""))
     conditions = body.get("conditions") or []
     if not 1 <= len(conditions) <= 6:
         raise Refused(400, "Field alert_policy.conditions had an invalid value: There must be 1 to 6 conditions.")
@@ -47,6 +51,34 @@ def check(call: Call, body: dict[str, Any]) -> None:
         for kind in ("conditionThreshold", "conditionAbsent"):
             _check_metric(where, kind, condition.get(kind))
         _require_metrics(call, condition)
+
+
+def _check_closing(time: str) -> None:
+    """Incidents close by themselves after half an hour to seven days.
+
+    The words: https://github.com/nomadkaraoke/karaoke-gen/pull/788; "must be 30 minutes or greater and 7 days or less"
+    """
+    seconds = float(time.removesuffix("s") or _LEAST_OPEN_S)
+    if not _LEAST_OPEN_S <= seconds <= _MOST_OPEN_S:
+        limit = "at least 30 minutes" if seconds < _LEAST_OPEN_S else "at most 7 days"
+        invalid = f'Field alertStrategy.autoClose had an invalid value of "seconds: {seconds:.0f}"'
+        raise Refused(400, f"{invalid}: the autoclose duration should be {limit}")
+
+
+@service.checks("notificationChannels")
+def check_channel(call: Call, body: dict[str, Any]) -> None:
+    """A channel of a kind has the labels of that kind, as its descriptor says.
+
+    https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.notificationChannelDescriptors;
+    https://github.com/env0/terratag/issues/175
+    """
+    needed, given = _CHANNEL_LABELS.get(str(body.get("type"))), set(body.get("labels") or ())
+    if needed is None or given == needed:
+        return
+    wrong = sorted(given ^ needed)[0]
+    what = "must be specified" if wrong in needed else "is not allowed"
+    message = f'Field notification_channel.labels had an invalid value: the label "{wrong}" {what} for the type'
+    raise Refused(400, f'{message} "{body["type"]}".')
 
 
 def _check_metric(where: str, kind: str, held: dict[str, Any] | None) -> None:

@@ -31,6 +31,10 @@ def check(call: Call, body: dict[str, Any]) -> None:
     """A replication is a must: https://cloud.google.com/secret-manager/docs/choosing-replication"""
     if call.method.verb == "create" and not body.get("replication") and not call.location:
         raise Refused(400, "Secret.replication cannot be empty.")
+    # https://cloud.google.com/secret-manager/docs/cmek: the key of one that Google replicates where it likes is global
+    automatic = (body.get("replication") or {}).get("automatic") or {}
+    key = (automatic.get("customerManagedEncryption") or {}).get("kmsKeyName")
+    keys.require_place(call, key, "global", "Secret Manager")
 
 
 @service.fills("secrets")

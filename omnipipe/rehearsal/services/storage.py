@@ -52,6 +52,10 @@ def check(call: Call, body: dict[str, Any]) -> None:
     if call.method.verb != "insert":
         _check_key(call, body, _project_of(call, str(body.get("projectNumber", ""))))
         return
+    # https://cloud.google.com/storage/docs/encryption/customer-managed-keys
+    key = (body.get("encryption") or {}).get("defaultKmsKeyName")
+    if (place := (body.get("location") or "US").upper()) not in _DUAL:
+        keys.require_place(call, key, place, "GCS")
     name = body.get("name", "")
     call.require_form(_BUCKET, name, f"Invalid bucket name: '{name}'")
     project = call.query.get("project", "")

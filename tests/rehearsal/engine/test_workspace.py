@@ -65,6 +65,8 @@ def test_a_copy_is_as_another_clone_with_the_environment_of_this_one(workspace: 
     assert sorted(p.name for p in first.iterdir()) == [".venv", "Pulumi.dev.yaml", "Pulumi.yaml", "__main__.py"]
     assert (first / ".venv").resolve() == Path(sys.prefix).resolve()
     assert (program / ".venv" / "bin" / "python").read_text() == "not this one"
+    times = {tree: (tree / "__main__.py").stat().st_mtime_ns for tree in (program, first, second)}
+    assert len(set(times.values())) == 3, "a clone's files have times of their own"
 
 
 def test_of_a_program_in_git_what_git_ignores_is_left_out_and_what_is_new_is_not(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rehearsal.conftest import PROJECT, Client, grant, make_key, refusal
 
-KEY = f"projects/{PROJECT}/locations/eu/keyRings/ring/cryptoKeys/key"
+KEY = f"projects/{PROJECT}/locations/europe/keyRings/ring/cryptoKeys/key"
 COLUMNS = {"fields": [{"name": "id", "type": "INT64", "mode": "REQUIRED"}, {"name": "day", "type": "DATE"}]}
 
 
@@ -51,7 +51,7 @@ def test_a_name_with_a_hyphen_is_none(bigquery: Any) -> None:
 
 
 def test_a_table_takes_its_datasets_key_and_place(bigquery: Any, google: Client) -> None:
-    assert make_key(google, "eu") == KEY
+    assert make_key(google, "europe") == KEY
     agent = bigquery.projects().getServiceAccount(projectId=PROJECT).execute()["email"]
     keys = google("cloudkms", "v1").projects().locations().keyRings().cryptoKeys()
     grant(keys, KEY, "roles/cloudkms.cryptoKeyEncrypterDecrypter", agent)
@@ -60,6 +60,14 @@ def test_a_table_takes_its_datasets_key_and_place(bigquery: Any, google: Client)
     assert made["encryptionConfiguration"] == {"kmsKeyName": KEY}
     assert (made["location"], made["type"], made["numRows"]) == ("EU", "TABLE", "0")
     assert made["schema"]["fields"][0]["type"] == "INTEGER"
+
+
+def test_a_dataset_is_granted_by_roles_that_there_are(bigquery: Any) -> None:
+    access = [{"role": "roles/bigquery.metadataReader", "groupByEmail": "data@example.com"}]
+    body = {"datasetReference": {"datasetId": "raw"}, "access": access}
+    status, message, _ = refusal(bigquery.datasets().insert(projectId=PROJECT, body=body))
+    words = "Role roles/bigquery.metadataReader is not supported for this resource."
+    assert (status, message) == (400, f"IAM setPolicy failed for Dataset {PROJECT}:raw: {words}")
 
 
 def test_a_key_must_exist(bigquery: Any) -> None:

@@ -50,6 +50,27 @@ def test_a_subnetwork_needs_its_network_and_a_range(compute: Any) -> None:
     assert "must be a CIDR range" in refusal(subnetwork(compute, ipCidrRange="10.1.0.0"))[1]
 
 
+def test_what_is_in_a_subnetwork_is_in_its_region(compute: Any) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    link = f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"
+    elsewhere = {"project": PROJECT, "region": "europe-west4"}
+    body = {"name": "attachment", "subnetworks": [link]}
+    words = f"Invalid value for field 'resource.subnetworks[0]': '{link}'. Subnetwork must be in the same region."
+    assert refusal(compute.networkAttachments().insert(**elsewhere, body=body))[:2] == (400, words)
+    body = {"name": "address", "addressType": "INTERNAL", "subnetwork": link}
+    assert refusal(compute.addresses().insert(**elsewhere, body=body))[0] == 400
+    compute.addresses().insert(project=PROJECT, region=REGION, body=body).execute()
+
+
+def test_an_address_in_a_subnetwork_is_internal(compute: Any) -> None:
+    make_network(compute)
+    subnetwork(compute).execute()
+    body = {"name": "address", "subnetwork": f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"}
+    status, message, _ = refusal(compute.addresses().insert(project=PROJECT, region=REGION, body=body))
+    assert (status, message.endswith("can only be used with an address of type INTERNAL.")) == (400, True)
+
+
 def test_a_name_is_one_that_a_host_can_have(compute: Any) -> None:
     status, message, _ = refusal(compute.networks().insert(project=PROJECT, body={"name": "My_Net"}))
     assert status == 400

@@ -42,6 +42,8 @@ def test_an_alert_policy_is_enabled_and_its_conditions_have_names(google: Client
         (policy(duration="90s"), "multiple of 60 seconds"),
         (policy(filter=""), "conditions[0].condition_threshold.filter"),
         (policy() | {"conditions": []}, "1 to 6 conditions"),
+        (policy() | {"alertStrategy": {"autoClose": "600s"}}, "should be at least 30 minutes"),
+        (policy() | {"alertStrategy": {"autoClose": "691200s"}}, "should be at most 7 days"),
         (policy() | {"notificationChannels": [f"{PARENT}/notificationChannels/1"]}, "was not found"),
     ],
 )
@@ -60,6 +62,20 @@ def test_an_alert_is_of_a_log_metric_that_there_is(google: Client) -> None:
     metrics.create(parent=PARENT, body={"name": "runs", "filter": "severity>=ERROR"}).execute()
     create.execute()
     metrics.delete(metricName=f"{PARENT}/metrics/runs").execute()
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"email": "a@example.com"}, 'the label "email" is not allowed for the type "email".'),
+        ({}, 'the label "email_address" must be specified for the type "email".'),
+    ],
+)
+def test_a_channel_has_the_labels_of_its_kind(google: Client, labels: dict[str, str], words: str) -> None:
+    channels = google("monitoring", "v3").projects().notificationChannels()
+    status, message, _ = refusal(channels.create(name=PARENT, body={"type": "email", "labels": labels}))
+    assert (status, message.endswith(words)) == (400, True)
+    channels.create(name=PARENT, body={"type": "slack", "labels": {"Channel_Name": "#A"}}).execute()
 
 
 def test_a_channel_that_a_policy_notifies_is_not_deleted(google: Client) -> None:

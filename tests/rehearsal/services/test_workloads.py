@@ -187,6 +187,22 @@ def test_a_functions_accounts_are_there(google: Client) -> None:
     assert refusal(create_function(google, runner))[:2] == (404, words)
 
 
+def test_a_functions_builder_is_told_by_its_whole_name(google: Client) -> None:
+    make_source(google)
+    make_account(google)
+    status, message, _ = refusal(create_function(google, function(serviceAccount=EMAIL)))
+    assert (status, f"'{EMAIL}' at 'function.build_config.service_account'" in message) == (400, True)
+
+
+def test_a_function_is_built_by_an_api_that_is_enabled(google: Client) -> None:
+    make_source(google)
+    name = f"{PARENT}/services/cloudbuild.googleapis.com"
+    google("serviceusage", "v1").services().disable(name=name, body={}).execute()
+    code, message = failure(create_function(google, function()))
+    words = f"Build failed: Cloud Build API has not been used in project {NUMBER} before or it is disabled."
+    assert (code, message.startswith(words)) == (7, True)
+
+
 def test_who_builds_a_function_reads_its_source_and_writes_its_image(google: Client) -> None:
     make_source(google)
     make_account(google)
@@ -254,6 +270,33 @@ def test_a_workflow_can_be_read_and_runs_as_somebody(google: Client) -> None:
     assert made["serviceAccount"] == f"{PARENT}/serviceAccounts/{EMAIL}"
     changed = workflows.patch(name=made["name"], updateMask="description", body={"description": "x"}).execute()
     assert changed["response"]["revisionId"] != made["revisionId"]
+
+
+def test_a_workflow_calls_what_there_is(google: Client) -> None:
+    workflows = google("workflows", "v1").projects().locations().workflows()
+
+    def create(called: str, id_: str) -> Any:
+        source = f"""
+main:
+  steps:
+    - first:
+        try:
+          steps:
+            - fetch:
+                call: {called}
+                args: {{call: nobody}}
+        except:
+          as: e
+          steps: [{{log: {{call: sys.log}}}}]
+page:
+  steps: [{{end: {{return: 1}}}}]
+"""
+        return workflows.create(parent=PLACE, workflowId=id_, body={"sourceContents": source})
+
+    words = "failed to build: error in step fetch: symbol 'pages' not found"
+    assert refusal(create("pages", "wrong"))[:2] == (400, words)
+    for id_, called in (("sub", "page"), ("module", "http.get"), ("later", "${name}")):
+        create(called, id_).execute()
 
 
 def test_a_schedule_is_one_that_comes(google: Client) -> None:

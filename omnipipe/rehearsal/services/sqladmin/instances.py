@@ -53,10 +53,15 @@ def check(call: Call, body: dict[str, Any]) -> None:
 
 
 def _check_key(call: Call, body: dict[str, Any]) -> None:
-    """The agent is made by whoever is to use a key: https://cloud.google.com/sql/docs/postgres/configure-cmek"""
+    """A key of the instance's region; the agent is made by whoever is to use it.
+
+    https://cloud.google.com/sql/docs/postgres/configure-cmek
+    """
+    key = (body.get("diskEncryptionConfiguration") or {}).get("kmsKeyName")
+    keys.require_place(call, key, body.get("region") or "us-central1", "Cloud SQL")
     there = identities.exists(call, identities.agent(call.plane, HOST, call.project))
     words = "Insufficient permission to use KMS key." if there else _NO_AGENT
-    keys.require(call, (body.get("diskEncryptionConfiguration") or {}).get("kmsKeyName"), Refused(400, words))
+    keys.require(call, key, Refused(400, words))
 
 
 def _require_peering(call: Call, network: str) -> None:
