@@ -85,6 +85,7 @@ class ControlPlane:
         below = _below_version(api, method.path, parameters)
         call = Call(self, service, api, method, self.with_id(below), {}, {}, headers, media)
         enabling.require(call)
+        _require_location(call)
         call.media_wanted = query.get("alt") == ["media"]
         call.query = checked_query(api, method, query)
         sent = {} if body is None else body
@@ -170,6 +171,16 @@ class ControlPlane:
         item = next((each for verb, each in methods.items() if verb == "get"), None)
         makes = any(verb in methods for verb in ("create", "insert"))
         return makes and item is not None and item.flat.count("/") >= len(parts)
+
+
+def _require_location(call: Call) -> None:
+    """Raise Refused (403) for what is no location by its form: all are in small letters, BigQuery's EU and US too.
+
+    The words: https://github.com/firezone/firezone/pull/7711
+    """
+    found = re.search(r"/locations/([^/:]+)", call.path)
+    if found and found[1] != found[1].lower() and not call.plane.world.any_form:
+        raise Refused(403, f"Permission denied on 'locations/{found[1]}' (or it may not exist).")
 
 
 def _below_version(api: Api, path: str, parameters: Mapping[str, str]) -> str:

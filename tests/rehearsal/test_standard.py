@@ -182,3 +182,9 @@ def test_a_method_that_nobody_has_a_rule_for_is_refused_by_its_name(
     status, body = plane.answer("POST", api, path, {}, {})
     assert status == 501
     assert body["error"]["message"].startswith("The rehearsal does not know")
+
+
+def test_locations_are_in_small_letters(google: Client) -> None:
+    taxonomies = google("datacatalog", "v1").projects().locations().taxonomies()
+    request = taxonomies.create(parent=f"projects/{PROJECT}/locations/EU", body={"displayName": "pii"})
+    assert refusal(request)[:2] == (403, "Permission denied on 'locations/EU' (or it may not exist).")
