@@ -106,11 +106,13 @@ ABOVE = {
     "deployment",
     "kinds",
     "lifecycle",
+    "logins",
     "logs",
     "outside_world",
     "plan",
     "report",
     "server",
+    "shells",
     "supported",
     "workloads",
 }

@@ -1,4 +1,4 @@
-"""`env`: what a shell, a script or a notebook needs to talk to this machine's BigQuery as to Google's."""
+"""`env`: what a shell, a script or a notebook needs to reach BigQuery, functions and Postgres here as on Google."""
 
 import shlex
 from typing import Annotated
@@ -17,14 +17,15 @@ def env(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False,
 ) -> None:
-    """Print the variables with which Google's own clients work against this machine: eval "$(omnipipe env)".
+    """Print the variables with which Google's own clients and Postgres' work here: eval "$(omnipipe env)".
 
-    `bigquery.Client()` then needs no argument. As a workload it may do what the program's grants allow, and no more.
+    `bigquery.Client()` and `psycopg.connect()` then need no argument, and NAME_FUNCTION_URL is where a function is
+    called. As a workload it may do what the program's grants allow, and no more; its login to Postgres lasts an hour.
     """
-    from omnipipe.laptop import access, workloads
+    from omnipipe.laptop import access, shells
 
     cloud = access.running_cloud()
-    variables = workloads.shell_of_owner(cloud) if as_ is None else workloads.shell_of_account(cloud, as_)
+    variables = shells.of_owner(cloud) if as_ is None else shells.of_account(cloud, as_)
     if as_json:
         print_json(variables)
         return

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omnipipe.laptop.errors import LaptopError
-from omnipipe.laptop.home import write_json
-from omnipipe.laptop.iam.bindings import ACCOUNT
 from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.functions.resources import FUNCTION
 from omnipipe.laptop.services.run.resources import JOB
@@ -74,53 +72,3 @@ def of_job(cloud: Cloud, name: str) -> Shell:
     packages = Path(image_of(cloud, container["image"]).environment)
     own = {each["name"]: each["value"] for each in container.get("envs") or [] if each.get("value") is not None}
     return Shell(cloud.workload_environment(template["serviceAccount"], packages) | own, packages)
-
-
-def shell_of_owner(cloud: Cloud) -> dict[str, str | None]:
-    """Variables for Google's clients as the person at the keyboard; None for one that must not be set.
-
-    Their credentials are a file of application default credentials, which only the owner can read.
-    """
-    file = cloud.home.directory / "owner-credentials.json"
-    content = {
-        "type": "external_account_authorized_user",
-        "audience": "omnipipe-laptop",
-        "refresh_token": cloud.tokens.refresh_token(),
-        "token_url": f"{cloud.google}/oauth2/token",
-        "client_id": "laptop",
-        "client_secret": "laptop",
-    }
-    write_json(file, content, mode=0o600)
-    return {
-        **_clients(cloud),
-        "GOOGLE_APPLICATION_CREDENTIALS": str(file),
-        "GCE_METADATA_HOST": None,
-        "GCE_METADATA_IP": None,
-    }
-
-
-def shell_of_account(cloud: Cloud, name: str) -> dict[str, str | None]:
-    """The same as a service account, by the part of its address before the @.
-
-    Raises LaptopError, with those that there are, for another.
-    """
-    accounts = {each.inputs["accountId"]: each.outputs["email"] for each in cloud.registry.of_type(ACCOUNT)}
-    if name not in accounts:
-        raise LaptopError(f"there is no service account {name!r}: choose one of {', '.join(sorted(accounts))}")
-    metadata = f"{cloud.google.removeprefix('http://')}/metadata/{accounts[name]}"
-    return {
-        **_clients(cloud),
-        "GOOGLE_APPLICATION_CREDENTIALS": None,
-        "GCE_METADATA_HOST": metadata,
-        "GCE_METADATA_IP": metadata,
-    }
-
-
-def _clients(cloud: Cloud) -> dict[str, str | None]:
-    return {
-        "GOOGLE_CLOUD_PROJECT": cloud.project,
-        "BIGQUERY_EMULATOR_HOST": cloud.bigquery_url,
-        # The client of the Storage API cannot be sent elsewhere: what it is asked goes nowhere, instead of to Google.
-        "grpc_proxy": "http://127.0.0.1:9",
-        "no_grpc_proxy": "127.0.0.1,localhost",
-    }

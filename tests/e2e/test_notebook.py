@@ -1,9 +1,10 @@
-"""The recipe for notebooks, word by word, with Google's own client and nothing but the environment."""
+"""The recipes for notebooks, word by word, with Google's own clients and nothing but the environment."""
 
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from tests.e2e.conftest import Laptop
 
 pytestmark = pytest.mark.e2e
 
-RECIPE = re.search(r"```python\n(.*?)```", (PROJECT_ROOT / "docs/notebook.md").read_text(), re.DOTALL)
+BIGQUERY, POSTGRES, FUNCTION = re.findall(
+    r"```python\n(.*?)```", (PROJECT_ROOT / "docs/notebook.md").read_text(), re.DOTALL
+)
 CHECKS = """
 assert trips["trips"].sum() == 500 and list(trips.columns) == ["city", "trips"], trips
 assert arrow.num_rows == len(rows) == 500
@@ -54,9 +57,35 @@ def python(laptop: Laptop, code: str, *env: str) -> subprocess.CompletedProcess[
 
 
 def test_the_recipe_works_word_by_word(ran: Laptop) -> None:
-    assert RECIPE
-    done = python(ran, RECIPE[1] + CHECKS)
+    done = python(ran, BIGQUERY + CHECKS)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("env", [(), ("--as", "validate-job")], ids=["owner", "workload"])
+def test_postgres_is_reached_without_an_argument(ran: Laptop, env: tuple[str, ...]) -> None:
+    done = python(ran, f"{POSTGRES}\nprint(len(newest))", *env)
+    assert done.stdout == "3\n", done.stderr
+
+
+def test_a_workload_writes_to_postgres_what_it_was_granted_and_who_has_no_login_is_nobody(ran: Laptop) -> None:
+    write = "import psycopg\nwith psycopg.connect() as c: c.execute('DELETE FROM trips WHERE trip_id = 1')"
+    assert "permission denied" in python(ran, write, "--as", "validate-job").stderr
+    variables = json.loads(ran.ok("env", "--json", "--as", "dbt-job"))
+    assert {variables[name] for name in variables if name.startswith("PG")} == {None}
+
+
+def test_the_password_stands_in_a_file_of_the_owners_only(ran: Laptop) -> None:
+    variables = json.loads(ran.ok("env", "--json"))
+    assert Path(variables["PGPASSFILE"]).stat().st_mode & 0o077 == 0
+    password = Path(variables["PGPASSFILE"]).read_text().strip().rpartition(":")[2]
+    assert password
+    assert password not in ran.ok("env")
+
+
+def test_a_function_is_called_as_who_may_call_it(ran: Laptop) -> None:
+    show = f"{FUNCTION}\nprint(answer.status_code)"
+    assert python(ran, show, "--as", "daily-workflow").stdout == "200\n"
+    assert python(ran, show, "--as", "dbt-job").stdout == "404\n"  # it takes calls from inside only
 
 
 def test_as_a_workload_only_what_it_is_granted_is_allowed(ran: Laptop) -> None:

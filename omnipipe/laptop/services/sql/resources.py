@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from omnipipe.laptop.services.sql.postgres import Postgres
 
 INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
+DATABASE = "gcp:sql/database:Database"
 USER = "gcp:sql/user:User"
+PORT = 5432
+"""By which PostgreSQL names its socket, too."""
 # Cloud SQL's own flags, and the setting that each stands for, which it lets nobody set by its own name.
 _IAM_FLAG = "cloudsql.iam_authentication"
 _FLAGS: dict[str, tuple[str | None, dict[str, str]]] = {
@@ -173,9 +176,7 @@ def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expire
     if cloud_sql.LOGIN_SCOPE not in scopes.split(","):
         return
     name = account.removesuffix(_DOMAIN)
-    for user in cloud.registry.of_type(USER):
-        if user.inputs.get("type") != _SERVICE_ACCOUNT or user.inputs["name"] != name:
-            continue
+    for user in _iam_users(cloud, account):
         instance = cloud.registry.find(INSTANCE, user.inputs["instance"])
         server = _server(cloud, instance)
         refusal = _refusal(cloud, instance, account)
@@ -192,6 +193,32 @@ def login_with_token(cloud: Cloud, account: str, scopes: str, token: str, expire
                 server.let_in(name, token, datetime.fromtimestamp(expires, UTC))
         except psycopg.OperationalError:  # it is down, and lets nobody in; who asks again, gets the token again
             _log.warning("the instance %s does not answer: %s cannot log in yet", instance.id, name)
+
+
+def iam_user(cloud: Cloud, account: str) -> Resource | None:
+    """The database user of a service account, by its e-mail address; None if it has none."""
+    return next(iter(_iam_users(cloud, account)), None)
+
+
+def place(cloud: Cloud, user: Resource) -> tuple[str, str]:
+    """Where a user logs in: the folder of its instance's socket, and a database of it.
+
+    Raises LaptopError when the program makes no database.
+    """
+    instance = user.inputs["instance"]
+    databases = [each for each in cloud.registry.of_type(DATABASE) if each.inputs["instance"] == instance]
+    if not databases:
+        raise LaptopError(f"the program makes no database in the instance {instance}")
+    return str(_server(cloud, cloud.registry.find(INSTANCE, instance)).socket_dir), databases[0].inputs["name"]
+
+
+def _iam_users(cloud: Cloud, account: str) -> list[Resource]:
+    name = account.removesuffix(_DOMAIN)
+    return [
+        user
+        for user in cloud.registry.of_type(USER)
+        if user.inputs.get("type") == _SERVICE_ACCOUNT and user.inputs["name"] == name
+    ]
 
 
 def _refusal(cloud: Cloud, instance: Resource, account: str) -> str | None:
@@ -251,6 +278,6 @@ def _instance(cloud: Cloud, resource: Resource) -> Postgres:
 
 KINDS: dict[str, Kind] = {
     INSTANCE: DatabaseInstance(),
-    "gcp:sql/database:Database": Database(),
+    DATABASE: Database(),
     USER: User(),
 }
