@@ -1,4 +1,4 @@
-"""How GitHub deploys: by the identity of a repository's own runs, without a key."""
+"""How GitHub deploys, and previews pull requests: by the identity of a repository's own runs, without a key."""
 
 import re
 from collections.abc import Sequence
@@ -17,11 +17,21 @@ ISSUER = "https://token.actions.githubusercontent.com"
 # an issue's text).
 EVENTS = ("push", "schedule", "workflow_dispatch")
 
+# What may preview: the checks of a pull request, whose code is not part of any branch yet. GitHub gives a fork's run no
+# token: https://docs.github.com/actions/reference/security/oidc#workflow-triggers-for-oidc
+PREVIEW = "pull_request"
+
 _NUMBER = re.compile(r"[1-9][0-9]*")
 # https://git-scm.com/docs/git-check-ref-format, less what would need quoting in a condition
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]*")
 _ANYTHING = ("roles/owner", "roles/editor", "roles/resourcemanager.projectIamAdmin", "roles/iam.securityAdmin")
 _MOST_GRANTABLE = 10  # as many as a condition's hasOnly() takes
+
+
+def is_environment(name: str) -> bool:
+    """Whether an environment of GitHub's may be called so here, or there is none."""
+    return bool(_ENVIRONMENT.fullmatch(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +40,11 @@ class WorkloadIdentityArgs:
 
     ``physical_name`` is the pool's id, and what the ids of provider and account begin with.
     ``repository_id`` and ``owner_id`` are GitHub's numbers, as text (``gh api repos/OWNER/NAME --jq
-    '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy.
+    '.id, .owner.id'``): a name can be given up and taken by somebody else. ``branch`` is the one whose runs deploy, and
+    if there is an ``environment``, only those of its runs that GitHub let into that environment.
     ``roles`` are what deploying takes, on the project; ``grantable_roles`` are those that the program gives to its
     workloads there: the deployer may grant these, and no other. It lets things run as ``workloads``, and as nobody
-    else.
+    else. ``preview_roles`` are what previewing takes; without any, pull requests get no identity.
 
     Raises ValueError with all problems at once.
     """
@@ -46,6 +57,8 @@ class WorkloadIdentityArgs:
     grantable_roles: Sequence[pulumi.Input[str]]
     workloads: Sequence[Workload]
     branch: str = "main"
+    environment: str = ""
+    preview_roles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         require(
@@ -60,6 +73,10 @@ class WorkloadIdentityArgs:
             (
                 bool(_BRANCH.fullmatch(self.branch)) and not self.branch.startswith("refs/"),
                 f"branch is {self.branch!r}: give a branch's short name, such as main",
+            ),
+            (
+                is_environment(self.environment),
+                f"environment is {self.environment!r}: take letters, digits, hyphens and underscores",
             ),
             (
                 1 <= len(self.grantable_roles) <= _MOST_GRANTABLE,
@@ -79,9 +96,10 @@ class WorkloadIdentityArgs:
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
-    """A deployer's account that runs of one GitHub repository, on one branch, may act as.
+    """A deployer's account that runs of one GitHub repository, on one branch, may act as, and one for previews.
 
-    Creates a pool, an OIDC provider that takes tokens of that repository, owner and branch only, and the account.
+    Creates a pool, an OIDC provider that takes tokens of that repository, owner, branch and environment only, and the
+    account. An account that is there already is taken over: its rights on the state are older than the program.
     Grants ``roles/iam.workloadIdentityUser`` on the account to the repository; to the account
     ``roles/iam.serviceAccountUser`` on each workload's, and on the project the ``roles`` and
     ``roles/resourcemanager.projectIamAdmin``, the latter for ``grantable_roles`` alone.
@@ -91,7 +109,12 @@ class WorkloadIdentity(pulumi.ComponentResource):
     that is not the program's. An owner runs the first ``up`` of an environment, and each one that adds or removes a
     workload, or changes this component or a custom role.
 
-    Exposes ``provider_name`` and ``deployer_email``, which the deploying workflow is told.
+    With ``preview_roles`` creates the same once more for pull requests: a provider of their own, and an account that
+    has these roles on the project and no other. Who comes in by one provider has no attribute of the other, so a pull
+    request is never the deployer.
+
+    Exposes ``provider_name`` and ``deployer_email``, which the deploying workflow is told; and for the previewing one
+    ``preview_provider_name`` and ``previewer_email``, or None.
 
     All of it is protected in every stack: Google keeps a deleted pool's id from being used for 30 days, and a
     deployment that took its own rights away would stop half-way. What is protected keeps what it depends on, so the
@@ -122,76 +145,53 @@ class WorkloadIdentity(pulumi.ComponentResource):
     def __init__(self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         protected = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True))
         super().__init__("omnipipe:components:WorkloadIdentity", name, {}, protected)
-        child = pulumi.ResourceOptions(parent=self)
-        project, physical = args.place.project, args.physical_name
-        pool = gcp.iam.WorkloadIdentityPool(
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._patience = patient(name, "does not exist")
+        self._pool = gcp.iam.WorkloadIdentityPool(
             f"{name}-pool",
-            project=project,
-            workload_identity_pool_id=physical,
-            display_name=f"Deployments by {physical}",
-            opts=child,
+            project=args.place.project,
+            workload_identity_pool_id=args.physical_name,
+            display_name=f"Deployments by {args.physical_name}",
+            opts=self._child,
         )
-        provider = gcp.iam.WorkloadIdentityPoolProvider(
-            f"{name}-provider",
-            project=project,
-            workload_identity_pool_id=pool.workload_identity_pool_id,
-            workload_identity_pool_provider_id=f"{physical}-oidc",
-            display_name="GitHub Actions",
-            oidc={"issuer_uri": ISSUER},
-            attribute_mapping={
-                "google.subject": "assertion.sub",
-                "attribute.repository_id": "assertion.repository_id",
-            },
-            attribute_condition=" && ".join(
-                (
-                    f"assertion.repository_id == '{args.repository_id}'",
-                    f"assertion.repository_owner_id == '{args.owner_id}'",
-                    f"assertion.ref == 'refs/heads/{args.branch}'",
-                    f"assertion.event_name in {_list(EVENTS)}",
-                )
-            ),
-            opts=child,
+        deployer = self._deployer()
+        self.preview_provider_name: pulumi.Output[str] | None = None
+        self.previewer_email: pulumi.Output[str] | None = None
+        if args.preview_roles:
+            self._previewer()
+        self.deployer_email = deployer.email
+        self.register_outputs(
+            {
+                "provider_name": self.provider_name,
+                "deployer_email": self.deployer_email,
+                "preview_provider_name": self.preview_provider_name,
+                "previewer_email": self.previewer_email,
+            }
         )
-        deployer = gcp.serviceaccount.Account(
-            f"{name}-deployer",
-            project=project,
-            account_id=f"{physical}-deployer",
-            display_name=f"Deploys the platform from {physical}",
-            opts=child,
-        )
-        member = deployer.email.apply(lambda email: f"serviceAccount:{email}")
-        gcp.serviceaccount.IAMMember(
-            f"{name}-repository",
-            service_account_id=deployer.name,
-            role="roles/iam.workloadIdentityUser",
-            # The pool's name has the project's number in it, which a principal is written with.
-            member=pulumi.Output.concat(
-                "principalSet://iam.googleapis.com/", pool.name, "/attribute.repository_id/", args.repository_id
-            ),
-            # The pool is new, and a grant to one that Google does not know of yet is refused.
-            opts=pulumi.ResourceOptions(parent=self, hooks=patient(name, "does not exist")),
-        )
+
+    def _deployer(self) -> gcp.serviceaccount.Account:
+        """Who deploys: an account with its rights, and the runs that may be it."""
+        args = self._args
+        deployer = self._account("deployer", f"Deploys the platform from {args.physical_name}")
+        ref = f"assertion.ref == 'refs/heads/{args.branch}'"
+        where = [f"assertion.environment == '{args.environment}'"] if args.environment else []
+        only = (ref, *where, f"assertion.event_name in {_list(EVENTS)}")
+        self.provider_name = self._let_in("", "deploys", only, deployer)
         for workload in args.workloads:
             gcp.serviceaccount.IAMMember(
-                f"{name}-runs-{workload.physical_name}",
+                f"{self._name}-runs-{workload.physical_name}",
                 service_account_id=workload.account,
                 role="roles/iam.serviceAccountUser",
-                member=member,
-                opts=child,
+                member=_member(deployer),
+                opts=self._child,
             )
-        for role in args.roles:
-            gcp.projects.IAMMember(
-                f"{name}-{role.removeprefix('roles/').replace('.', '-').lower()}",
-                project=project,
-                role=role,
-                member=member,
-                opts=child,
-            )
+        self._grant("", args.roles, deployer)
         gcp.projects.IAMMember(
-            f"{name}-resourcemanager-projectiamadmin",
-            project=project,
+            f"{self._name}-resourcemanager-projectiamadmin",
+            project=args.place.project,
             role="roles/resourcemanager.projectIamAdmin",
-            member=member,
+            member=_member(deployer),
             # https://cloud.google.com/iam/docs/setting-limits-on-granting-roles
             condition={
                 "title": "Only what workloads get",
@@ -201,11 +201,86 @@ class WorkloadIdentity(pulumi.ComponentResource):
                     )
                 ),
             },
-            opts=child,
+            opts=self._child,
         )
-        self.provider_name = provider.name
-        self.deployer_email = deployer.email
-        self.register_outputs({"provider_name": self.provider_name, "deployer_email": self.deployer_email})
+        return deployer
+
+    def _previewer(self) -> None:
+        """Who previews: an account that changes nothing, and the runs of pull requests, which may be it."""
+        previewer = self._account("preview", f"Previews pull requests from {self._args.physical_name}")
+        only = (f"assertion.event_name == '{PREVIEW}'",)
+        self.preview_provider_name = self._let_in("preview-", "previews", only, previewer)
+        self.previewer_email = previewer.email
+        self._grant("preview-", self._args.preview_roles, previewer)
+
+    def _account(self, purpose: str, display_name: str) -> gcp.serviceaccount.Account:
+        return gcp.serviceaccount.Account(
+            f"{self._name}-{purpose}",
+            project=self._args.place.project,
+            account_id=f"{self._args.physical_name}-{purpose}",
+            display_name=display_name,
+            create_ignore_already_exists=True,
+            opts=self._child,
+        )
+
+    def _let_in(
+        self, prefix: str, attribute: str, only: Sequence[str], account: gcp.serviceaccount.Account
+    ) -> pulumi.Output[str]:
+        """A way in for the repository's runs to which ``only`` applies, and the account that they may act as.
+
+        What comes in this way has the ``attribute``, and what comes in another way has not. Returns the name of the
+        provider. ``prefix`` begins the names of what it makes.
+        """
+        args = self._args
+        provider = gcp.iam.WorkloadIdentityPoolProvider(
+            f"{self._name}-{prefix}provider",
+            project=args.place.project,
+            workload_identity_pool_id=self._pool.workload_identity_pool_id,
+            workload_identity_pool_provider_id=f"{args.physical_name}-{prefix}oidc",
+            display_name="GitHub Actions",
+            oidc={"issuer_uri": ISSUER},
+            attribute_mapping={
+                "google.subject": "assertion.sub",
+                f"attribute.{attribute}": "assertion.repository_id",
+            },
+            attribute_condition=" && ".join(
+                (
+                    f"assertion.repository_id == '{args.repository_id}'",
+                    f"assertion.repository_owner_id == '{args.owner_id}'",
+                    *only,
+                )
+            ),
+            opts=self._child,
+        )
+        gcp.serviceaccount.IAMMember(
+            f"{self._name}-{prefix}repository",
+            service_account_id=account.name,
+            role="roles/iam.workloadIdentityUser",
+            # The pool's name has the project's number in it, which a principal is written with.
+            member=pulumi.Output.concat(
+                "principalSet://iam.googleapis.com/",
+                self._pool.name,
+                f"/attribute.{attribute}/",
+                args.repository_id,
+            ),
+            # The pool is new, and a grant to one that Google does not know of yet is refused.
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._patience),
+        )
+        return provider.name
+
+    def _grant(self, prefix: str, roles: Sequence[str], account: gcp.serviceaccount.Account) -> None:
+        for role in roles:
+            gcp.projects.IAMMember(
+                f"{self._name}-{prefix}{role.removeprefix('roles/').replace('.', '-').lower()}",
+                project=self._args.place.project,
+                role=role,
+                member=_member(account),
+                opts=self._child,
+            )
+
+
+def _member(account: gcp.serviceaccount.Account) -> pulumi.Output[str]:
+    return account.email.apply(lambda email: f"serviceAccount:{email}")
 
 
 def _list(values: Sequence[str]) -> str:

@@ -13,3 +13,6 @@ pulumi.export("raw_dataset", platform.warehouse.dataset_id("raw"))
 if platform.deployer:
     pulumi.export("workload_identity_provider", platform.deployer.provider_name)
     pulumi.export("deployer", platform.deployer.deployer_email)
+    if platform.deployer.previewer_email:
+        pulumi.export("preview_provider", platform.deployer.preview_provider_name)
+        pulumi.export("previewer", platform.deployer.previewer_email)

@@ -15,6 +15,7 @@ from components.labels import is_label_value
 from components.place import Place, is_near
 from components.platform.args import PlatformArgs
 from components.schedule import is_cron, is_time_zone
+from components.workload_identity import is_environment
 
 PROD = "prod"
 _OF_GOOGLE = ("project", "region")
@@ -214,6 +215,16 @@ _RULES = (
         lambda *ids: all(id_.isdigit() for id_ in ids) or not any(ids),
         "githubRepositoryId {0!r} and githubOwnerId {1!r}: write both as numbers (names can be taken over by "
         "others), or leave both empty",
+    ),
+    _Rule(
+        ("github_environment",),
+        is_environment,
+        "githubEnvironment is {0!r}: take letters, digits, hyphens and underscores, or leave it empty",
+    ),
+    _Rule(
+        ("github_environment", "github_repository_id", "stack"),
+        lambda environment, repository, stack: environment or not repository or stack != PROD,
+        "prod is deployed only by runs that GitHub let into an environment: set githubEnvironment, such as prod",
     ),
 )
 

@@ -10,8 +10,9 @@ class PlatformArgs:
     """The settings of one environment. ``Pulumi.yaml`` describes each; ``stacks/settings.py`` reads and checks them.
 
     Members are written as IAM writes them, such as ``group:analysts@example.com``. ``billing_account`` and the two
-    ids of GitHub may be empty: then there is no budget, or no identity for GitHub's workflows. ``settles_within``
-    is in seconds.
+    ids of GitHub may be empty: then there is no budget, or no identity for GitHub's workflows. With a
+    ``github_environment`` only runs in that environment deploy, and pull requests are not previewed.
+    ``settles_within`` is in seconds.
     """
 
     place: Place
@@ -37,6 +38,7 @@ class PlatformArgs:
     monthly_budget: int
     github_repository_id: str
     github_owner_id: str
+    github_environment: str
     settles_within: int
 
     @property

@@ -1,4 +1,6 @@
-"""What the platform takes of its Google project: the APIs that are called, and the roles of who deploys."""
+"""What the platform takes of its Google project: the APIs that are called, and the roles of who deploys or previews."""
+
+GITHUB = "github"  # what GitHub's identities in the project are called after
 
 APIS = (
     "artifactregistry",
@@ -57,3 +59,11 @@ DEPLOYER_ROLES = (
     "roles/storage.admin",
     "roles/workflows.editor",
 )
+
+# What a preview of a pull request takes on the project. It compares the program with the state and asks Google for next
+# to nothing, and more is not for code that nobody has read yet.
+PREVIEW_ROLES = (
+    "roles/browser",  # looking up the project's number, and Cloud Storage's own account
+)
+# With keys of one's own it looks up BigQuery's account, too (see DEPLOYER_ROLES): jobs, which may read nothing here.
+PREVIEW_ROLES_FOR_KEYS = ("roles/bigquery.jobUser",)

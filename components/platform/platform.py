@@ -8,7 +8,7 @@ Warehouse, PiiPolicy                 where data lives, and who may read what
 Capture                              Postgres -> migrate, Datastream -> raw
 Pipeline                             the steps of a day, in their order, by a workflow
 Probe, Monitoring, Budget            who watches: figures and errors, alerts, costs
-WorkloadIdentity (on demand)         who deploys
+WorkloadIdentity (on demand)         who deploys, and who previews
 """
 
 import re
@@ -29,7 +29,13 @@ from components.platform.args import PlatformArgs
 from components.platform.capture import Capture, CaptureArgs
 from components.platform.daily import daily_steps
 from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
-from components.platform.google_project import APIS, DEPLOYER_ROLES
+from components.platform.google_project import (
+    APIS,
+    DEPLOYER_ROLES,
+    GITHUB,
+    PREVIEW_ROLES,
+    PREVIEW_ROLES_FOR_KEYS,
+)
 from components.platform.pipeline import Pipeline, PipelineArgs
 from components.platform.probe import INTERVAL_S, PROBE, Probe, ProbeArgs
 from components.platform.sources import ROOT
@@ -95,6 +101,7 @@ class Platform(pulumi.ComponentResource):
             monthly_budget=300,
             github_repository_id="123456789",
             github_owner_id="987654",
+            github_environment="prod",
             settles_within=120,
         )
         platform = Platform("omnipipe", settings)
@@ -296,16 +303,20 @@ class Platform(pulumi.ComponentResource):
         place = self._args.place
         tagger = pulumi.Output.concat("projects/", place.project, "/roles/", tagger_role(PII))
         parts = (self._code, self.capture, self.pipeline, self._probe)
+        preview_roles = PREVIEW_ROLES + (PREVIEW_ROLES_FOR_KEYS if self._args.customer_managed_keys else ())
         return WorkloadIdentity(
             f"{self._name}-github",
             WorkloadIdentityArgs(
                 place=place,
-                physical_name="github",
+                physical_name=GITHUB,
                 repository_id=self._args.github_repository_id,
                 owner_id=self._args.github_owner_id,
                 roles=DEPLOYER_ROLES,
                 grantable_roles=(*PROJECT_ROLES, tagger),
                 workloads=[workload for part in parts for workload in part.workloads],
+                environment=self._args.github_environment,
+                # Where an environment guards a stack, code of a pull request has no business.
+                preview_roles=() if self._args.github_environment else preview_roles,
             ),
             self._child,
         )

@@ -61,12 +61,13 @@ def test_scripts_are_shell_and_take_nothing_from_outside_into_their_text(path: P
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_no_secret_is_in_clear_and_no_key_is_needed(path: Path) -> None:
+def test_no_secret_and_no_key_is_needed(path: Path) -> None:
     text = path.read_text()
-    assert set(re.findall(r"secrets\.(\w+)", text)) <= {"PULUMI_CONFIG_PASSPHRASE"}
+    assert (
+        "secrets." not in text
+    )  # GitHub's own identity is all that logs in, and a key of Google's encrypts secrets
     assert not re.search(r"credentials_json|BEGIN [A-Z ]*PRIVATE KEY|AIza|ya29\.|pul-[0-9a-f]{8}", text)
-    for name, value in re.findall(r"^\s+(\w*(?:PASS|TOKEN|SECRET|KEY)\w*): (.*)$", text, re.MULTILINE):
-        assert value.startswith("${{ secrets."), name
+    assert not re.search(r"^\s+\w*(?:PASS|TOKEN|SECRET|KEY)\w*: ", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS.values(), ids=lambda path: path.name)

@@ -42,6 +42,7 @@ GOOD = Settings(
     monthly_budget=100,
     github_repository_id="123",
     github_owner_id="456",
+    github_environment="prod",
     settles_within=120,
 )
 
@@ -168,6 +169,8 @@ def test_a_switch_that_is_neither_on_nor_off_is_told() -> None:
         ({"stack": "Dev"}, "the stack's name is 'Dev', and becomes a label"),
         ({"github_repository_id": "me/omnipipe"}, "githubRepositoryId 'me/omnipipe'"),
         ({"github_owner_id": ""}, "githubRepositoryId '123' and githubOwnerId ''"),
+        ({"github_environment": "the prod"}, "githubEnvironment is 'the prod'"),
+        ({"github_environment": ""}, "prod is deployed only by runs that GitHub let into an environment"),
     ],
 )
 def test_a_rule_says_what_to_do(changes: dict[str, Any], words: str) -> None:
@@ -189,6 +192,8 @@ def test_a_rule_says_what_to_do(changes: dict[str, Any], words: str) -> None:
         {"billing_account": "", "monthly_budget": 0},
         {"webhook_keys": ("2026-12", "1")},
         {"github_repository_id": "", "github_owner_id": ""},
+        {"github_repository_id": "", "github_owner_id": "", "github_environment": ""},
+        {"stack": "dev", "github_environment": ""},
     ],
 )
 def test_what_fits_is_taken(changes: dict[str, Any]) -> None:

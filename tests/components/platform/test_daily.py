@@ -60,6 +60,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         monthly_budget=0,
         github_repository_id="",
         github_owner_id="",
+        github_environment="",
         settles_within=120,
     )
 
