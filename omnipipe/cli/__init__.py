@@ -8,6 +8,7 @@ import typer
 
 from omnipipe.cli import (
     cloud,
+    comment,
     deliveries,
     demo,
     environment,
@@ -54,6 +55,7 @@ app.command()(cloud.up)
 app.command()(cloud.preview)
 app.command()(cloud.down)
 app.command()(rehearse.rehearse)
+app.command()(comment.comment)
 app.command()(status.status)
 app.command()(sources.seed)
 app.command()(sources.traffic)

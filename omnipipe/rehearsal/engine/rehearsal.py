@@ -83,7 +83,7 @@ class Rehearsal:
         self._begins, self._ends = begins, ends
         self._faults, self._propagation = faults, propagation
         self._declaration = Declaration.load(program)
-        self._project = _project_of(program, stack, self._declaration)
+        self._project = project_of(program, stack, self._declaration)
         self.journal = Journal()
         self.report = Report(installed.line, stack)
 
@@ -217,7 +217,7 @@ def _is_locked(resource: Mapping[str, Any]) -> bool:
     return resource.get("inputs", {}).get("deletionProtection") is True
 
 
-def _project_of(program: Path, stack: str, declaration: Declaration) -> str:
+def project_of(program: Path, stack: str, declaration: Declaration) -> str:
     """The project that a stack is deployed to. Raises CannotRehearse for a stack without settings or a project."""
     file = program / f"Pulumi.{stack}.yaml"
     if not (program / "Pulumi.yaml").is_file():
