@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help run test install lock lint mutants clean
+.PHONY: help run test install lock lint golden models comment pull-request workflows audit mutants clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: install ## Install, then show a whole day on this machine (omnipipe demo)
 	@$(BIN)/omnipipe demo
@@ -45,6 +45,32 @@ lint: install ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+
+# What a change is compared with: where this branch left it.
+BASE ?= origin/main
+
+golden: install ## Compare the golden files with the program
+	@$(BIN)/python -m tests.components.golden --check
+
+models: install ## Parse dbt, and build on the emulator the models that changed since BASE, and those below them
+	@$(BIN)/python -m tests.dbt.changed "$(BASE)"
+
+comment: install ## What the change since BASE does, as the comment of its pull request
+	@$(BIN)/omnipipe comment --base "$(BASE)"
+
+pull-request: install ## What a pull request is checked for besides the tests, and its comment; BASE=origin/main
+	@began=$$(date +%s); done=0; $(MAKE) --no-print-directory --keep-going lint golden models comment || done=$$?; \
+		echo "The checks of a pull request, without the tests, took $$(($$(date +%s) - began)) s."; exit $$done
+
+# actionlint does not know GitHub's $$/ yet (https://github.com/rhysd/actionlint/issues/711), so it reads a copy without.
+workflows: ## Check GitHub's workflows; needs Go, which fetches the checker
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R .github "$$folder" && cd "$$folder" && \
+		find .github -name '*.yml' -exec perl -pi -e 's{uses: \K\$$/}{./}' {} + && git init --quiet && \
+		go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -color
+
+audit: install ## Known holes in what the lock files name; asks the index
+	@for file in requirements.lock functions/*/requirements.txt jobs/*/requirements.txt; do echo "$$file" && \
+		$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r "$$file" || failed=1; done; exit $${failed:-0}
 
 mutants: install ## Which mistakes in FILE its tests would not see; SERVERS=1: with those that start servers
 	@$(BIN)/python -m tests.mutants $(if $(SERVERS),--servers) $(if $(MINUTES),--minutes $(MINUTES)) -- "$(FILE)"

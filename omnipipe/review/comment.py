@@ -177,10 +177,8 @@ def _golden(difference: str, room: int) -> str:
 
 
 def _said(said: Iterable[Said]) -> Iterator[str]:
-    for each in said:
-        resource = f"{_code(name_of(each.urn))}: " if each.urn else ""
-        yield f"- {resource}{_line(each.message)}"
-    yield ""
+    lines = [f"- {_code(name_of(each.urn))}{': ' if each.urn else ''}{_line(each.message)}" for each in said]
+    yield from (*lines, "") if lines else ()
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

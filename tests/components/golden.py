@@ -5,12 +5,16 @@ each pipeline.
 
     .venv/bin/python -m tests.components.golden
 
-writes the files anew. What has a test of its own stands in them as `[text]` (anything longer than a line); hashes of
-packages and images are left out, because every edit of a source changes them.
+writes the files anew; with `--check` it only tells how they differ, and fails if they do. What has a test of its own
+stands in them as `[text]` (anything longer than a line); hashes of packages and images are left out, because every edit
+of a source changes them.
 """
 
+import difflib
 import json
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +107,36 @@ def _column(column: dict[str, Any]) -> str:
     return f"{column['name']} {column['type']}{nested} {column['mode']}{tagged}"
 
 
-def main() -> None:
+def _files() -> Iterator[tuple[Path, str]]:
+    """Each file, and what belongs into it."""
+    for pipeline in PIPELINES:
+        yield source_path(pipeline), workflow_source(pipeline)
+    for stack in STACKS:
+        yield path(stack), inventory(deployed(stack))
+
+
+def write() -> None:
     """Write the file of each stack and of each pipeline."""
     source_path(DAILY).parent.mkdir(parents=True, exist_ok=True)
-    for pipeline in PIPELINES:
-        source_path(pipeline).write_text(workflow_source(pipeline))
-        print(f"wrote {source_path(pipeline).relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
-    for stack in STACKS:
-        path(stack).write_text(inventory(deployed(stack)))
-        print(f"wrote {path(stack).relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
+    for file, text in _files():
+        file.write_text(text)
+        print(f"wrote {file.relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
+
+
+def differences() -> str:
+    """How the files differ from what belongs into them, as a diff; "" if they do not."""
+    lines: list[str] = []
+    for file, text in _files():
+        name = str(file.relative_to(PROJECT_ROOT))
+        known = file.read_text() if file.is_file() else ""
+        lines += difflib.unified_diff(known.splitlines(), text.splitlines(), name, "the program", lineterm="")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] != ["--check"]:
+        write()
+    elif found := differences():
+        sys.exit(f"{found}\n\nThe golden files are not what the program says; this writes them anew: {REWRITE}")
+    else:
+        print("The golden files are what the program says.")  # noqa: T201 - a command's answer
