@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from email import message_from_bytes
 from email.message import Message
 from typing import Any, cast
@@ -73,6 +74,7 @@ class Site:
             message = f"Invalid JSON payload received. {error}"
             wrong = {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}
             return Response(json.dumps(wrong), 400, content_type=_JSON)
+        sent = deepcopy(body) if self._journal is not None else None  # the rules fill what they are given
         fault = self._faults.of(request.method, raw) if self._faults else None
         began = time.thread_time()
         if fault and fault.before:
@@ -94,7 +96,7 @@ class Site:
             request.method,
             host,
             f"/{rest}?{query}".rstrip("?"),
-            body,
+            sent,
             status,
             answer,
             time.thread_time() - began,
