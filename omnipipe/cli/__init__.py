@@ -14,6 +14,7 @@ from omnipipe.cli import (
     environment,
     idle,
     logs,
+    proxy,
     query,
     rehearse,
     replay,
@@ -69,6 +70,7 @@ app.command()(logs.logs)
 app.command()(deliveries.deliveries)
 app.command()(tools.job)
 app.command()(environment.env)
+app.command()(proxy.proxy)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)
 app.command()(idle.idle)
 app.command()(demo.demo)

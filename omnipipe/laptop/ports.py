@@ -55,16 +55,21 @@ class Ports:
 
     def require_free(self, name: str) -> None:
         """Raise LaptopError, naming who has it, when another program listens on this service's port."""
-        port = self.of(name)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                raise LaptopError(
-                    f"port {port}, for {name}, is in use{_by_whom(port)}: stop that program, "
-                    f"or move all ports, for example OMNIPIPE_PORT={self._base + 1000} omnipipe up"
-                ) from None
+        require_free(
+            self.of(name), name, f"move all ports, for example OMNIPIPE_PORT={self._base + 1000} omnipipe up"
+        )
+
+
+def require_free(port: int, name: str, way_out: str) -> None:
+    """Raise LaptopError, naming who has it and the way out, when another program listens on a port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise LaptopError(
+                f"port {port}, for {name}, is in use{_by_whom(port)}: stop that program, or {way_out}"
+            ) from None
 
 
 def listens(port: int) -> bool:

@@ -33,8 +33,13 @@ class Refused(Exception):
     @property
     def status(self) -> str:
         """The error's name in Google's APIs."""
-        names = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 400: "INVALID_ARGUMENT"}
-        return names[self.code]
+        return {
+            400: "INVALID_ARGUMENT",
+            401: "UNAUTHENTICATED",
+            403: "PERMISSION_DENIED",
+            404: "NOT_FOUND",
+            503: "UNAVAILABLE",
+        }[self.code]
 
     def body(self, *, reasons: bool = False) -> dict[str, Any]:
         """The answer's JSON; ``reasons`` as the older APIs have them."""

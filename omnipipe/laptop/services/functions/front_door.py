@@ -19,6 +19,7 @@ from urllib.parse import quote
 import requests
 from flask import Blueprint, Response, request
 
+from omnipipe.laptop.forwarding import forward
 from omnipipe.laptop.iam.control import asks_itself
 from omnipipe.laptop.iam.gate import Gate, bearer
 from omnipipe.laptop.iam.tokens import InvalidToken, Tokens
@@ -32,9 +33,6 @@ log = logging.getLogger("iam")
 # https://cloud.google.com/functions/docs/configuring/timeout
 _DEFAULT_TIMEOUT_S = 60
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# They are of one connection, not of the message (RFC 9110, 7.6.1). The body is passed on decoded, with a new length.
-_OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"}
-_OF_THE_ENCODING = {"content-length", "content-encoding"}
 
 
 def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens, inside: Callable[[], Container[str]]) -> Blueprint:
@@ -92,32 +90,18 @@ def blueprint(cloud: Cloud, gate: Gate, tokens: Tokens, inside: Callable[[], Con
 
 
 def _forward(url: str, token: str | None, timeout_s: float) -> Response:
-    headers = {key: value for key, value in request.headers if key.lower() not in _OF_THE_CONNECTION}
-    if token is not None:
-        # As Cloud Run does it: the function may read who asks, and cannot use the token.
-        headers["Authorization"] = f"Bearer {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+    # As Cloud Run does it: the function may read who asks, and cannot use the token.
+    unsigned = (
+        {"Authorization": f"Bearer {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"}
+        if token is not None
+        else {}
+    )
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # neither a proxy of the user's nor ~/.netrc is asked about this machine
-            answer = session.request(
-                request.method,
-                url,
-                params=request.query_string,
-                headers=headers,
-                data=request.get_data(),
-                timeout=(5, timeout_s),
-                allow_redirects=False,
-            )
+        return forward(url, unsigned, timeout_s)
     except requests.Timeout:
         return Response("upstream request timeout", 504, content_type="text/plain")
     except requests.RequestException:
         return Response("Service Unavailable", 503, content_type="text/plain")
-    dropped = _OF_THE_CONNECTION | _OF_THE_ENCODING
-    return Response(
-        answer.content,
-        answer.status_code,
-        [(key, value) for key, value in answer.headers.items() if key.lower() not in dropped],
-    )
 
 
 def _page(code: int, text: str) -> Response:
