@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from omnipipe.cli import (
+    bootstrap,
     cloud,
     comment,
     deliveries,
@@ -73,6 +74,7 @@ app.command()(environment.env)
 app.command()(proxy.proxy)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)
 app.command()(idle.idle)
+app.command()(bootstrap.bootstrap)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")
 
