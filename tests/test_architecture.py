@@ -22,10 +22,12 @@ ALLOWED = {
     "seed": {"seed", "omnipipe.contracts"},
     # It runs stacks/ as a program and policy/ as a pack, from their paths: it imports nothing of them.
     "omnipipe/laptop": {"omnipipe.laptop", "omnipipe.runtime", "omnipipe.contracts.datastream"},
-    "omnipipe/rehearsal": {"omnipipe.rehearsal"},  # it knows no stack, and nothing uses it but its command
+    "omnipipe/rehearsal": {"omnipipe.rehearsal"},  # it knows no stack
+    "omnipipe/review": {"omnipipe.review", "omnipipe.rehearsal"},
     "omnipipe/setup": {"omnipipe.setup", "omnipipe.laptop", "omnipipe.rehearsal.engine.installed", "stacks"},
     "omnipipe/cli": {
         "omnipipe.cli",
+        "omnipipe.review",
         "omnipipe.setup",
         "omnipipe.laptop",
         "omnipipe.rehearsal",

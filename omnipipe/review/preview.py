@@ -27,7 +27,8 @@ _WORDS = {
     "import": "imported",
 }
 
-# What the provider keeps for itself, or computes of a property that differs as well.
+# What the provider keeps for itself, and what it computes of properties; that alone differs where Google was changed.
+_OWN = re.compile(r"__")
 _DERIVED = re.compile(r"__|effectiveLabels\b|pulumiLabels\b")
 
 
@@ -150,13 +151,15 @@ def _step(step: Mapping[str, Any], preview: Preview, changes: dict[str, Change])
 
 
 def _differing(step: Mapping[str, Any], what: str) -> tuple[str, ...]:
-    """The properties that force a replacement, or all that differ, as far as a program sets them."""
+    """The properties that force a replacement, or all that differ; those that a program sets, if it is one of them."""
     if what not in ("replaced", "changed"):
         return ()
     forcing = step.get("keys") if what == "replaced" else None
-    for named in (forcing, step.get("detailedDiff"), step.get("diffs")):
-        if told := tuple(name for name in named or () if not _DERIVED.match(name)):
-            return told
+    named = [tuple(each) for each in (forcing, step.get("detailedDiff"), step.get("diffs")) if each]
+    for hidden in (_DERIVED, _OWN):
+        for names in named:
+            if told := tuple(name for name in names if not hidden.match(name)):
+                return told
     return ()
 
 

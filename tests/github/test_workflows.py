@@ -17,6 +17,8 @@ ACTIONS = {path.parent.name: path for path in sorted((ROOT / ".github" / "action
 FILES = [*WORKFLOWS.values(), *ACTIONS.values()]
 PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+.*")
 DEPLOYING = ("destroy-when-idle.yml", "bring-back.yml")
+READS, LOGS_IN = {"contents": "read"}, {"id-token": "write"}
+WRITES = ({"pull-requests": "write"}, {"issues": "write"})
 
 
 def locked(package: str) -> str:
@@ -34,9 +36,10 @@ def jobs(path: Path) -> list[dict[str, Any]]:
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
+    """Those of the jobs of its own; a job that calls another workflow has none."""
     content = parse(path)
     runs = [content["runs"]] if "runs" in content else list(content["jobs"].values())
-    return [step for run in runs for step in run["steps"]]
+    return [step for run in runs for step in run.get("steps", ())]
 
 
 def commands(path: Path) -> list[str]:
@@ -44,12 +47,12 @@ def commands(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_what_others_wrote_is_pinned_to_a_commit(path: Path) -> None:
+def test_what_others_wrote_is_pinned_to_a_commit_and_ours_is_of_the_same(path: Path) -> None:
+    """``$/`` is this repository at the commit that runs, also where another repository calls the workflow."""
     used = re.findall(r"uses: (.*)", path.read_text())
-    assert used
-    assert [what for what in used if not what.startswith("./") and not PINNED.fullmatch(what)] == []
-    own = [what for what in used if what.startswith("./")]
-    assert all((ROOT / what / "action.yml").is_file() for what in own)
+    assert [what for what in used if not what.startswith("$/") and not PINNED.fullmatch(what)] == []
+    own = [ROOT / what.removeprefix("$/") for what in used if what.startswith("$/")]
+    assert all(each.is_file() or (each / "action.yml").is_file() for each in own)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -62,20 +65,30 @@ def test_scripts_are_shell_and_take_nothing_from_outside_into_their_text(path: P
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_secret_and_no_key_is_needed(path: Path) -> None:
+    """GitHub's own identity is all that logs in, and a key of Google's encrypts secrets."""
     text = path.read_text()
-    assert (
-        "secrets." not in text
-    )  # GitHub's own identity is all that logs in, and a key of Google's encrypts secrets
+    assert "secrets." not in text
     assert not re.search(r"credentials_json|BEGIN [A-Z ]*PRIVATE KEY|AIza|ya29\.|pul-[0-9a-f]{8}", text)
-    assert not re.search(r"^\s+\w*(?:PASS|TOKEN|SECRET|KEY)\w*: ", text, re.MULTILINE)
+    for name, value in re.findall(r"^\s+(\w*(?:PASS|TOKEN|SECRET|KEY)\w*): (.*)$", text, re.MULTILINE):
+        assert value == "${{ github.token }}", name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS.values(), ids=lambda path: path.name)
 def test_a_workflow_may_do_no_more_than_it_needs_and_ends(path: Path) -> None:
     content = parse(path)
-    assert content["permissions"] in ({"contents": "read"}, {"contents": "read", "id-token": "write"})
+    if path.name == "_pulumi-ci.yml":  # its callers say what it may do, so that one of them can give it no token
+        assert "permissions" not in content
+    else:
+        assert content["permissions"] in (READS, READS | LOGS_IN)
     for job in jobs(path):
-        assert "permissions" not in job
+        # What may write runs nothing that was checked out, so nobody's change can use its token.
+        assert job.get("permissions", READS) in (READS, READS | LOGS_IN, *WRITES)
+        if "uses" in job:
+            continue
+        used = [step.get("uses", "") for step in job["steps"]]
+        assert job.get("permissions") not in WRITES or not any(
+            each.startswith("actions/checkout@") for each in used
+        )
         assert 0 < job["timeout-minutes"] <= 120
         assert re.fullmatch(r"ubuntu-\d\d\.04", job["runs-on"])
         for step in job["steps"]:
@@ -166,7 +179,7 @@ def test_the_environment_of_both_is_the_same() -> None:
 
 def test_the_cli_is_of_the_version_of_the_sdk() -> None:
     """They are released together. An older CLI leaves out options of a newer SDK, in silence."""
-    for path in (ACTIONS["pulumi"], WORKFLOWS["pull-request.yml"]):
+    for path in (ACTIONS["pulumi"], ACTIONS["omnipipe"]):
         (installs,) = [step for step in steps(path) if step.get("uses", "").startswith("pulumi/actions@")]
         assert installs["with"]["pulumi-version"] == locked("pulumi")
 
@@ -174,22 +187,24 @@ def test_the_cli_is_of_the_version_of_the_sdk() -> None:
 def test_each_pull_request_rehearses_both_stacks_without_credentials_with_the_provider_of_the_sdk() -> None:
     job = parse(WORKFLOWS["pull-request.yml"])["jobs"]["rehearse"]
     assert job["strategy"]["matrix"]["stack"] == ["dev", "prod"]
-    assert f"pulumi plugin install resource gcp {locked('pulumi-gcp')}" in [
-        step.get("run") for step in job["steps"]
-    ]
-    text = WORKFLOWS["pull-request.yml"].read_text()
-    assert "secrets." not in text
-    assert "id-token" not in text
+    assert "$/.github/actions/omnipipe" in [step.get("uses") for step in job["steps"]]
+    assert f"pulumi plugin install resource gcp {locked('pulumi-gcp')}" in commands(ACTIONS["omnipipe"])
+    assert not re.search(r"\b(vars|secrets)\.|id-token", WORKFLOWS["pull-request.yml"].read_text())
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_rehearsal_is_in_the_jobs_summary_and_its_problems_fail_the_job(tmp_path: Path, code: int) -> None:
-    (script,) = [each for each in commands(WORKFLOWS["pull-request.yml"]) if "omnipipe rehearse" in each]
+    (script,) = [each for each in commands(WORKFLOWS["pull-request.yml"]) if '"$OMNIPIPE" rehearse' in each]
     omnipipe = tmp_path / ".venv" / "bin" / "omnipipe"
     omnipipe.parent.mkdir(parents=True)
     omnipipe.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     omnipipe.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin", "STACK": "prod", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "OMNIPIPE": str(omnipipe),
+        "STACK": "prod",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+    }
 
     # As GitHub runs a step with `shell: bash`.
     ran = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]

@@ -71,6 +71,11 @@ def test_a_change_says_which_properties_differ_but_not_those_that_follow_from_th
     assert change == Change("changed", URN, "gcp:pubsub/topic:Topic", ("labels.owner",))
 
 
+def test_where_only_google_was_changed_what_follows_from_properties_is_told() -> None:
+    (change,) = read(events(step("update", detailedDiff={"effectiveLabels.somebody": {}, "__meta": {}}))).changes
+    assert change.properties == ("effectiveLabels.somebody",)
+
+
 @pytest.mark.parametrize("op", ["read", "refresh"])
 def test_what_is_only_looked_at_is_no_change(op: str) -> None:
     preview = read(events(step(op)))
