@@ -14,7 +14,7 @@ import yaml
 
 from tests.components.conftest import deployed
 from tests.components.mocks import Recorder
-from tests.github.test_workflows import WORKFLOWS, parse, steps
+from tests.github.test_workflows import ROOT, WORKFLOWS, parse, steps
 
 Claims = Mapping[str, str]
 
@@ -119,8 +119,9 @@ def test_a_run_is_who_it_should_be_and_nobody_else(run: str) -> None:
 
 # --- and the workflows: each logs in as somebody that its runs are
 
-# The second is how the first does it: a workflow that uses it has no such variables, and is told so.
-_LOGIN = ("./.github/actions/pulumi", "google-github-actions/auth@")
+# The second is how the first does it. A workflow that is called is told the rest by its caller, which is who is asked.
+_LOGIN = ("$/.github/actions/pulumi", "google-github-actions/auth@")
+_CALLING = {name: path for name, path in WORKFLOWS.items() if not name.startswith("_")}
 _WAY_IN = re.compile(r"\$\{\{ vars\.([A-Z]+)_(WORKLOAD_IDENTITY|PREVIEW)_PROVIDER \}\}")
 _ACCOUNT = re.compile(r"\$\{\{ vars\.([A-Z]+)_(DEPLOYER|PREVIEWER) \}\}")
 _STATE = re.compile(r"\$\{\{ vars\.([A-Z]+)_PULUMI_BACKEND_URL \}\}")
@@ -128,11 +129,28 @@ _ACCOUNTS = {"DEPLOYER": DEPLOYER, "PREVIEWER": PREVIEWER}
 _NO_FORK = "github.event.pull_request.head.repo.full_name == github.repository"
 
 
-def claims_of(workflow: Mapping[Any, Any], job: Mapping[str, Any]) -> Iterator[Claims]:
+def logins(workflow: Mapping[Any, Any], job: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], set[str]]]:
+    """The logins of a job: provider, account, backend and environment of each, and the stacks that it names."""
+    if "uses" in job:
+        asked = parse(ROOT / job["uses"].removeprefix("$/"))[True]["workflow_call"]["inputs"]
+        given = {name: each["default"] for name, each in asked.items() if "default" in each} | job.get("with", {})
+        if given.get("account"):
+            yield given, {given["stack"].upper()}
+        return
+    named = job.get("environment", "")
+    here = {
+        "backend": (workflow.get("env", {}) | job.get("env", {})).get("PULUMI_BACKEND_URL", ""),
+        "environment": named if isinstance(named, str) else named["name"],
+    }
+    scripts = " ".join(step.get("run", "") for step in job["steps"])
+    for step in job["steps"]:
+        if step.get("uses", "").startswith(_LOGIN):
+            yield here | step["with"], set(map(str.upper, re.findall(r"--stack[ =](\w+)", scripts)))
+
+
+def claims_of(workflow: Mapping[Any, Any], environment: str) -> Iterator[Claims]:
     """What is in the tokens of a job's runs, for each event that starts its workflow."""
     started = workflow[True]  # YAML 1.1 reads `on` as a boolean
-    named = job.get("environment", {})
-    environment = named if isinstance(named, str) else named.get("name", "")
     for event in [started] if isinstance(started, str) else started:
         ref = "refs/pull/1/merge" if event.startswith("pull_request") else MAIN
         yield {"event_name": event, "ref": ref} | ({"environment": environment} if environment else {})
@@ -140,35 +158,32 @@ def claims_of(workflow: Mapping[Any, Any], job: Mapping[str, Any]) -> Iterator[C
 
 def wrong(workflow: Mapping[Any, Any]) -> list[str]:
     """What does not fit together in a workflow's logins, its state and the program's conditions."""
-    found, logs_in = [], False
+    found = []
     for name, job in workflow["jobs"].items():
-        logins = [step["with"] for step in job["steps"] if step.get("uses", "").startswith(_LOGIN)]
-        for login in logins:
+        logs_in = False
+        for login, named in logins(workflow, job):
             logs_in = True
-            way_in, account = (
-                rule.fullmatch(login.get(key, "")) for rule, key in ((_WAY_IN, "provider"), (_ACCOUNT, "account"))
-            )
-            state = _STATE.fullmatch((workflow.get("env", {}) | job.get("env", {})).get("PULUMI_BACKEND_URL", ""))
+            told = (_WAY_IN, "provider"), (_ACCOUNT, "account"), (_STATE, "backend")
+            way_in, account, state = (rule.fullmatch(login.get(key, "")) for rule, key in told)
             if not way_in or not account or not state:
                 found.append(f"{name}: it does not say by which variables it logs in, and where its state is")
                 continue
-            scripts = " ".join(step.get("run", "") for step in job["steps"])
-            stacks = {way_in[1], account[1], state[1], *map(str.upper, re.findall(r"--stack[ =](\w+)", scripts))}
+            stacks = {way_in[1], account[1], state[1], *named}
             if len(stacks) > 1:
                 found.append(f"{name}: it mixes {' and '.join(sorted(stacks))}")
                 continue
-            for claims in claims_of(workflow, job):
+            for claims in claims_of(workflow, login.get("environment", "")):
                 is_ = who(STACKS[way_in[1].lower()](), claims)
                 if is_ != _ACCOUNTS[account[2]]:
                     found.append(f"{name}: on {claims['event_name']} it is {is_ or 'nobody'}, not {account[2]}")
                 if claims["event_name"] == "pull_request" and _NO_FORK not in str(job.get("if")):
                     found.append(f"{name}: a fork's pull request has no token: if {_NO_FORK}")
-    if logs_in != ("id-token" in workflow["permissions"]):
-        found.append("it may ask for a token, and does not, or the other way round")
+        if logs_in != ("id-token" in job.get("permissions", workflow["permissions"])):
+            found.append(f"{name}: it may ask for a token, and does not, or the other way round")
     return found
 
 
-@pytest.mark.parametrize("path", WORKFLOWS.values(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", _CALLING.values(), ids=lambda path: path.name)
 def test_each_workflow_logs_in_as_somebody_that_its_runs_are(path: Path) -> None:
     assert wrong(parse(path)) == []
 
@@ -182,7 +197,7 @@ jobs:
     if: CONDITION
     environment: ENVIRONMENT
     steps:
-      - uses: ./.github/actions/pulumi
+      - uses: $/.github/actions/pulumi
         with: {provider: "${{ vars.DEV_WORKLOAD_IDENTITY_PROVIDER }}", account: "${{ vars.DEV_DEPLOYER }}"}
       - run: pulumi up --stack dev
 """
@@ -232,3 +247,24 @@ def test_nothing_of_a_workflow_that_forks_start_needs_somebody() -> None:
     assert "pull_request" in parse(path)[True]
     assert not re.search(r"\b(vars|secrets)\.|id-token", path.read_text())
     assert any("GITHUB_STEP_SUMMARY" in step.get("run", "") for step in steps(path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("environment", "", "prod: on push it is nobody, not DEPLOYER"),
+        ("stack", "dev", "prod: it mixes DEV and PROD"),
+        ("backend", "${{ vars.DEV_PULUMI_BACKEND_URL }}", "prod: it mixes DEV and PROD"),
+    ],
+)
+def test_what_does_not_fit_in_a_call_is_seen(key: str, value: str, words: str) -> None:
+    workflow = parse(WORKFLOWS["deploy.yml"])
+    workflow["jobs"]["prod"]["with"][key] = value
+    assert wrong(workflow) == [words]
+
+
+@pytest.mark.parametrize("name", ["_pulumi-ci.yml", "_pulumi-up.yml"])
+def test_a_workflow_that_is_called_logs_in_as_whom_its_caller_says(name: str) -> None:
+    (login,) = [step["with"] for step in steps(WORKFLOWS[name]) if step.get("uses", "").startswith(_LOGIN)]
+    assert set(login.values()) == {"${{ inputs.provider }}", "${{ inputs.account }}"}
+    assert "PULUMI_BACKEND_URL: ${{ inputs.backend }}" in WORKFLOWS[name].read_text()
