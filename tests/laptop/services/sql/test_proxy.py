@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,13 +44,13 @@ def proxied(folder: Path) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def login(postgres: RunningPostgres) -> dict[str, str]:
+def login(postgres: RunningPostgres) -> dict[str, Any]:
     postgres.ensure_user("sql_client", "p:a/s s")
     return {"host": HOST, "user": "sql_client", "password": "p:a/s s", "dbname": "postgres"}
 
 
 def test_sql_clients_log_in_with_their_password_and_read_more_than_a_chunk(
-    postgres: RunningPostgres, login: dict[str, str]
+    postgres: RunningPostgres, login: dict[str, Any]
 ) -> None:
     with proxied(postgres.socket_dir) as port:
         with psycopg.connect(**login, port=port) as one, psycopg.connect(**login, port=port) as other:
@@ -62,7 +63,7 @@ def test_sql_clients_log_in_with_their_password_and_read_more_than_a_chunk(
             psycopg.connect(**login | {"password": "wrong"}, port=port)
 
 
-def test_a_query_can_be_cancelled(postgres: RunningPostgres, login: dict[str, str]) -> None:
+def test_a_query_can_be_cancelled(postgres: RunningPostgres, login: dict[str, Any]) -> None:
     with proxied(postgres.socket_dir) as port, psycopg.connect(**login, port=port) as connection:
         threading.Timer(0.5, connection.cancel_safe).start()
         with pytest.raises(psycopg.errors.QueryCanceled):
@@ -81,7 +82,7 @@ def test_what_is_no_client_of_postgres_is_hung_up_on(tmp_path: Path) -> None:
         assert client.recv(100) == b""
 
 
-def test_the_port_is_closed_with_its_connections(postgres: RunningPostgres, login: dict[str, str]) -> None:
+def test_the_port_is_closed_with_its_connections(postgres: RunningPostgres, login: dict[str, Any]) -> None:
     with proxied(postgres.socket_dir) as port:
         connection = psycopg.connect(**login, port=port)
     with pytest.raises(psycopg.OperationalError):
