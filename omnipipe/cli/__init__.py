@@ -90,7 +90,9 @@ def main() -> None:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     # A proxy of the user's is for the outside world; what runs on this machine inherits it with this exception.
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+        # Each once, also below another `omnipipe`: what runs with another environment is started anew.
+        hosts = [*filter(None, os.environ.get(name, "").split(",")), "127.0.0.1", "localhost"]
+        os.environ[name] = ",".join(dict.fromkeys(hosts))
     try:
         app()
     except LaptopError as error:

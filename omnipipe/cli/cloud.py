@@ -39,6 +39,9 @@ def up(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Replace and remove what the program says, also with data in it.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Then go on: deploy what changed as files are saved, until Ctrl-C.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run the Pulumi program on this machine: every resource made real, in the background.
@@ -46,6 +49,8 @@ def up(
     Run it again after a change of the program or of its code: only what changed is deployed. What would lose data is
     told before, and wants --yes or, in a terminal, an answer.
     """
+    if watch and as_json:
+        raise typer.BadParameter("it is for people: leave --json out", param_hint="--watch")
     done = bring_up(stack, program, real=real or (), may_lose_data=yes, quiet=as_json)
     counts = dict(Counter(change.what for change in done.changes))
     if as_json:
@@ -65,6 +70,18 @@ def up(
     say(f"The stack [bold]{done.stack}[/] is up after {done.seconds:.1f} s: {counted} resources.")
     _show_warnings(done.warnings)
     _show_changed(done)
+    if watch:
+        from omnipipe.cli import watching
+
+        folder, _ = _program(program)
+        again = [
+            "--stack",
+            stack,
+            "--program",
+            str(folder),
+            *(word for each in real or () for word in ("--real", each)),
+        ]
+        watching.watch(folder, [*again, "--yes"] if yes else again)
 
 
 def _show_changed(done: "Up") -> None:

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from omnipipe.laptop.services.sql import proxy
 from tests.laptop.conftest import RunningPostgres
@@ -44,27 +44,28 @@ def proxied(folder: Path) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def login(postgres: RunningPostgres) -> dict[str, Any]:
+def login(postgres: RunningPostgres) -> str:
+    """How a client logs in, but for the port."""
     postgres.ensure_user("sql_client", "p:a/s s")
-    return {"host": HOST, "user": "sql_client", "password": "p:a/s s", "dbname": "postgres"}
+    return make_conninfo(host=HOST, user="sql_client", password="p:a/s s", dbname="postgres")
 
 
 def test_sql_clients_log_in_with_their_password_and_read_more_than_a_chunk(
-    postgres: RunningPostgres, login: dict[str, Any]
+    postgres: RunningPostgres, login: str
 ) -> None:
     with proxied(postgres.socket_dir) as port:
-        with psycopg.connect(**login, port=port) as one, psycopg.connect(**login, port=port) as other:
+        with psycopg.connect(login, port=port) as one, psycopg.connect(login, port=port) as other:
             assert one.execute("SELECT length(repeat('x', 3000000)), repeat('x', 3000000)").fetchone() == (
                 3_000_000,
                 "x" * 3_000_000,
             )
             assert other.execute("SELECT current_user").fetchone() == ("sql_client",)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(**login | {"password": "wrong"}, port=port)
+            psycopg.connect(login, port=port, password="wrong")
 
 
-def test_a_query_can_be_cancelled(postgres: RunningPostgres, login: dict[str, Any]) -> None:
-    with proxied(postgres.socket_dir) as port, psycopg.connect(**login, port=port) as connection:
+def test_a_query_can_be_cancelled(postgres: RunningPostgres, login: str) -> None:
+    with proxied(postgres.socket_dir) as port, psycopg.connect(login, port=port) as connection:
         threading.Timer(0.5, connection.cancel_safe).start()
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute("SELECT pg_sleep(30)")
@@ -82,9 +83,9 @@ def test_what_is_no_client_of_postgres_is_hung_up_on(tmp_path: Path) -> None:
         assert client.recv(100) == b""
 
 
-def test_the_port_is_closed_with_its_connections(postgres: RunningPostgres, login: dict[str, Any]) -> None:
+def test_the_port_is_closed_with_its_connections(postgres: RunningPostgres, login: str) -> None:
     with proxied(postgres.socket_dir) as port:
-        connection = psycopg.connect(**login, port=port)
+        connection = psycopg.connect(login, port=port)
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
     with pytest.raises(ConnectionRefusedError):
