@@ -107,6 +107,7 @@ def test_a_brick_knows_nothing_of_this_platform() -> None:
 LAPTOP = "omnipipe/laptop"
 ABOVE = {
     "access",
+    "debugging",
     "deployment",
     "kinds",
     "lifecycle",

@@ -10,6 +10,7 @@ from omnipipe.cli import (
     bootstrap,
     cloud,
     comment,
+    debug,
     deliveries,
     demo,
     environment,
@@ -70,6 +71,7 @@ app.command()(query.describe)
 app.command()(logs.logs)
 app.command()(deliveries.deliveries)
 app.command()(tools.job)
+app.command()(debug.debug)
 app.command()(environment.env)
 app.command()(proxy.proxy)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)

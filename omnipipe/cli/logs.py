@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +21,11 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _AGE = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLOURS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red", "DEBUG": "dim"}
-_POLL_S = 0.2
+POLL_S = 0.2
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """What one service wrote at one moment: an entry as Cloud Logging has it."""
 
     service: str
@@ -64,14 +65,14 @@ def logs(
 
     files = _files(require_current().path("logs"), service)
     after = _moment(since) if since else _BEGINNING
-    ends = {file: file.stat().st_size for file in files}
+    written = Written(files)
     for line in _last(files, lines, after, run):
-        _show(line, as_json=as_json, names=service is None)
+        show(line, as_json=as_json, names=service is None)
     while follow:
-        time.sleep(_POLL_S)
-        for line in _written(files, ends):
+        time.sleep(POLL_S)
+        for line in written.since():
             if not run or line.of_run(run):
-                _show(line, as_json=as_json, names=service is None)
+                show(line, as_json=as_json, names=service is None)
 
 
 def _files(folder: Path, service: str | None) -> list[Path]:
@@ -102,7 +103,7 @@ def _moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _last(files: list[Path], count: int, after: datetime, run: str | None) -> list[_Line]:
+def _last(files: list[Path], count: int, after: datetime, run: str | None) -> list[Line]:
     """The last entries of all files together, the oldest first."""
     newest_first = heapq.merge(
         *(_backwards(file, after) for file in files), key=lambda line: line.time, reverse=True
@@ -111,26 +112,32 @@ def _last(files: list[Path], count: int, after: datetime, run: str | None) -> li
     return list(itertools.islice(wanted, count))[::-1]
 
 
-def _backwards(file: Path, after: datetime) -> Iterator[_Line]:
+def _backwards(file: Path, after: datetime) -> Iterator[Line]:
     from omnipipe.laptop.services.monitoring.entries import Source
 
-    return (_Line(file.stem, entry) for entry in Source(file, {}).entries(after))
+    return (Line(file.stem, entry) for entry in Source(file, {}).entries(after))
 
 
-def _written(files: list[Path], ends: dict[Path, int]) -> list[_Line]:
-    """What was written behind the ends, which are moved; a line without its end is left for the next time."""
-    from omnipipe.laptop.services.monitoring.entries import Source
+class Written:
+    """What is written into logs from now on."""
 
-    found = []
-    for file in files:
-        with file.open("rb") as stream:
-            stream.seek(ends[file])
-            whole, newline, _ = stream.read().rpartition(b"\n")
-        ends[file] += len(whole + newline)
-        now = datetime.now(UTC)
-        texts = whole.decode(errors="replace").splitlines()
-        found += [_Line(file.stem, Source(file, {}).entry(text, now)) for text in texts if text]
-    return sorted(found, key=lambda line: line.time)
+    def __init__(self, files: list[Path]) -> None:
+        self._ends = {file: file.stat().st_size if file.exists() else 0 for file in files}
+
+    def since(self) -> list[Line]:
+        """What was written since the last time; a line without its end is left for the next."""
+        from omnipipe.laptop.services.monitoring.entries import Source
+
+        found = []
+        for file, end in self._ends.items():
+            with suppress(FileNotFoundError), file.open("rb") as stream:
+                stream.seek(end)
+                whole, newline, _ = stream.read().rpartition(b"\n")
+                self._ends[file] += len(whole + newline)
+                now = datetime.now(UTC)
+                texts = whole.decode(errors="replace").splitlines()
+                found += [Line(file.stem, Source(file, {}).entry(text, now)) for text in texts if text]
+        return sorted(found, key=lambda line: line.time)
 
 
 def _of_google(fields: dict[str, Any]) -> str:
@@ -145,7 +152,8 @@ def _of_google(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _show(line: _Line, *, as_json: bool, names: bool) -> None:
+def show(line: Line, *, as_json: bool = False, names: bool = False) -> None:
+    """Print an entry: for people, or as JSON on a line; with the service's name where there are several."""
     severity, fields = line.entry["severity"], line.fields
     message = str(line.entry.get("textPayload", fields.get("message", _of_google(fields))))
     if as_json:

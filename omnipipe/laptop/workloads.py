@@ -30,6 +30,11 @@ def jobs(cloud: Cloud) -> dict[str, Resource]:
     return _by_name(cloud, JOB)
 
 
+def functions(cloud: Cloud) -> dict[str, Resource]:
+    """The program's functions by name."""
+    return _by_name(cloud, FUNCTION)
+
+
 def workflows(cloud: Cloud) -> dict[str, Resource]:
     """The program's workflows by name."""
     return _by_name(cloud, WORKFLOW)

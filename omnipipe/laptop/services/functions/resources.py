@@ -34,11 +34,7 @@ class Function(Autonamed):
     different = "Python only, one instance"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        name, build, service = (
-            resource.inputs["name"],
-            resource.inputs["buildConfig"],
-            resource.inputs["serviceConfig"],
-        )
+        name, build, service = (resource.inputs[key] for key in ("name", "buildConfig", "serviceConfig"))
         if not build["runtime"].startswith("python3"):
             raise LaptopError(
                 f"the function {name} wants {build['runtime']}: the laptop runs Python functions only"
@@ -46,34 +42,9 @@ class Function(Autonamed):
         ingress = service.get("ingressSettings", "ALLOW_ALL")
         if ingress not in _INGRESS:
             raise LaptopError(f"the laptop has no load balancer for {ingress}: choose {' or '.join(_INGRESS)}")
-        source = build["source"]["storageSource"]
         _require_builder(cloud, build)
-        code = _unpack(object_path(cloud, source["bucket"], source["object"]), cloud.home.path("functions"), name)
-        packages = environment(code / "requirements.txt", needs="functions-framework")
         port = cloud.ports.of(name)
-        account = service["serviceAccountEmail"]
-        secrets = {
-            entry["key"]: secretmanager.read_as(cloud, account, entry["secret"], entry["version"])
-            for entry in service.get("secretEnvironmentVariables", [])
-        }
-        spec = Spec(
-            name,
-            [
-                *(str(packages / "bin" / "functions-framework"), "--target", build["entryPoint"]),
-                *("--source", "main.py", "--host", HOST, "--port", str(port)),
-            ],
-            env={
-                **cloud.workload_environment(account, packages),
-                **service.get("environmentVariables", {}),
-                **secrets,
-                # What Cloud Run itself tells a function.
-                "K_SERVICE": name,
-                "FUNCTION_TARGET": build["entryPoint"],
-                "PORT": str(port),
-            },
-            cwd=code,
-        )
-        cloud.start(spec, port_name=name)
+        cloud.start(started(cloud, resource), port_name=name)
         cloud.processes.wait_ready(name, lambda: listens(port))
         resource.id = f"projects/{cloud.project}/locations/{location(cloud, resource)}/functions/{name}"
         resource.outputs = {
@@ -105,6 +76,40 @@ class Function(Autonamed):
             "cloud_run_revision",
             {"project_id": cloud.project, "location": location(cloud, resource)} | labels,
         )
+
+
+def started(cloud: Cloud, function: Resource) -> Spec:
+    """How the process of a function is started, from the zip that was uploaded.
+
+    Raises LaptopError for a zip that is missing, packages that cannot be installed, and a secret that it may not read.
+    """
+    name, build, service = (function.inputs[key] for key in ("name", "buildConfig", "serviceConfig"))
+    source = build["source"]["storageSource"]
+    code = _unpack(object_path(cloud, source["bucket"], source["object"]), cloud.home.path("functions"), name)
+    packages = environment(code / "requirements.txt", needs="functions-framework")
+    port = cloud.ports.of(name)
+    account = service["serviceAccountEmail"]
+    secrets = {
+        entry["key"]: secretmanager.read_as(cloud, account, entry["secret"], entry["version"])
+        for entry in service.get("secretEnvironmentVariables", [])
+    }
+    return Spec(
+        name,
+        [
+            *(str(packages / "bin" / "functions-framework"), "--target", build["entryPoint"]),
+            *("--source", "main.py", "--host", HOST, "--port", str(port)),
+        ],
+        env={
+            **cloud.workload_environment(account, packages),
+            **service.get("environmentVariables", {}),
+            **secrets,
+            # What Cloud Run itself tells a function.
+            "K_SERVICE": name,
+            "FUNCTION_TARGET": build["entryPoint"],
+            "PORT": str(port),
+        },
+        cwd=code,
+    )
 
 
 def address(cloud: Cloud, name: str) -> str:

@@ -16,7 +16,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -25,9 +24,8 @@ from omnipipe.laptop import platform_log
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.control import PROJECT, needs
 from omnipipe.laptop.kind import location
-from omnipipe.laptop.services.artifacts.image import image_of
 from omnipipe.laptop.services.run.resources import JOB
-from omnipipe.laptop.services.secretmanager import resources as secretmanager
+from omnipipe.laptop.services.run.tasks import Task, task
 
 if TYPE_CHECKING:
     from omnipipe.laptop.cloud import Cloud
@@ -121,30 +119,11 @@ class Jobs:
     def _task(self, job: Resource, overrides: dict[str, Any], execution: str, index: int, count: int) -> bool:
         """Attempt a task until it succeeds or has no attempt left."""
         template = job.inputs["template"]["template"]
-        container = template["containers"][0]
-        changed = (overrides.get("containerOverrides") or [{}])[0]
-        image = image_of(self._cloud, container["image"])
-        command = list(container.get("commands") or image.entrypoint)
-        # A command of the job's own takes the place of the image's arguments too.
-        arguments = (
-            changed.get("args") or container.get("args") or ([] if container.get("commands") else image.cmd)
-        )
-        environment = {
-            **self._cloud.workload_environment(template["serviceAccount"], Path(image.environment)),
-            **image.env,
-            **self._variables(container.get("envs") or [], template["serviceAccount"]),
-            **self._variables(changed.get("env") or [], template["serviceAccount"]),
-            "CLOUD_RUN_JOB": job.inputs["name"],
-            "CLOUD_RUN_EXECUTION": execution.rpartition("/")[2],
-            "CLOUD_RUN_TASK_INDEX": str(index),
-            "CLOUD_RUN_TASK_COUNT": str(count),
-        }
+        prepared = task(self._cloud, job, overrides, execution.rpartition("/")[2], index, count)
         timeout_s = _seconds(overrides.get("timeout") or template.get("timeout"), DEFAULT_TASK_TIMEOUT_S)
         retries = template.get("maxRetries")
         for attempt in range(1 + (DEFAULT_MAX_RETRIES if retries is None else int(retries))):
-            process = self._start(
-                job, [*command, *arguments], image, {**environment, "CLOUD_RUN_TASK_ATTEMPT": str(attempt)}
-            )
+            process = self._start(job, prepared, {"CLOUD_RUN_TASK_ATTEMPT": str(attempt)})
             try:
                 if process.wait(timeout_s) == 0:
                     return True
@@ -155,17 +134,15 @@ class Jobs:
                 self._attempts.discard(process)
         return False
 
-    def _start(
-        self, job: Resource, argv: list[str], image: Any, environment: dict[str, str]
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, job: Resource, prepared: Task, which: dict[str, str]) -> subprocess.Popen[bytes]:
         name = job.inputs["name"]
         with self._starting, self._cloud.home.log_file(name).open("ab") as log:
             if self._closed:
                 raise LaptopError("the laptop cloud is being taken down")
             attempt = subprocess.Popen(
-                argv,  # looked up on its own PATH, where its environment comes first
-                env={**environment, **self._cloud.processes.marker(name)},
-                cwd=Path(image.root) / image.workdir.lstrip("/"),
+                prepared.argv,
+                env={**prepared.environment, **which, **self._cloud.processes.marker(name)},
+                cwd=prepared.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -173,17 +150,6 @@ class Jobs:
             )
             self._attempts.add(attempt)
         return attempt
-
-    def _variables(self, entries: list[dict[str, Any]], account: str) -> dict[str, str]:
-        variables = {}
-        for entry in entries:
-            source = (entry.get("valueSource") or {}).get("secretKeyRef")
-            variables[entry["name"]] = (
-                secretmanager.read_as(self._cloud, account, source["secret"], source.get("version", "latest"))
-                if source
-                else str(entry.get("value") or "")
-            )
-        return variables
 
     def _log_failure(self, job: Resource, execution: str) -> None:
         """Log what Cloud Run logs of an execution that failed."""
