@@ -12,6 +12,7 @@ from components.platform.google_project import GITHUB
 BASE_APIS = ("cloudkms", "cloudresourcemanager", "iam", "iamcredentials", "serviceusage", "storage", "sts")
 
 KEY_RING, KEY = "pulumi", "secrets"
+CUSTOM_ROLE = "pii_tagger"  # the one that the program makes; Google keeps a deleted one's id
 # Both change nothing but the state itself, and nothing but who knows its secrets.
 DEPLOYER_ON_STATE, DEPLOYER_ON_KEY = "roles/storage.objectUser", "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 PREVIEWER_ON_STATE, PREVIEWER_ON_KEY = "roles/storage.objectViewer", "roles/cloudkms.cryptoKeyDecrypter"
@@ -51,6 +52,11 @@ PREVIEWER = Identity(
     "PREVIEWER",
     "PREVIEW_PROVIDER",
 )
+
+
+def pool(project: str) -> str:
+    """The pool of GitHub's identities, in a project by its id or number."""
+    return f"projects/{project}/locations/global/workloadIdentityPools/{GITHUB}"
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,8 @@ class Foundation:
 
     def variables(self, number: str) -> dict[str, str]:
         """The repository's variables by which its workflows find the stack; ``number`` is that of the project."""
-        pool = f"projects/{number}/locations/global/workloadIdentityPools/{GITHUB}"
         values = {"PULUMI_BACKEND_URL": self.backend}
         for identity in self.identities:
             values[identity.account_variable] = self.email(identity)
-            values[identity.provider_variable] = f"{pool}/providers/{identity.provider}"
+            values[identity.provider_variable] = f"{pool(number)}/providers/{identity.provider}"
         return {f"{self.stack.upper()}_{name}": value for name, value in values.items()}

@@ -13,6 +13,7 @@ from omnipipe.cli import (
     debug,
     deliveries,
     demo,
+    doctor,
     environment,
     idle,
     logs,
@@ -77,6 +78,7 @@ app.command()(proxy.proxy)
 app.command(context_settings=tools.PASSED_ON)(tools.dbt)
 app.command()(idle.idle)
 app.command()(bootstrap.bootstrap)
+app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.add_typer(workflow.app, name="workflow")
 
