@@ -82,7 +82,7 @@ def _preview(preview: Preview) -> Iterator[str]:
     changes = sorted(preview.changes, key=lambda each: (_ORDER.index(each.what), not _loses_data(each), each.name))
     yield from (_summary(preview), "")
     if not preview.ended:
-        yield from ("**The preview broke off: this is not all that would change.**", "")
+        yield from ("**The preview did not end: there may be more than this.**", "")
     yield from _table(("", "resource", "type", "because of"), [_row(each) for each in changes])
     yield from _grants(grants.of(changes))
     for title, said in (("Errors", preview.errors), ("Warnings", preview.warnings)):

@@ -31,6 +31,9 @@ _WORDS = {
 _OWN = re.compile(r"__")
 _DERIVED = re.compile(r"__|effectiveLabels\b|pulumiLabels\b")
 
+# What the engine says in the end of a preview that failed, beside what made it fail.
+_REPEATS = "preview failed"
+
 
 class NoPreview(Exception):
     """What is no recorded preview; its text says what to do."""
@@ -116,6 +119,8 @@ def read(lines: Iterable[str]) -> Preview:
             _step(before["metadata"], preview, changes)
         elif (told := event.get("diagnosticEvent")) is not None and not told.get("ephemeral"):
             said = Said(told.get("urn", ""), told["message"].strip())
+            if said.message == _REPEATS:
+                continue
             {"error": preview.errors, "warning": preview.warnings}.get(told["severity"], []).append(said)
         elif (broken := event.get("policyEvent")) is not None:
             preview.violations.append(

@@ -123,20 +123,17 @@ def write() -> None:
         print(f"wrote {file.relative_to(PROJECT_ROOT)}")  # noqa: T201 - a command's answer
 
 
-def differences() -> str:
-    """How the files differ from what belongs into them, as a diff; "" if they do not."""
-    lines: list[str] = []
-    for file, text in _files():
-        name = str(file.relative_to(PROJECT_ROOT))
-        known = file.read_text() if file.is_file() else ""
-        lines += difflib.unified_diff(known.splitlines(), text.splitlines(), name, "the program", lineterm="")
-    return "\n".join(lines)
+def difference(file: Path, text: str) -> str:
+    """How a file differs from what belongs into it, as a diff; "" if it does not."""
+    known = file.read_text() if file.is_file() else ""
+    name = str(file.relative_to(PROJECT_ROOT))
+    return "".join(difflib.unified_diff(known.splitlines(True), text.splitlines(True), name, "the program", n=4))
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--check"]:
         write()
-    elif found := differences():
-        sys.exit(f"{found}\n\nThe golden files are not what the program says; this writes them anew: {REWRITE}")
+    elif found := "".join(difference(file, text) for file, text in _files()):
+        sys.exit(f"{found}\nThe golden files are not what the program says; this writes them anew: {REWRITE}")
     else:
         print("The golden files are what the program says.")  # noqa: T201 - a command's answer

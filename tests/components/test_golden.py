@@ -1,6 +1,5 @@
 """What a change of the program does to each stack is seen in its golden file before it is deployed."""
 
-import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +17,20 @@ from tests.components.mocks import Recorder, record
 
 @pytest.mark.parametrize("stack", golden.STACKS)
 def test_the_program_registers_what_the_golden_file_says(deploy: Callable[[str], Recorder], stack: str) -> None:
-    file = golden.path(stack)
-    difference = "".join(
-        difflib.unified_diff(
-            file.read_text().splitlines(keepends=True),
-            golden.inventory(deploy(stack)).splitlines(keepends=True),
-            file.name,
-            "the program",
-            n=4,
-        )
-    )
-    assert not difference, f"if the change of {stack} is meant: {golden.REWRITE}\n{difference}"
+    found = golden.difference(golden.path(stack), golden.inventory(deploy(stack)))
+    assert not found, f"if the change of {stack} is meant: {golden.REWRITE}\n{found}"
 
 
 @pytest.mark.parametrize("pipeline", golden.PIPELINES, ids=lambda pipeline: pipeline.name)
 def test_the_workflow_of_a_pipeline_is_what_the_golden_file_says(pipeline: Pipeline) -> None:
-    file = golden.source_path(pipeline)
-    difference = "".join(
-        difflib.unified_diff(
-            file.read_text().splitlines(keepends=True),
-            workflow_source(pipeline).splitlines(keepends=True),
-            file.name,
-            "what is declared",
-        )
-    )
-    assert not difference, f"if the change of {pipeline.name} is meant: {golden.REWRITE}\n{difference}"
+    found = golden.difference(golden.source_path(pipeline), workflow_source(pipeline))
+    assert not found, f"if the change of {pipeline.name} is meant: {golden.REWRITE}\n{found}"
+
+
+def test_a_difference_is_told_and_so_is_a_file_that_is_not_there() -> None:
+    file = golden.path("dev")
+    assert "-bigquery.Dataset" in golden.difference(file, "")
+    assert "+new\n" in golden.difference(file.with_name("none.yaml"), "new\n")
 
 
 @pytest.mark.parametrize("stack", golden.STACKS)

@@ -56,9 +56,9 @@ def test_nothing_to_do_is_one_line() -> None:
     assert "Nothing would change (251 resources)." in stack(Preview(unchanged=251, ended=True))
 
 
-def test_a_preview_that_broke_off_is_said_to_be_no_whole() -> None:
+def test_a_preview_that_did_not_end_is_said_to_be_no_whole() -> None:
     text = stack(replace(PREVIEW, ended=False, errors=[Said(urn("orders"), "Error 403:\n  not enabled")]))
-    assert "**The preview broke off: this is not all that would change.**" in text
+    assert "**The preview did not end: there may be more than this.**" in text
     assert "**Errors**\n\n- `orders`: `Error 403: not enabled`\n" in text
 
 

@@ -95,14 +95,24 @@ def test_policies_speak_in_the_events_and_a_mandatory_one_stops() -> None:
 @pytest.mark.parametrize(
     "told",
     [
+        (
+            {"diagnosticEvent": {"message": "preview failed", "severity": "error"}},
+            {"summaryEvent": {"result": "failed"}},
+        ),
         ({"diagnosticEvent": {"message": "boom", "severity": "error"}}, {"summaryEvent": {"result": "succeeded"}}),
         ({"summaryEvent": {"result": "failed"}},),
         (),
     ],
-    ids=["an error", "failed", "cut off"],
+    ids=["its end", "an error", "failed", "cut off"],
 )
 def test_what_did_not_end_well_stops(told: tuple[dict[str, Any], ...]) -> None:
     assert read(events(*told)).stops
+
+
+def test_that_it_failed_is_no_error_beside_the_one_that_made_it_fail() -> None:
+    cause = {"diagnosticEvent": {"message": "boom", "severity": "error"}}
+    preview = read(events(cause, {"diagnosticEvent": {"message": "preview failed", "severity": "error"}}))
+    assert preview.errors == [Said("", "boom")]
 
 
 @pytest.mark.parametrize("text", ['{\n    "steps": []\n}', "error: no stack", "[]", "3", '{"steps": []}'])
