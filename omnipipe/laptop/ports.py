@@ -37,12 +37,18 @@ class Ports:
         self._lock = threading.Lock()
         self._base = base
         self._names: list[str] = []
-        with suppress(FileNotFoundError):
-            self._names = json.loads(path.read_text())["names"]
+        self._read()
+
+    def _read(self) -> None:
+        if self._path:
+            with suppress(FileNotFoundError):
+                self._names = json.loads(self._path.read_text())["names"]
 
     def of(self, name: str) -> int:
         """The port of a service."""
         with self._lock:
+            if name not in self._names:
+                self._read()  # another process of the cloud may have given it one since
             if name not in self._names:
                 self._names.append(name)
                 if self._path:

@@ -19,6 +19,17 @@ def test_a_service_keeps_its_port(tmp_path: Path) -> None:
     assert len({*ports, again.of("weather")}) == 3
 
 
+def test_processes_that_opened_the_file_at_other_times_agree(tmp_path: Path) -> None:
+    early = Ports(tmp_path / "ports.json", 20000)
+    early.of("google")
+    late = Ports(tmp_path / "ports.json", 20000)
+
+    given = {name: early.of(name) for name in ("weather-api", "weather")}
+    assert {name: late.of(name) for name in ("weather", "weather-api")} == given
+    assert late.of("reverse-sync") not in given.values()
+    assert early.of("reverse-sync") == late.of("reverse-sync")
+
+
 def test_a_preview_foresees_ports_and_leaves_nothing(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "not there yet" / "ports.json", 20000)
     ports.foresee()

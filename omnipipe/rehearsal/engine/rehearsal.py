@@ -124,7 +124,7 @@ class Rehearsal:
             told = ", ".join(f"{key}={value}" for key, value in change.items())
             yield self._step(f"change {told}", engine.up, keeps_data=True)
             yield self._step("preview again", engine.preview, unchanged=True)
-        yield from self._removal(engine)
+        yield from self._removal(engine, plane)
         self.report.left = left.left(before, plane)
 
     def _up(self, engine: Engine, plane: ControlPlane) -> Iterator[None]:
@@ -153,7 +153,7 @@ class Rehearsal:
             each.carry_out(engine, plane)
         step.repairs = [each.command for each in repairs]
 
-    def _removal(self, engine: Engine) -> Iterator[None]:
+    def _removal(self, engine: Engine, plane: ControlPlane) -> Iterator[None]:
         """As the runbook for removing a stack says."""
         state = engine.state()
         if any(each.get("protect") for each in state):
@@ -161,6 +161,7 @@ class Rehearsal:
             if self._declaration.release and any(map(_is_locked, state)):
                 engine.configure(self._declaration.release)
                 yield self._step("release", engine.up, keeps_data=True)
+                _disarm(engine.state(), plane)
             yield self._step("destroy, less protected", lambda: engine.destroy(exclude_protected=True))
             engine.command("state", "unprotect", "--all", "--yes")
         yield self._step("destroy", engine.destroy)
@@ -239,3 +240,15 @@ def project_of(program: Path, stack: str, declaration: Declaration) -> str:
     if not project:
         raise CannotRehearse(f"gcp:project is not set in {file.name}")
     return str(project)
+
+
+def _disarm(state: Sequence[Mapping[str, Any]], plane: ControlPlane) -> None:
+    """Take Cloud SQL's own protection away, as the runbook does by gcloud.
+
+    The provider (9.35) sends `deletionProtectionEnabled: true` again when the program says false.
+    """
+    for each in state:
+        if each["type"] == "gcp:sql/databaseInstance:DatabaseInstance":
+            made = each["outputs"]
+            path = f"/sql/v1beta4/projects/{made['project']}/instances/{made['name']}"
+            plane.answer("PATCH", "sqladmin", path, {}, {"settings": {"deletionProtectionEnabled": False}})
