@@ -13,9 +13,11 @@ _ANYWHERE = "global"
 
 
 def _places(resource: Resource) -> Iterator[str]:
-    """Where a resource is. Cloud Storage alone takes upper case for a region."""
+    """Where a resource is. Cloud Storage alone takes upper case for a region; what is deployed may have an address."""
     for path in ("region", "location"):
-        yield from (each.lower() if resource.kind == "storage.Bucket" else each for each in resource.at(path))
+        for each in resource.at(path):
+            place = each.rpartition("/")[2]
+            yield place.lower() if resource.kind == "storage.Bucket" else place
 
 
 @resource_policy("*.*", source="https://cloud.google.com/compute/docs/regions-zones")

@@ -2,8 +2,9 @@
 
     .venv/bin/python -m tests.dbt.changed origin/main
 
-parses the project as it was and as it is; builds all models as they were, on a few rows; lets more rows arrive; and
-builds those that differ, and those that are made from them, with their tests, as the next run after a deployment would.
+parses the project as it was and as it is; builds all models as they were, on a few rows; lets more rows arrive; brings
+what does not differ up to date; and builds those that differ, and those that are made from them, with their tests, as
+the next run after a deployment would.
 """
 
 import sys
@@ -58,6 +59,7 @@ def _build(before: Path, python: Path, selected: list[str]) -> None:
             began = datetime.now(UTC).isoformat()
             _run(warehouse, python, Path(folder, "was"), before, "run", loaded_at=began)
             deliver(warehouse, *_AFTER)
+            _run(warehouse, python, Path(folder, "above"), before, "run", "--exclude", *selected, since=began)
             select = ("--exclude-resource-type", "unit_test", "--select", *selected)
             results = _run(warehouse, python, Path(folder, "is"), ROOT / "dbt", "build", *select, since=began)
     for name, said in results:

@@ -64,3 +64,12 @@ def test_what_is_with_the_stack_or_around_it_is_taken(place: str) -> None:
 
 def test_a_stack_of_multi_regions_alone_is_in_one_place() -> None:
     assert not asked(one_location, *(resource("bigquery.Dataset", {"location": "EU"}, name) for name in "ab"))
+
+
+def test_the_region_of_what_is_deployed_may_be_an_address() -> None:
+    address = "https://www.googleapis.com/compute/v1/projects/shop/regions/"
+    subnet = [
+        resource("compute.Subnetwork", {"region": address + place}) for place in ("europe-west1", "us-east1")
+    ]
+    assert not asked(one_location, *HOME, subnet[0])
+    assert asked(one_location, *HOME, subnet[1])
