@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from omnipipe.rehearsal import server
+from omnipipe.rehearsal import reservations, server
 from omnipipe.rehearsal.control_plane import ControlPlane
 from omnipipe.rehearsal.engine import left, problems, repair
 from omnipipe.rehearsal.engine.declaration import Declaration
@@ -154,7 +154,7 @@ class Rehearsal:
         step.repairs = [each.command for each in repairs]
 
     def _removal(self, engine: Engine, plane: ControlPlane) -> Iterator[None]:
-        """As the runbook for removing a stack says."""
+        """As the runbook for removing a stack says: what is protected goes last, after a while."""
         state = engine.state()
         if any(each.get("protect") for each in state):
             yield self._step("destroy, protected", engine.preview_destroy, refused=True)
@@ -163,6 +163,7 @@ class Rehearsal:
                 yield self._step("release", engine.up, keeps_data=True)
                 _disarm(engine.state(), plane)
             yield self._step("destroy, less protected", lambda: engine.destroy(exclude_protected=True))
+            plane.clock.advance(reservations.HELD_S)
             engine.command("state", "unprotect", "--all", "--yes")
         yield self._step("destroy", engine.destroy)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import zlib
 from typing import Any
 
-from omnipipe.rehearsal import computed, etags, operations, references
+from omnipipe.rehearsal import computed, etags, operations, references, reservations
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.control_plane import ControlPlane
 from omnipipe.rehearsal.errors import Refused
@@ -16,7 +15,6 @@ from omnipipe.rehearsal.store import Record
 
 HOST = "compute"
 _LONGEST_PREFIX = 29  # https://cloud.google.com/vpc/docs/subnets#ip-ranges
-_RAN = ("executionCount", "runExecutionToken", "startExecutionToken")  # of a job
 _NAME = re.compile("[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 service = Service(
     HOST,
@@ -245,7 +243,7 @@ def keep_used(call: Call, record: Record) -> None:
     """https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-delete: resourceInUseByAnotherResource"""
     holders = [_holder(record, user) for user in references.users(call, record)]
     peerings = [references.name(each["network"]) for each in record.body.get("peerings") or ()]
-    if name := next(filter(None, [*holders, *peerings]), ""):
+    if name := next(filter(None, [*holders, *peerings, *reservations.held(call, record)]), ""):
         kind = record.body["kind"].partition("#")[2]
         message = f"The {kind} resource '{record.name}' is already being used by '{name}'"
         raise Refused(400, message, reason="resourceInUseByAnotherResource")
@@ -259,13 +257,7 @@ def _holder(record: Record, user: Record) -> str:
         record.collection == "networkAttachments"
     ):  # https://cloud.google.com/bigquery/docs/connections-with-network-attachment#limitations
         return user.name
-    # A service holds addresses, a job only once it has run; they cannot be given back by hand:
-    # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#ip-allocation
-    runs = user.collection == "services" or any(user.body.get(key) for key in _RAN)
-    if record.collection == "subnetworks" and user.host == "run" and runs:
-        place = record.name.rpartition("/subnetworks/")[0]
-        return f"{place}/addresses/serverless-ipv4-{zlib.crc32(user.name.encode())}"
-    return ""
+    return reservations.address(user, record) if record.collection == "subnetworks" else ""
 
 
 # --- methods that many collections have: setLabels, setTarget and the like; aggregatedList

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from omnipipe.rehearsal import identities, mounts, operations, standard
+from omnipipe.rehearsal import identities, mounts, operations, reservations, standard
 from omnipipe.rehearsal.call import Call
 from omnipipe.rehearsal.errors import Refused, failed_precondition
 from omnipipe.rehearsal.service import Service
@@ -167,6 +167,13 @@ def _of_secrets(call: Call, task: dict[str, Any]) -> Iterator[str]:
         for place, item in enumerate(items):
             said = mounts.secret(call, held["secret"], item.get("version") or "latest", account)
             yield f"{at}.volumes[{number}].secret.items[{place}].key: {said}" if said else ""
+
+
+@service.removes("services", "jobs")
+def delete(call: Call, record: Record) -> None:
+    """Its addresses in a network are held on."""
+    reservations.outlive(call, record)
+    call.store.remove(record)
 
 
 @service.operations()

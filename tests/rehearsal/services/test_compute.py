@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from omnipipe.rehearsal.control_plane import ControlPlane
 from tests.rehearsal.conftest import PROJECT, Client, refusal
 
 REGION = "europe-west1"
@@ -88,7 +89,9 @@ def test_what_is_used_is_not_deleted(compute: Any) -> None:
     compute.networks().delete(project=PROJECT, network="net").execute()
 
 
-def test_a_subnetwork_keeps_the_addresses_of_what_ran_in_it(compute: Any, google: Client) -> None:
+def test_a_subnetwork_keeps_the_addresses_of_what_ran_in_it(
+    compute: Any, google: Client, plane: ControlPlane
+) -> None:
     make_network(compute)
     subnetwork(compute).execute()
     name = f"projects/{PROJECT}/regions/{REGION}/subnetworks/sub"
@@ -101,6 +104,9 @@ def test_a_subnetwork_keeps_the_addresses_of_what_ran_in_it(compute: Any, google
     held = f"projects/{PROJECT}/regions/{REGION}/addresses/serverless-ipv4-"
     assert (status, f"is already being used by '{held}" in message) == (400, True)
     jobs.delete(name=f"{place}/jobs/dbt").execute()
+    plane.clock.advance(3600)
+    assert refusal(delete)[1] == message, "they are held for a while longer"
+    plane.clock.advance(3600)
     delete.execute()
 
 
