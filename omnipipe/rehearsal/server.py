@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from email import message_from_bytes
@@ -43,11 +43,21 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
+# By its method, host and path: how many seconds a request waits before it is done.
+Lateness = Callable[[str, str, str], float]
+
+
 class Site:
     """What a server answers for: a control plane, who writes down what was asked, and what goes wrong on the way."""
 
-    def __init__(self, plane: ControlPlane, journal: Journal | None = None, faults: Faults | None = None) -> None:
-        self._plane, self._journal, self._faults = plane, journal, faults
+    def __init__(
+        self,
+        plane: ControlPlane,
+        journal: Journal | None = None,
+        faults: Faults | None = None,
+        late: Lateness | None = None,
+    ) -> None:
+        self._plane, self._journal, self._faults, self._late = plane, journal, faults, late
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request, as WSGI asks for it. Raises ConnectionError for an answer that gets lost."""
@@ -75,6 +85,8 @@ class Site:
             wrong = {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}
             return Response(json.dumps(wrong), 400, content_type=_JSON)
         sent = deepcopy(body) if self._journal is not None else None  # the rules fill what they are given
+        if self._late is not None:
+            time.sleep(self._late(request.method, host, f"/{rest}?{query}".rstrip("?")))
         fault = self._faults.of(request.method, raw) if self._faults else None
         began = time.thread_time()
         if fault and fault.before:
@@ -140,13 +152,19 @@ def _body(request: Request) -> tuple[Any, bytes]:
 
 @contextmanager
 def running(
-    plane: ControlPlane, port: int = 0, *, journal: Journal | None = None, faults: Faults | None = None
+    plane: ControlPlane,
+    port: int = 0,
+    *,
+    journal: Journal | None = None,
+    faults: Faults | None = None,
+    late: Lateness | None = None,
 ) -> Iterator[str]:
     """Serve a control plane in a thread; gives its address (``http://127.0.0.1:PORT``).
 
-    Port 0 is any free one; ``journal`` gets each exchange, ``faults`` decide which requests go wrong.
+    Port 0 is any free one; ``journal`` gets each exchange; ``faults`` decide which requests go wrong, ``late`` which
+    wait.
     """
-    site = Site(plane, journal, faults)
+    site = Site(plane, journal, faults, late)
     server = make_server("127.0.0.1", port, site, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), daemon=True)
     thread.start()

@@ -1,6 +1,7 @@
 """The port: on this machine only, one for all hosts of Google's, and it forgets when it is told."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,20 @@ def send(method: str, url: str, data: bytes | None = None) -> tuple[int, str]:
 
 def test_it_listens_on_this_machine_only(address: str) -> None:
     assert address.startswith("http://127.0.0.1:")
+
+
+def test_a_request_may_have_to_wait() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def late(*request: str) -> float:
+        asked.append(request)
+        return 0.2
+
+    with server.running(ControlPlane(World(PROJECT)), late=late) as address:
+        began = time.monotonic()
+        assert send("PUT", f"{address}{TOPIC}?alt=json", b"{}")[0] == 200
+        assert time.monotonic() - began >= 0.2
+    assert asked == [("PUT", "pubsub", f"/v1/projects/{PROJECT}/topics/events?alt=json")]
 
 
 def test_it_forgets_when_it_is_told(address: str) -> None:

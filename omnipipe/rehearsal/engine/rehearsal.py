@@ -12,7 +12,7 @@ import yaml
 
 from omnipipe.rehearsal import reservations, server
 from omnipipe.rehearsal.control_plane import ControlPlane
-from omnipipe.rehearsal.engine import left, problems, repair
+from omnipipe.rehearsal.engine import late, left, problems, repair
 from omnipipe.rehearsal.engine.declaration import Declaration
 from omnipipe.rehearsal.engine.engine import Engine, Outcome
 from omnipipe.rehearsal.engine.installed import CannotRehearse, Installed
@@ -95,7 +95,7 @@ class Rehearsal:
         plane = ControlPlane(World(project=self._project, enabled=(), propagation=self._propagation))
         with tempfile.TemporaryDirectory(prefix="omnipipe-rehearsal-") as folder:
             workspace = Workspace(Path(folder).resolve(), self._program, self._installed)
-            with server.running(plane, journal=self.journal, faults=self._faults) as address:
+            with server.running(plane, journal=self.journal, faults=self._faults, late=late.seconds) as address:
                 for _ in self._steps(workspace, address, plane, change or {}, quick):
                     if self.report.steps[-1].problems:
                         break

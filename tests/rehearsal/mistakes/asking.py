@@ -19,7 +19,7 @@ from tests.mutants.__main__ import QUICK, belonging
 
 ROOT = Path(__file__).resolve().parents[3]
 _LONGEST_S = 3600
-_LONGEST_TEXT = 300
+_LONGEST_TEXT = 240
 # It says what is registered, whatever that is: it would notice each mistake, and each change that is none.
 _GOLDEN = "tests/components/test_golden.py"
 _POLICIES = "tests/policy"
@@ -48,9 +48,14 @@ def rehearsal(tree: Path, stack: str, whole: bool) -> str:
         if found := step["problems"]:
             problem = next((each for each in found if each["request"]), found[0])
             whose = f"{problem['resource']}: " if problem["resource"] else ""
-            return _line(f"{step['name']}: {whose}{problem['error']}", tree)
+            return _line(f"{step['name']}: {whose}{_essence(problem['error'])}", tree)
     forgotten = [each for each in report["left"] or () if not each["why"]]
     return f"left: {forgotten[0]['host']} {forgotten[0]['name']}" if forgotten else ""
+
+
+def _essence(error: str) -> str:
+    """An error without what surrounds it: the exception of a program, Google's words without their details."""
+    return _last(error) if "Traceback (most recent call last)" in error else error.partition("Details:")[0]
 
 
 def _how(whole: bool) -> tuple[str, ...]:
@@ -105,7 +110,8 @@ def _tests(tree: Path, *which: str) -> str:
     done = _run(tree, "pytest", *options, *which, COLUMNS="400")
     if done.returncode == 0:
         return ""
-    found = re.search(r"^(?:FAILED|ERROR) (.+)$", done.stdout, re.MULTILINE)
+    # What keeps the tests from being collected has no name of a test.
+    found = re.search(r"^(?:FAILED|ERROR|E  ) (.+)$", done.stdout + done.stderr, re.MULTILINE)
     if not found:
         raise Unanswered(f"the tests did not run: {_last(done.stdout + done.stderr)}")
     return _line(found[1], tree)
