@@ -67,7 +67,7 @@ def test_the_unchanged_program_is_asked_all_that_the_mistakes_are() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "rehearsal.yaml"):
+    for name in ("Pulumi.yaml", "Pulumi.prod.yaml", "rehearsal.yaml", "laptop.yaml"):
         shutil.copy(PROJECT_ROOT / name, tmp_path)
     return tmp_path
 
@@ -123,9 +123,22 @@ def test_prod_has_all_that_a_stack_may_leave_out(tree: Path, monkeypatch: pytest
 def test_a_failed_test_is_told_by_its_name(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 1, f"x\nFAILED tests/a.py::test_b - assert 1 == 2 in {tree}\n1 failed\n")
     assert asking.units(tree, "dev", whole=False) == "tests/a.py::test_b - assert 1 == 2 in ."
-    assert asking.policies(tree, "dev", whole=False) is None, "there are none"
     answering(monkeypatch, 4, stderr="ImportError while loading conftest\nE   ValueError: no such column\n")
     assert asking.units(tree, "dev", whole=False) == "ValueError: no such column"
     answering(monkeypatch, 4, "usage: pytest\n")
     with pytest.raises(Unanswered):
         asking.units(tree, "dev", whole=False)
+
+
+def test_policies_and_the_laptop_are_asked_one_by_one(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(
+        monkeypatch, 1, stderr="error: policies refuse the program, and nothing was made: job: no (policy p)\n"
+    )
+    assert asking.policies(tree, "dev", whole=False).endswith("job: no (policy p)")
+    assert "policies" in yaml.safe_load((tree / "laptop.yaml").read_text())
+    answering(monkeypatch, 1, stderr="error: there is no such column\n")
+    assert asking.policies(tree, "dev", whole=False) == ""
+    assert asking.laptop(tree, "dev", whole=False) == "error: there is no such column"
+    assert "policies" not in yaml.safe_load((tree / "laptop.yaml").read_text())
+    answering(monkeypatch, 0)
+    assert asking.laptop(tree, "dev", whole=False) == ""

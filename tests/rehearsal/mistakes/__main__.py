@@ -37,7 +37,7 @@ def copy(target: Path) -> Path:
     return target
 
 
-def ask(who: str, mistake: Mistake | None, stack: str, whole: bool) -> str | None:
+def ask(who: str, mistake: Mistake | None, stack: str, whole: bool) -> str:
     """What one says of the program with a mistake, or of the program as it is."""
     with tempfile.TemporaryDirectory(prefix="mistakes-", ignore_cleanup_errors=True) as folder:
         tree = copy(Path(folder).resolve() / ROOT.name)
@@ -108,8 +108,7 @@ def main() -> None:
                 say(f"{mistake.name}, {who}: not answered: {error}")
                 return
             found.keep(mistake.name, who, said, known)
-            if said is not None:
-                say(f"{mistake.name}, {who}: {said or 'nothing'}")
+            say(f"{mistake.name}, {who}: {said or 'nothing'}")
 
         for done in [pool.submit(one, who, each) for who in asked for each in mistakes]:
             done.result()

@@ -22,7 +22,6 @@ _LONGEST_S = 3600
 _LONGEST_TEXT = 240
 # It says what is registered, whatever that is: it would notice each mistake, and each change that is none.
 _GOLDEN = "tests/components/test_golden.py"
-_POLICIES = "tests/policy"
 _UNITS = ("tests/components", "tests/stacks")
 
 
@@ -32,11 +31,7 @@ class Unanswered(Exception):
 
 def rehearsal(tree: Path, stack: str, whole: bool) -> str:
     """The first thing that a rehearsal finds wrong with a program, in its words; "" for nothing."""
-    # Of the policies another one is asked.
-    declared = tree / "rehearsal.yaml"
-    said: dict[str, Any] = yaml.safe_load(declared.read_text())
-    said.pop("policies", None)
-    declared.write_text(yaml.safe_dump(said))
+    _leave_policies_out(tree / "rehearsal.yaml")
     if stack == "prod":
         _write_everything(tree)
     done = _run(ROOT, "omnipipe.cli", "rehearse", "--program", str(tree), "--stack", stack, "--json", *_how(whole))
@@ -64,11 +59,31 @@ def _how(whole: bool) -> tuple[str, ...]:
 
 def laptop(tree: Path, stack: str, whole: bool) -> str:
     """What `omnipipe preview` of the tree's own laptop refuses; "" for nothing."""
+    _leave_policies_out(tree / "laptop.yaml")
+    said = _preview(tree, stack)
+    return _line(_last(said), tree) if said else ""
+
+
+def policies(tree: Path, stack: str, whole: bool) -> str:
+    """The first thing that the policies refuse in `omnipipe preview`; "" for nothing."""
+    _, refused, said = _preview(tree, stack).partition("policies refuse the program")
+    return _line(next(each for each in said.split("\n") if "(policy " in each), tree) if refused else ""
+
+
+def _preview(tree: Path, stack: str) -> str:
+    """What `omnipipe preview` says of a program that it refuses; "" if it does not."""
     if stack == "prod":
         _write_everything(tree)
     with tempfile.TemporaryDirectory(prefix="mistakes-home-") as home:
         done = _run(tree, "omnipipe.cli", "preview", "--stack", stack, OMNIPIPE_HOME=home)
-    return _line(_last(done.stderr or done.stdout), tree) if done.returncode else ""
+    return (done.stderr or done.stdout) if done.returncode else ""
+
+
+def _leave_policies_out(declared: Path) -> None:
+    """Declare no policies: they are asked by themselves."""
+    said: dict[str, Any] = yaml.safe_load(declared.read_text())
+    said.pop("policies", None)
+    declared.write_text(yaml.safe_dump(said))
 
 
 def _write_everything(tree: Path) -> None:
@@ -87,12 +102,7 @@ def units(tree: Path, stack: str, whole: bool) -> str:
     return _tests(tree, *_UNITS, "--ignore", _GOLDEN)
 
 
-def policies(tree: Path, stack: str, whole: bool) -> str | None:
-    """The first test of the policies that fails; "" for none, and None where there are no policies."""
-    return _tests(tree, _POLICIES) if (tree / _POLICIES).is_dir() else None
-
-
-Asked = Callable[[Path, str, bool], "str | None"]
+Asked = Callable[[Path, str, bool], str]
 # In the order of the page. The tests come before what changes a stack's settings.
 ASKED: Mapping[str, Asked] = {"rehearsal": rehearsal, "policies": policies, "laptop": laptop, "units": units}
 

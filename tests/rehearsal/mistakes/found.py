@@ -25,14 +25,11 @@ def load() -> Found:
     return yaml.safe_load(FILE.read_text()) or {} if FILE.exists() else {}
 
 
-def keep(name: str, who: str, said: str | None, mistakes: Sequence[Mistake]) -> None:
-    """Keep what one has said of a mistake, and write the page; None is kept as not asked."""
+def keep(name: str, who: str, said: str, mistakes: Sequence[Mistake]) -> None:
+    """Keep what one has said of a mistake, and write the page."""
     with _KEEPING:
         found = load()
-        told = found.setdefault(name, {})
-        told.pop(who, None)
-        if said is not None:
-            told[who] = said
+        found.setdefault(name, {})[who] = said
         known = {each.name: found[each.name] for each in mistakes if each.name in found}
         FILE.write_text(yaml.safe_dump(known, sort_keys=False, width=110, allow_unicode=True))
         PAGE.write_text(page(known, mistakes))
