@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import called, console, errors, print_json, progress, say
 
 if TYPE_CHECKING:
@@ -21,14 +22,24 @@ if TYPE_CHECKING:
 _SHOWN = 12  # changed resources are named up to so many
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")]
-Stack = Annotated[str, typer.Option(help="Which stack: dev or prod. Its own Pulumi.STACK.yaml is read.")]
+Stack = Annotated[
+    str,
+    typer.Option(
+        help="Which stack: dev or prod. Its own Pulumi.STACK.yaml is read.", autocompletion=completion.stacks
+    ),
+]
 Program = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Run another Pulumi program: the folder of its Pulumi.yaml."),
 ]
 Real = Annotated[
     list[str] | None,
-    typer.Option("--real", metavar="NAME", help="Ask the original in place of a simulator, such as weather-api."),
+    typer.Option(
+        "--real",
+        metavar="NAME",
+        help="Ask the original in place of a simulator, such as weather-api.",
+        autocompletion=completion.simulators,
+    ),
 ]
 
 

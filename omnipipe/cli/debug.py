@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import called, console, errors, progress, say
 from omnipipe.cli.logs import POLL_S, Written, show
 
@@ -25,7 +26,14 @@ _PORT = 5678
 
 
 def debug(
-    name: Annotated[str, typer.Argument(metavar="FUNCTION|JOB", help="A function or a job of the program.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FUNCTION|JOB",
+            help="A function or a job of the program.",
+            autocompletion=completion.functions_and_jobs,
+        ),
+    ],
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Which port of 127.0.0.1.")] = _PORT,
 ) -> None:
     """Start a function or a job under a debugger, with its own environment and identity; Ctrl-C ends it.

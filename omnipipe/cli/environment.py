@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import print_json
 
 
@@ -12,7 +13,10 @@ def env(
     as_: Annotated[
         str | None,
         typer.Option(
-            "--as", metavar="WORKLOAD", help="Be a workload's service account, such as dbt-job; else the owner."
+            "--as",
+            metavar="WORKLOAD",
+            help="Be a workload's service account, such as dbt-job; else the owner.",
+            autocompletion=completion.accounts,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False,

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import console
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +47,10 @@ class Line:
 
 def logs(
     service: Annotated[
-        str | None, typer.Argument(help="Name of a process, function or job; all of them without it.")
+        str | None,
+        typer.Argument(
+            help="Name of a process, function or job; all of them without it.", autocompletion=completion.logs
+        ),
     ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last entries.", min=1)] = 50,
     follow: Annotated[

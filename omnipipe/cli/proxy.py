@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import console, say
 
 if TYPE_CHECKING:
@@ -33,7 +34,12 @@ def proxy(
     ] = None,
     as_: Annotated[
         str | None,
-        typer.Option("--as", metavar="WORKLOAD", help="Be a workload's service account; else the owner."),
+        typer.Option(
+            "--as",
+            metavar="WORKLOAD",
+            help="Be a workload's service account; else the owner.",
+            autocompletion=completion.accounts,
+        ),
     ] = None,
 ) -> None:
     """Give SQL clients a TCP port on 127.0.0.1, and the line to connect with; until Ctrl-C, and only then.

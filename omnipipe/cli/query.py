@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import console, errors, print_json, progress
 from omnipipe.cli.records import as_json, exact, print_csv, table
 
@@ -110,7 +111,10 @@ def _prompt(cloud: "Cloud", limit: int | None) -> None:
 
 def tables(
     pattern: Annotated[
-        str | None, typer.Argument(help="Which: a part of the name, or a pattern such as 'prod.*'.")
+        str | None,
+        typer.Argument(
+            help="Which: a part of the name, or a pattern such as 'prod.*'.", autocompletion=completion.tables
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -137,7 +141,8 @@ def tables(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="dataset.table")], json_: Json = False
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="dataset.table", autocompletion=completion.tables)],
+    json_: Json = False,
 ) -> None:
     """Show what is known of a table: columns, policy tags, rows, last change, and who may read it."""
     from omnipipe.laptop.cloud import Cloud

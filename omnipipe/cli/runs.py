@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import called, errors, print_json, progress, say
 from omnipipe.cli.named import names, started
 from omnipipe.cli.records import table
@@ -41,13 +42,19 @@ def run(
         typer.Argument(
             metavar="[NAME]",
             help="A workflow or job of the program; with --full-refresh a model of the day, such as fct_trip.",
+            autocompletion=completion.workflows_and_jobs,
         ),
     ] = None,
     data: Annotated[
         str | None, typer.Option(metavar="JSON", help="What the workflow NAME is given as its argument.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="STEP", help="One step alone, such as dbt, outside of a run.")
+        str | None,
+        typer.Option(
+            metavar="STEP",
+            help="One step alone, such as dbt, outside of a run.",
+            autocompletion=completion.steps,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

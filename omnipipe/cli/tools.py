@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from omnipipe.cli import completion
 from omnipipe.cli.console import progress, say
 
 # What comes after `omnipipe dbt` is dbt's own.
@@ -40,7 +41,11 @@ def dbt(context: typer.Context) -> None:
     raise typer.Exit(found.returncode)
 
 
-def job(name: Annotated[str, typer.Argument(help="Name of a Cloud Run job, such as migrate.")]) -> None:
+def job(
+    name: Annotated[
+        str, typer.Argument(help="Name of a Cloud Run job, such as migrate.", autocompletion=completion.jobs)
+    ],
+) -> None:
     """Execute a Cloud Run job now, as `gcloud run jobs execute` does on Google, and wait for its end.
 
     Exits with 1 when it failed.

@@ -109,6 +109,13 @@ def test_a_step_can_be_run_alone(seeded: Laptop) -> None:
     assert "validate" in refused
 
 
+def test_the_shell_completes_tables(seeded: Laptop) -> None:
+    asked = {"_OMNIPIPE_COMPLETE": "complete_bash", "COMP_WORDS": "omnipipe describe prod.dim", "COMP_CWORD": "2"}
+    code, text = in_terminal([COMMAND], {**seeded.environment, **asked}, columns=80)
+    assert code == 0
+    assert text.split() == ["prod.dim_city", "prod.dim_customer"]
+
+
 def test_dbt_has_the_stacks_profile(seeded: Laptop) -> None:
     assert "fct_trip" in seeded.ok("dbt", "ls", "--select", "fct_trip+", "--resource-type", "model")
     assert seeded.run("dbt", "run", "--select", "nix.nix").returncode in (0, 1, 2)

@@ -136,6 +136,12 @@ def describe(cloud: Cloud, name: str) -> dict[str, Any]:
     }
 
 
+def names(cloud: Cloud) -> list[str]:
+    """Every table and view, as ``dataset.table``. Raises LaptopError when BigQuery is not running."""
+    with _Api(cloud) as api:
+        return [".".join(each) for each in api.names()]
+
+
 def texts(cloud: Cloud, statement: str) -> list[list[str | None]]:
     """The rows of a short query as BigQuery sends them, without the client's library, which takes longer to load.
 
