@@ -1,4 +1,4 @@
-"""`status`: is all well, in ten lines; and all of it on demand."""
+"""`status`: is all well, in five lines; and all of it on demand."""
 
 import shlex
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from omnipipe.cli.console import called, console, print_json, say
+from omnipipe.cli.console import called, console, print_json, progress, say
 from omnipipe.cli.records import exact, table
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ def status(
     """Tell whether all is well: processes, capture, the last run, alerts; --all shows what is where."""
     from omnipipe.laptop import report
     from omnipipe.laptop.cloud import Cloud
+    from omnipipe.laptop.errors import LaptopError
 
     cloud = Cloud.current()
-    state = report.status(cloud) | {"psql": _psql(cloud)}
-    if "run" in cloud.declaration.commands:
-        state["last_run"] = _newest_run(cloud)
+    with progress("Asking how all is", quiet=as_json):
+        state = report.status(cloud) | {"psql": _psql(cloud)}
+        if "run" in cloud.declaration.commands:
+            with suppress(LaptopError):  # BigQuery does not answer: the processes say so
+                state["last_run"] = _newest_run(cloud)
+    state["problems"] = problems(state)
     if as_json:
         print_json(state)
     elif everything:
@@ -42,18 +46,16 @@ def status(
 
 
 def _newest_run(cloud: "Cloud") -> dict[str, Any] | None:
-    """The newest row of ops.pipeline_runs; None before the first run."""
-    from omnipipe.laptop.errors import LaptopError
+    """The newest row of ops.pipeline_runs; None before the first run. Raises LaptopError as ``texts``."""
     from omnipipe.laptop.services.bigquery import queries
 
     newest = (
         "SELECT run_id, status, CAST(run_date AS STRING), UNIX_MILLIS(started_at) FROM ops.pipeline_runs "
         "ORDER BY started_at DESC LIMIT 1"
     )
-    with suppress(LaptopError):  # BigQuery is not up: the processes say so
-        for run_id, status, day, began in queries.texts(cloud, newest):
-            started = datetime.fromtimestamp(int(began or 0) // 1000, UTC)
-            return {"run_id": run_id, "status": status, "run_date": day, "started_at": started}
+    for run_id, status, day, began in queries.texts(cloud, newest):
+        started = datetime.fromtimestamp(int(began or 0) // 1000, UTC)
+        return {"run_id": run_id, "status": status, "run_date": day, "started_at": started}
     return None
 
 
@@ -70,30 +72,37 @@ def _psql(cloud: "Cloud") -> list[str] | None:
     return None
 
 
-def _show_short(state: dict[str, Any]) -> None:
-    processes = state["processes"]
-    stopped = [process["name"] for process in processes if process["state"] != "running"]
-    megabytes = sum(process["megabytes"] or 0 for process in processes)
+def problems(state: dict[str, Any]) -> list[str]:
+    """What is not well, in a few words each: processes that are gone, capture, the last run, alerts."""
+    stopped = [process["name"] for process in state["processes"] if process["state"] != "running"]
     if stopped:
-        _line(
-            "stack",
-            f"[bold]{state['stack']}[/] is [bold red]not whole[/]: {escape(', '.join(stopped))} stopped. "
-            f"`{called('up')}` brings it back",
-        )
+        found = [f"not running: {', '.join(stopped)}. `{called('up')}` brings it back"]
+    else:  # what is gone is why a stream is not well
+        found = [f"{stream['name']} is {stream['state']}" for stream in state["streams"] if not _is_well(stream)]
+    if (state.get("last_run") or {}).get("status") not in (None, "succeeded", "running"):
+        found.append(f"the last run is {state['last_run']['status']}")
+    firing = _firing(state["alerts"])
+    if firing:
+        found.append(f"{len(firing)} alert{'s fire' if len(firing) > 1 else ' fires'}")
+    return found
+
+
+def _show_short(state: dict[str, Any]) -> None:
+    processes, wrong = state["processes"], state["problems"]
+    if wrong:
+        _line("all well", f"[bold red]no[/]: {escape('; '.join(wrong))}")
     else:
-        _line("stack", f"[bold]{state['stack']}[/] is [green]up[/]: {len(processes)} processes, {megabytes} MB")
-    _line("project", f"{state['project']}, in {escape(_below_home(state['home']))}")
-    for stream in state["streams"]:
-        _line("capture", _capture(stream))
+        megabytes = sum(process["megabytes"] or 0 for process in processes)
+        _line(
+            "all well",
+            f"[green]yes[/]: the stack [bold]{state['stack']}[/] is up, {len(processes)} processes, {megabytes} MB",
+        )
+    if state["streams"]:
+        whole = all(process["state"] == "running" for process in processes)
+        _line("capture", "; ".join(_capture(stream, with_error=whole) for stream in state["streams"]))
     if "last_run" in state:
         _line("last run", _last_run(state["last_run"]))
     _line("alerts", _alerts(state["alerts"]))
-    addresses = {process["name"]: process["address"] for process in processes}
-    _line("BigQuery", addresses.get("bigquery", ""))
-    replaced = ", ".join(each["setting"].partition(":")[2] for each in state["outside_world"] if each["replaced"])
-    _line("simulated", f"{replaced} (the outside world)" if replaced else "nothing of the outside world")
-    if state["psql"]:
-        _line("Postgres", f"`{called('status')} --all` has the psql line")
     _line("more", f"`{called('status')} --all`, `{called('logs')}`, `{called('tables')}`")
 
 
@@ -107,12 +116,16 @@ def _line(label: str, text: str) -> None:
     console.print(f"[dim]{label:<{_LABEL}}[/]{text}", soft_wrap=not console.is_terminal)
 
 
-def _capture(stream: dict[str, Any]) -> str:
-    well = stream["state"] == "RUNNING"
-    said = f"{stream['name']} is [{'green' if well else 'bold red'}]{stream['state']}[/]"
+def _is_well(stream: dict[str, Any]) -> bool:
+    return stream["state"] == "RUNNING"
+
+
+def _capture(stream: dict[str, Any], *, with_error: bool) -> str:
+    """A stream's state; its error only while all runs: else it is of a connection to what is gone."""
+    said = f"{stream['name']} is [{'green' if _is_well(stream) else 'bold red'}]{stream['state']}[/]"
     if stream["lag_bytes"] is not None:
         said += f", {stream['lag_bytes']:,} bytes of the log behind"
-    return said + (f": {escape(stream['error'])}" if stream["error"] else "")
+    return said + (f": {escape(stream['error'])}" if stream["error"] and with_error else "")
 
 
 def _last_run(run: dict[str, Any] | None) -> str:
@@ -123,15 +136,20 @@ def _last_run(run: dict[str, Any] | None) -> str:
 
 
 def _alerts(alerts: list[dict[str, Any]]) -> str:
-    firing = [alert["policy"] for alert in alerts if alert["state"] == "FIRING"]
+    firing = _firing(alerts)
     counted = _states(alerts) or "none"
     if not firing:
         return counted + (f": `{called('probe')}` measures now" if _unmeasured(alerts) else "")
     return f"{counted}: [bold red]{escape(', '.join(firing))}[/]"
 
 
+def _firing(alerts: list[dict[str, Any]]) -> list[str]:
+    return [alert["policy"] for alert in alerts if alert["state"] == "FIRING"]
+
+
 def _show_all(state: dict[str, Any]) -> None:
     _show_short(state)
+    _line("project", f"{state['project']}, in {escape(_below_home(state['home']))}")
     console.print()
     table(
         ("process", "state", "pid", "MB", "address"),

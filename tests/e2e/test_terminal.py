@@ -50,14 +50,25 @@ def test_what_is_shown_fits_the_terminal(seeded: Laptop, arguments: tuple[str, .
     assert "Traceback" not in text
 
 
-def test_status_says_in_ten_lines_whether_all_is_well(seeded: Laptop) -> None:
-    environment = seeded.environment | {"HOME": str(seeded.home.parent)}  # as a user's is: the state is below it
-    _, text = in_terminal([COMMAND, "status"], environment, columns=80)
+def test_status_says_in_five_lines_whether_all_is_well(seeded: Laptop) -> None:
+    _, text = shown(seeded, "status", columns=80)
     lines = text.strip().splitlines()
-    assert len(lines) <= 10
-    assert re.match(r"project +omnipipe-dev, in ~/[^/]+/omnipipe/dev$", lines[1])
-    assert re.match(r"stack +dev is up: \d+ processes, \d+ MB$", lines[0])
+    assert len(lines) == 5
+    assert re.match(r"all well +yes: the stack dev is up, \d+ processes, \d+ MB$", lines[0])
     assert re.search(r"^last run +succeeded for \d{4}-\d\d-\d\d", text, re.MULTILINE)
+    environment = seeded.environment | {"HOME": str(seeded.home.parent)}  # as a user's is: the state is below it
+    _, text = in_terminal([COMMAND, "status", "--all"], environment, columns=80)
+    assert re.search(r"^project +omnipipe-dev, in ~/[^/]+/omnipipe/dev$", text, re.MULTILINE)
+
+
+def test_status_names_what_is_gone_and_says_nothing_that_it_cannot_know(copy: Copy) -> None:
+    copy.ok("up")
+    copy.kill("bigquery", "datastream-cdc")
+    text = copy.ok("status")
+    assert text.startswith("all well    no: not running: bigquery, datastream-cdc. `")
+    assert "datastream-cdc is stopped" in text
+    assert "last run" not in text
+    copy.ok("up")
 
 
 def test_a_terminal_gets_the_first_hundred_rows_and_the_way_to_all(seeded: Laptop) -> None:
