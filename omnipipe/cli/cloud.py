@@ -222,7 +222,8 @@ def down(
     """Stop the laptop cloud. Its data stays for the next `up`, unless --purge."""
     from omnipipe.laptop import lifecycle
 
-    stopped = lifecycle.down(purge=purge)
+    with progress("Stopping what runs", quiet=as_json):
+        stopped = lifecycle.down(purge=purge)
     removed = " The data is removed." if purge else " The data stays." if stopped else ""
     if as_json:
         print_json({"stopped": stopped, "purged": purge})

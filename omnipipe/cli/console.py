@@ -40,8 +40,8 @@ def called(command: str) -> str:
 
 
 def progress(text: str, *, quiet: bool) -> Status:
-    """A line that says what is being waited for; none when a machine reads."""
-    return (Console(quiet=True) if quiet else console).status(text)
+    """A line that says what is being waited for, on stderr, where it does no harm to a pipe; none for a machine."""
+    return (Console(quiet=True) if quiet else errors).status(text)
 
 
 def print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import print_json, say
+from omnipipe.cli.console import print_json, progress, say
 from omnipipe.cli.records import table
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def deliveries(
     """Show what the webhook's receiver has got on this machine: the newest messages, and how many in all."""
     from omnipipe.laptop import access
 
-    summary, messages = received(access.running_cloud(), last)
+    with progress("Asking the receiver", quiet=as_json):
+        summary, messages = received(access.running_cloud(), last)
     if as_json:
         print_json({**summary, "messages": messages})
         return
@@ -47,7 +48,7 @@ def received(cloud: "Cloud", last: int) -> tuple[dict[str, Any], list[dict[str, 
     """
     import requests
 
-    from omnipipe.laptop import outside_world
+    from omnipipe.laptop import access, outside_world
     from omnipipe.laptop.errors import LaptopError
 
     simulator = cloud.declaration.of_command("deliveries", "simulator")["simulator"]
@@ -61,5 +62,6 @@ def received(cloud: "Cloud", last: int) -> tuple[dict[str, Any], list[dict[str, 
         ).json()["messages"]:
             found += page
     except requests.RequestException as error:
-        raise LaptopError(f"the webhook's receiver does not answer ({error}): run `omnipipe up`") from error
+        access.require_whole(cloud)
+        raise LaptopError("the webhook's receiver does not answer: `omnipipe logs` may say why") from error
     return summary, [message | {"body": json.loads(message["body"])} for message in found[-last:]]

@@ -49,10 +49,9 @@ def sql(
         access.require_whole(cloud)
         return _prompt(cloud, limit)
     statement = sys.stdin.read() if query is None else query
-    in_terminal = console.is_terminal and not json_ and not csv
-    if limit is None and in_terminal:
+    if limit is None and console.is_terminal and not json_ and not csv:
         limit = DEFAULT_ROWS
-    with progress("Asking BigQuery", quiet=not in_terminal):
+    with progress("Asking BigQuery", quiet=json_):
         found = queries.first_rows(cloud, statement, limit or None)
     if json_:
         print_json([dict(zip(found.columns, map(as_json, row), strict=True)) for row in found.rows])
@@ -99,7 +98,9 @@ def _prompt(cloud: "Cloud", limit: int | None) -> None:
             if not statement.rstrip().endswith(";"):
                 continue
             try:
-                _show(queries.first_rows(cloud, statement, DEFAULT_ROWS if limit is None else limit or None))
+                with progress("Asking BigQuery", quiet=False):
+                    found = queries.first_rows(cloud, statement, DEFAULT_ROWS if limit is None else limit or None)
+                _show(found)
             except LaptopError as error:
                 errors.print(str(error), markup=False, style="red", soft_wrap=True)
             statement = ""
@@ -122,7 +123,8 @@ def tables(
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.services.bigquery import queries
 
-    found = queries.tables(Cloud.current(), pattern)
+    with progress("Asking BigQuery", quiet=json_):
+        found = queries.tables(Cloud.current(), pattern)
     if json_:
         print_json(found)
         return
@@ -148,7 +150,8 @@ def describe(
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.services.bigquery import queries
 
-    found = queries.describe(Cloud.current(), name)
+    with progress("Asking BigQuery", quiet=json_):
+        found = queries.describe(Cloud.current(), name)
     if json_:
         print_json(found)
         return

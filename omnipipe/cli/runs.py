@@ -123,7 +123,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     job = cloud.declaration.of_command("probe", "job")["job"]
     with progress("Measuring", quiet=as_json):
         failure = access.run_job(cloud, job)
-    found = [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))]
+        found = [asdict(alert) for alert in alerts.evaluate(cloud, logs.sources(cloud))]
     if as_json:
         print_json(found)
     else:

@@ -91,6 +91,8 @@ def in_words(counts: dict[str, int]) -> str:
 def _told_in_one_line() -> Iterator[None]:
     import psycopg
 
+    from omnipipe.laptop import access
+    from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
     from seed.load import SeedRefused
     from seed.traffic import NoCustomers
@@ -100,6 +102,7 @@ def _told_in_one_line() -> Iterator[None]:
     except (SeedRefused, NoCustomers) as error:
         raise LaptopError(str(error)) from error
     except psycopg.Error as error:
+        access.require_whole(Cloud.current())  # that a server is gone says more than how its connection ended
         reason = " ".join(str(error).split())
         raise LaptopError(
             f"the database refused: {reason}. `omnipipe up` brings it and its tables back"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from omnipipe.cli import completion
-from omnipipe.cli.console import progress, say
+from omnipipe.cli.console import errors, progress, say
 
 # What comes after `omnipipe dbt` is dbt's own.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -25,6 +25,8 @@ def dbt(context: typer.Context) -> None:
     said = cloud.declaration.of_command("dbt", "job", "folder")
     shell = workloads.of_job(cloud, said["job"])
     project = Path(str(cloud.program), said["folder"])
+    if errors.is_terminal:
+        errors.print("Starting dbt", style="dim")  # which takes seconds before it says anything
     target, logs = cloud.home.path("dbt", "target"), cloud.home.path("dbt", "logs")
     found = subprocess.run(
         [str(shell.packages / "bin" / "dbt"), *context.args],

@@ -1,12 +1,15 @@
 """`omnipipe workflow`: run Cloud Workflows files on the laptop's interpreter.
 
-Everything but Typer is imported when a command runs, so that `omnipipe --help` stays fast.
+What takes time to load is imported when a command runs, so that `omnipipe --help` stays fast.
 """
 
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
+
+from omnipipe.cli.console import progress
 
 app = typer.Typer(no_args_is_help=True, help="Run Cloud Workflows files on this machine.")
 
@@ -93,7 +96,8 @@ def run(
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        result = workflow.run(argument, environment, cancel=cancel)
+        with progress(escape(file.name), quiet=False):
+            result = workflow.run(argument, environment, cancel=cancel)
     except WorkflowCancelled:
         raise typer.Exit(130) from None
     except WorkflowError as error:

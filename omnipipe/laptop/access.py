@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
 
 from omnipipe.laptop import lifecycle, workloads
-from omnipipe.laptop.cloud import Cloud
+from omnipipe.laptop.cloud import GOOGLE, Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.datastream.resources import PROFILE
@@ -145,7 +145,11 @@ def run_job(cloud: Cloud, name: str, environment: Mapping[str, str] | None = Non
 
     ``environment`` is added to the job's own. Raises LaptopError, with those that there are, for no job.
     """
-    failure = cloud.run_job(workloads.job(cloud, name).id, environment)
+    job = workloads.job(cloud, name)
+    if GOOGLE not in cloud.processes.running():  # a job needs no other: `migrate` mends what a stream ended of
+        require_whole(cloud)
+    with _naming_what_is_gone(cloud):
+        failure = cloud.run_job(job.id, environment)
     return failure and cloud.processes.last_words(name)
 
 
@@ -167,7 +171,8 @@ def run_step(
     # As the workflow's account: the function takes no calls from outside.
     account = started_by.inputs["serviceAccount"].rpartition("/")[2]
     headers = {"Authorization": f"Bearer {cloud.tokens.issue(account, url)}"}
-    answer = requests.post(url, json=body, headers=headers, timeout=600)
+    with _naming_what_is_gone(cloud):
+        answer = requests.post(url, json=body, headers=headers, timeout=600)
     if answer.ok:
         return None
     try:
@@ -201,12 +206,18 @@ def _said(cloud: Cloud, name: str, since: float) -> str:
 
 
 def _call(cloud: Cloud, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    try:
+    with _naming_what_is_gone(cloud):
         url = f"{cloud.google}/v1/{path}"
         answer = requests.request(method, url, json=body, headers=cloud.as_owner(), timeout=30)
         answer.raise_for_status()
-    except requests.RequestException as error:
-        raise LaptopError(
-            f"the laptop's Workflows service does not answer ({error}): run `omnipipe up`"
-        ) from error
     return answer.json()
+
+
+@contextmanager
+def _naming_what_is_gone(cloud: Cloud) -> Iterator[None]:
+    """Raise LaptopError for a request that fails: with the process that is gone, if one is, or else the words."""
+    try:
+        yield
+    except requests.RequestException as error:
+        require_whole(cloud)
+        raise LaptopError(f"the laptop's services do not answer as they should: {error}") from error

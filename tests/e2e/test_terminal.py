@@ -1,13 +1,15 @@
 """What a new user sees, in a terminal of 80 columns, in one of 200, and in a pipe; and what changes refuse."""
 
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from tests.e2e.conftest import COMMAND, Copy, Laptop
-from tests.support.terminal import in_terminal
+from tests.support.following import following
+from tests.support.terminal import in_terminal, longest_silence_s
 
 pytestmark = pytest.mark.e2e
 
@@ -22,6 +24,24 @@ SHOWN = [
     ("logs", "-n", "20"),
     ("probe",),
     ("preview",),
+]
+
+
+# What takes seconds, or may on a slow machine.
+WAITED_FOR = [
+    ("up",),
+    ("preview",),
+    ("run",),
+    ("run", "--only", "validate"),
+    ("traffic", "--seconds", "5"),
+    ("job", "migrate"),
+    ("probe",),
+    ("dbt", "ls", "--select", "fct_trip"),
+    ("status",),
+    ("tables",),
+    ("describe", "prod.dim_customer"),
+    ("deliveries",),
+    ("sql", "SELECT COUNT(*) FROM prod.fct_trip"),
 ]
 
 
@@ -48,6 +68,14 @@ def test_what_is_shown_fits_the_terminal(seeded: Laptop, arguments: tuple[str, .
     too_long = [line for line in text.splitlines() if len(line) > columns and not (free and "/" in line)]
     assert too_long == [] or arguments[0] == "logs", "\n".join(too_long)
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("arguments", WAITED_FOR, ids=" ".join)
+def test_nothing_is_silent_for_longer_than_two_seconds(seeded: Laptop, arguments: tuple[str, ...]) -> None:
+    began = time.monotonic()
+    seeded.ok("--help")
+    busy = max(1, (time.monotonic() - began) / 0.3)  # a machine that has other things to do is slower by so much
+    assert longest_silence_s([COMMAND, *arguments], seeded.environment) < 2 * busy
 
 
 def test_status_says_in_five_lines_whether_all_is_well(seeded: Laptop) -> None:
@@ -226,3 +254,35 @@ def test_a_wrong_setting_is_told_with_its_line_before_anything_is_made(
 ) -> None:
     with copy.mistake("Pulumi.dev.yaml", right, wrong):
         assert said in copy.refused("up")
+
+
+def test_a_process_that_is_gone_is_named_and_not_a_connection(copy: Copy) -> None:
+    copy.ok("up")
+    copy.ok("seed", "--trips", "100")
+    command = [sys.executable, "-c", "from omnipipe.cli import main; main()"]
+    for arguments, begun, victim in (
+        (("traffic", "--seconds", "60"), None, "postgres-omnipipe-capture-oltp-instance"),
+        (("run",), "capture", "google"),
+        (("run", "--only", "validate"), "validate", "google"),
+    ):
+        with following([*command, *arguments], copy.environment, copy.tree) as running:
+            wait_until(lambda job=begun: job in copy.processes() if job else has_traffic(copy))
+            copy.kill(victim)
+            assert f"error: not running: {victim}. `omnipipe up` brings it back" in running.until("error:")
+            assert running.process.wait(60) == 1
+        if victim == "google":
+            assert copy.refused("job", "probe") == "error: not running: google. `omnipipe up` brings it back\n"
+        copy.ok("up")
+
+
+def has_traffic(copy: Copy) -> bool:
+    """Whether more than the seeded trips were requested."""
+    return copy.postgres("SELECT MAX(trip_id) FROM trips")[0][0] > 100
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

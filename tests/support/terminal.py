@@ -9,6 +9,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import pyte
 
@@ -28,6 +29,23 @@ def in_terminal(
     ``typed`` is what the person types: each part when the line ends with ``> ``, a prompt. Lines that were written
     over, such as those of progress, are gone.
     """
+    code, parts = _written(command, environment, columns, typed, timeout_s)
+    return code, _as_it_stands(b"".join(part for _, part in parts), columns)
+
+
+def longest_silence_s(command: Sequence[str], environment: Mapping[str, str], timeout_s: float = 300) -> float:
+    """Run a command in a terminal, where it must succeed; how long nothing was written at most, in seconds."""
+    began = time.monotonic()
+    code, parts = _written(command, environment, 80, (), timeout_s)
+    assert code == 0, b"".join(part for _, part in parts).decode()
+    moments = [began, *(moment for moment, _ in parts), time.monotonic()]
+    return max(after - before for before, after in pairwise(moments))
+
+
+def _written(
+    command: Sequence[str], environment: Mapping[str, str], columns: int, typed: Sequence[str], timeout_s: float
+) -> tuple[int, list[tuple[float, bytes]]]:
+    """A command's exit code, and what it wrote in a terminal, each part with its moment."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, columns, 0, 0))
     settings = termios.tcgetattr(terminal)
@@ -43,7 +61,8 @@ def in_terminal(
         start_new_session=True,
     )
     os.close(terminal)
-    written, waiting = b"", list(typed)
+    parts: list[tuple[float, bytes]] = []
+    waiting = list(typed)
     deadline = time.monotonic() + timeout_s
     ready = select.poll()  # not select(), which takes no numbers above 1023
     ready.register(controller, select.POLLIN | select.POLLHUP)
@@ -55,11 +74,11 @@ def in_terminal(
                 break
             if not chunk:
                 break
-            written += chunk
-            if waiting and written.endswith(b"> "):
+            parts.append((time.monotonic(), chunk))
+            if waiting and chunk.endswith(b"> "):
                 os.write(controller, waiting.pop(0).encode())
     os.close(controller)
-    return process.wait(10), _as_it_stands(written, columns)
+    return process.wait(10), parts
 
 
 def _as_it_stands(written: bytes, columns: int) -> str:

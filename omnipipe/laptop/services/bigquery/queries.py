@@ -168,10 +168,7 @@ class _Api:
         self._session.close()
 
     def get(self, path: str) -> dict[str, Any]:
-        answer = self._session.get(f"{self._url}/{path}", timeout=_TIMEOUT_S)
-        if not answer.ok:
-            raise LaptopError(f"BigQuery refused {path}: {answer.text[:500]}")
-        return answer.json()
+        return self._asked("GET", path, path)
 
     def counts(self, tables: list[str]) -> dict[str, int]:
         """How many rows each table has; the emulator's ``numRows`` does not follow DML."""
@@ -183,10 +180,17 @@ class _Api:
     def texts(self, query: str) -> list[list[str | None]]:
         """The rows of a small query, each value as the API writes it."""
         body = {"query": query, "useLegacySql": False}
-        answer = self._session.post(f"{self._url}/queries", json=body, timeout=_TIMEOUT_S)
+        found = self._asked("POST", "queries", "the query", body)
+        return [[cell["v"] for cell in row["f"]] for row in found.get("rows", [])]
+
+    def _asked(self, method: str, path: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            answer = self._session.request(method, f"{self._url}/{path}", json=body, timeout=_TIMEOUT_S)
+        except requests.ConnectionError as error:
+            raise LaptopError("BigQuery does not answer: `omnipipe up` brings it back") from error
         if not answer.ok:
-            raise LaptopError(f"BigQuery refused the query: {answer.text[:500]}")
-        return [[cell["v"] for cell in row["f"]] for row in answer.json().get("rows", [])]
+            raise LaptopError(f"BigQuery refused {what}: {answer.text[:500]}")
+        return answer.json()
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Dataset and name of every table and view."""
