@@ -158,6 +158,15 @@ def run(
     return counts
 
 
+def in_words(counts: dict[str, int]) -> str:
+    """Counts by kind of change, such as ``trips_deleted``, as a sentence's part."""
+    parts = []
+    for kind, count in counts.items():
+        rows, _, change = kind.partition("_")
+        parts.append(f"{count:,} {rows.removesuffix('s') if count == 1 else rows} {change.replace('_', ' ')}")
+    return ", ".join(parts)
+
+
 def _do(connection: psycopg.Connection, event: _Event, values: dict[str, Any]) -> int:
     try:
         return connection.execute(event.statement, values).rowcount

@@ -173,9 +173,19 @@ _RULES = (
         )
         for field, such in (
             ("weather_api_url", "api.open-meteo.com"),
-            ("webhook_url", "example.com/hook"),
             ("runbooks_url", "example.com/docs/runbooks"),
         )
+    ),
+    _Rule(
+        ("webhook_url",),
+        lambda url: not url or _is_address(url),
+        "webhookUrl is {0!r}: write a whole address, such as https://example.com/hook, or leave it empty to send "
+        "nothing",
+    ),
+    _Rule(
+        ("stack", "simulated_business"),
+        lambda stack, simulated: not simulated or stack != PROD,
+        "simulatedBusiness would write invented customers into prod's database: set it to false",
     ),
     *(
         _Rule(

@@ -18,10 +18,10 @@ from omnipipe.laptop.environments import environment
 from omnipipe.laptop.services.artifacts.images import build
 
 FUNCTIONS = {"weather": "weather", "reverse_sync": "reverse_sync"}  # folder -> entry point
-JOBS = ("migrate", "catch_up", "dbt", "dvt", "probe")
+JOBS = ("migrate", "catch_up", "dbt", "dvt", "probe", "business")
 # What the project itself is made with; a job may list one as its own.
 OURS = ("pulumi", "pulumi_gcp", "duckdb", "bqemulator", "psycopg", "typer", "sqlglot", "components", "seed")
-OWN = {job: {"psycopg"} for job in ("migrate", "catch_up", "dvt", "probe")}
+OWN = {job: {"psycopg"} for job in ("migrate", "catch_up", "dvt", "probe")} | {"business": {"psycopg", "seed"}}
 
 
 def python(packages: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

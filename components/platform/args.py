@@ -40,6 +40,7 @@ class PlatformArgs:
     github_owner_id: str
     github_environment: str
     settles_within: int
+    simulated_business: bool
 
     @property
     def protect(self) -> bool:

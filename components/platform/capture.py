@@ -65,8 +65,9 @@ class Capture(pulumi.ComponentResource):
     users what they may do: ``heartbeat`` may write ``public.heartbeat`` and look at the stream
     (``roles/datastream.viewer``), ``reader`` may read what is captured.
 
-    Exposes ``database``; ``connection_of``, with which variables a login connects to it; ``stream_id``; ``heartbeat``
-    and ``reader``; ``services``, whose errors are to be watched; ``workloads``, who is here.
+    Exposes ``database``; ``connection_of`` and ``connection_as``, with which variables a login or a user connects to
+    it; ``app_password``, the secret of the application's user; ``stream_id``; ``heartbeat`` and ``reader``;
+    ``services``, whose errors are to be watched; ``workloads``, who is here.
 
     Example::
 
@@ -135,7 +136,7 @@ class Capture(pulumi.ComponentResource):
             child,
         )
         self.reader = Login(reader, database.let_in(reader))
-        app_password = args.secrets.password("oltp-mobility-app")
+        self.app_password = args.secrets.password("oltp-mobility-app")
         replication_password = args.secrets.password("oltp-datastream")
         migrate = ContainerJob(
             f"{name}-migrate",
@@ -154,7 +155,7 @@ class Capture(pulumi.ComponentResource):
                     "PUBLICATION": PUBLICATION,
                     "SLOT": SLOT,
                 },
-                secrets={"APP_PASSWORD": app_password, "REPLICATION_PASSWORD": replication_password},
+                secrets={"APP_PASSWORD": self.app_password, "REPLICATION_PASSWORD": replication_password},
                 workload=migrator,
                 network_id=args.network.network_id,
                 subnet_id=args.network.subnet_id,
@@ -196,9 +197,13 @@ class Capture(pulumi.ComponentResource):
 
     def connection_of(self, login: Login) -> dict[str, pulumi.Input[str]]:
         """libpq's variables of a login, whose password is an access token of its workload's own."""
+        return self.connection_as(login.user)
+
+    def connection_as(self, user: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+        """libpq's variables of a user of the database, less the password."""
         return {
             "PGHOST": self.database.host,
             "PGPORT": str(self.database.port),
             "PGDATABASE": self.database.database,
-            "PGUSER": login.user,
+            "PGUSER": user,
         }

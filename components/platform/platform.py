@@ -7,11 +7,13 @@ Secrets, CodeStore
 Warehouse, PiiPolicy                 where data lives, and who may read what
 Capture                              Postgres -> migrate, Datastream -> raw
 Pipeline                             the steps of a day, in their order, by a workflow
+Business (on demand)                 who plays the business, where there is none
 Probe, Monitoring, Budget            who watches: figures and errors, alerts, costs
 WorkloadIdentity (on demand)         who deploys, and who previews
 """
 
 import re
+from collections.abc import Sequence
 
 import pulumi
 
@@ -26,6 +28,7 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network
 from components.pii_policy import PiiPolicy, PiiPolicyArgs, tagger_role
 from components.platform.args import PlatformArgs
+from components.platform.business import Business, BusinessArgs
 from components.platform.capture import Capture, CaptureArgs
 from components.platform.daily import daily_steps
 from components.platform.figures import FIGURES, HEARTBEAT, SILENCE
@@ -103,6 +106,7 @@ class Platform(pulumi.ComponentResource):
             github_owner_id="987654",
             github_environment="prod",
             settles_within=120,
+            simulated_business=False,
         )
         platform = Platform("omnipipe", settings)
     """
@@ -147,6 +151,7 @@ class Platform(pulumi.ComponentResource):
         # What happens: all day, and once a day.
         self.capture = self._make_capture()
         self.pipeline = self._make_pipeline()
+        self._business = self._make_business() if args.simulated_business else None
 
         # Who watches, and who deploys.
         self._probe = self._make_probe()
@@ -251,6 +256,13 @@ class Platform(pulumi.ComponentResource):
             self._child,
         )
 
+    def _make_business(self) -> Business:
+        return Business(
+            f"{self._name}-business",
+            BusinessArgs(place=self._args.place, network=self._network, code=self._code, capture=self.capture),
+            self._child,
+        )
+
     def _make_probe(self) -> Probe:
         return Probe(
             f"{self._name}-probe",
@@ -262,10 +274,16 @@ class Platform(pulumi.ComponentResource):
                 database=self.capture.database,
                 bigquery_location=self._args.bigquery_location,
                 pipeline=DAILY.name,
+                delivers=bool(self._args.webhook_url),
                 paused=self._args.schedule_paused,
             ),
             self._child,
         )
+
+    @property
+    def _parts(self) -> Sequence[Capture | Pipeline | Business | Probe]:
+        """What works in it."""
+        return [self.capture, self.pipeline, *([self._business] if self._business else []), self._probe]
 
     def _watch(self) -> None:
         """Alerts, and where there is somebody who pays, a budget that tells the same people."""
@@ -275,7 +293,7 @@ class Platform(pulumi.ComponentResource):
             MonitoringArgs(
                 place=place,
                 physical_name="monitoring",
-                services=(*self.capture.services, *self.pipeline.services, *self._probe.services),
+                services=[service for part in self._parts for service in part.services],
                 figures=FIGURES,
                 probe=PROBE,
                 heartbeat=HEARTBEAT,
@@ -302,7 +320,7 @@ class Platform(pulumi.ComponentResource):
     def _make_deployer(self) -> WorkloadIdentity:
         place = self._args.place
         tagger = pulumi.Output.concat("projects/", place.project, "/roles/", tagger_role(PII))
-        parts = (self._code, self.capture, self.pipeline, self._probe)
+        parts = (self._code, *self._parts)
         preview_roles = PREVIEW_ROLES + (PREVIEW_ROLES_FOR_KEYS if self._args.customer_managed_keys else ())
         return WorkloadIdentity(
             f"{self._name}-github",

@@ -25,7 +25,7 @@ class ProbeArgs:
     """What a ``Probe`` needs.
 
     ``database`` is asked for its replication slots, and ``network`` leads there; ``pipeline`` is the name of the
-    workflow whose runs count.
+    workflow whose runs count; ``delivers`` says whether the KPIs have a destination, so that there may be a backlog.
     """
 
     place: Place
@@ -35,6 +35,7 @@ class ProbeArgs:
     database: OltpDatabase
     bigquery_location: str
     pipeline: str
+    delivers: bool
     paused: bool
 
 
@@ -85,6 +86,7 @@ class Probe(pulumi.ComponentResource):
                 database=database,
                 bigquery_location="EU",
                 pipeline="daily",
+                delivers=True,
                 paused=False,
             ),
         )
@@ -128,6 +130,7 @@ class Probe(pulumi.ComponentResource):
                     "GOOGLE_CLOUD_PROJECT": args.place.project,
                     "BIGQUERY_LOCATION": args.bigquery_location,
                     "PIPELINE": args.pipeline,
+                    "DELIVERS": "true" if args.delivers else "false",
                     "PGHOST": args.database.host,
                     "PGPORT": str(args.database.port),
                     "PGDATABASE": args.database.database,

@@ -4,6 +4,7 @@ Delivery is at least once. The order is check, mark as attempted, send, mark the
 loses none; a message keeps its webhook-id over all retries and runs, by which a receiver drops the repeats.
 """
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -38,7 +39,8 @@ def reverse_sync(request: flask.Request) -> tuple[dict[str, Any], int]:
 
     POST ``{"run_id": "…", "run_date": "YYYY-MM-DD"}``; see omnipipe.runtime.function. Environment:
     BIGQUERY_LOCATION, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_PRIVATE (true or false). One message that fails does
-    not keep back the others, but makes the answer a 500; the next run sends it again.
+    not keep back the others, but makes the answer a 500; the next run sends it again. With an empty WEBHOOK_URL the
+    step is skipped.
 
     POST ``{"replay": ["ID", …]}`` or ``{"replay": "all"}`` sends dead letters again, and nothing else: those whose
     figures are still what they were. It also lets a destination that had said 410 (gone) be asked again.
@@ -58,6 +60,9 @@ def reverse_sync(request: flask.Request) -> tuple[dict[str, Any], int]:
 
 
 def _update(client: bigquery.Client, run: Run, step: audit.Step) -> None:
+    if os.environ.get("WEBHOOK_URL") == "":
+        step.skipped, step.message = True, "no destination"
+        return
     ledger = Ledger(client, deliveries.DESTINATION, run.run_id)
     with _destination() as destination:
         state = ledger.state()
@@ -112,6 +117,8 @@ def _keep_state(ledger: Ledger, before: State, done: Delivery, destination: Dest
 
 
 def _destination() -> Destination:
+    if os.environ.get("WEBHOOK_URL") == "":
+        raise ValueError("there is no destination: set webhookUrl")
     private = function.environment("WEBHOOK_ALLOW_PRIVATE")
     if private not in _MAY_BE_PRIVATE:
         raise ValueError(f"WEBHOOK_ALLOW_PRIVATE is {private!r}: it must be true or false")

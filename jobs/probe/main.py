@@ -3,9 +3,10 @@
 Alerts are thresholds on metrics of these lines (components/monitoring.py). It reads BigQuery's ops tables and
 analysis.kpis, the metadata of raw, and Postgres' replication slots, and writes nothing.
 
-Environment: GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION, PIPELINE (the workflow's name), and libpq's PGHOST, PGPORT,
-PGDATABASE and PGUSER; the password is an access token of its own. What cannot be measured is an error line that
-names it; the rest is measured all the same, and the exit code is 1.
+Environment: GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION, PIPELINE (the workflow's name), DELIVERS (true, or false where
+there is no destination, and so no backlog), and libpq's PGHOST, PGPORT, PGDATABASE and PGUSER; the password is an
+access token of its own. What cannot be measured is an error line that names it; the rest is measured all the same, and
+the exit code is 1.
 """
 
 import logging
@@ -27,7 +28,7 @@ _log = logging.getLogger("probe")
 def main() -> int:
     """Run the job and return its exit code."""
     log.configure("probe")
-    needed = ("BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGDATABASE", "PGUSER")
+    needed = ("BIGQUERY_LOCATION", "PIPELINE", "DELIVERS", "PGHOST", "PGDATABASE", "PGUSER")
     missing = [name for name in needed if not os.environ.get(name)]
     if missing:
         _log.error("%s: not set; the job's component must give it", ", ".join(missing))
@@ -41,10 +42,11 @@ def measure(now: datetime) -> bool:
     client = warehouse.Client("probe", location=os.environ["BIGQUERY_LOCATION"])
     sources: dict[str, Callable[[], Iterable[Figure]]] = {
         "runs, checks and dead letters": lambda: warehouse_figures.ops(client, os.environ["PIPELINE"], now),
-        "the backlog of reverse sync": lambda: warehouse_figures.backlog(client, now),
         "the age of raw tables": lambda: warehouse_figures.raw_ages(client, now),
         "replication slots": database_figures.measure,
     }
+    if os.environ["DELIVERS"] == "true":
+        sources["the backlog of reverse sync"] = lambda: warehouse_figures.backlog(client, now)
     measured = [_log_figures(what, source) for what, source in sources.items()]
     # Last and always: when this line stays away, the probe itself does not run.
     Figure("probe_seconds", "probe", time.monotonic() - began, "seconds of one measurement").log()

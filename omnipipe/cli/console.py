@@ -6,15 +6,29 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from omnipipe.cli import completion
+
 # A pipe has no width: what is read by a program or kept in a file is not folded.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 100_000)
 errors = Console(stderr=True, highlight=False)
+
+# Of the commands that are about a stack that runs here, or with this about one at Google.
+AtGoogle = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        metavar="STACK",
+        help="At Google, in this stack, such as dev; without it, on this machine.",
+        autocompletion=completion.stacks,
+    ),
+]
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -26,6 +40,19 @@ def fail(message: str, code: int = 1) -> NoReturn:
 def say(text: str) -> None:
     """Print a sentence, with Rich's markup: folded at the width of a terminal, whole into a pipe."""
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def say_where(text: str) -> None:
+    """Say, before all else, which of the two a command is about, this machine or Google: on stderr, so that it does no
+    harm to a pipe.
+    """
+    errors.print(escape(text), style="dim", soft_wrap=True)
+
+
+def say_here(stack: str, *, quiet: bool) -> None:
+    """Say that a command is about this machine, unless a machine reads."""
+    if not quiet:
+        say_where(f"On this machine: the stack {stack}")
 
 
 def called(command: str) -> str:

@@ -60,8 +60,9 @@ def demo(
 
 def _show_a_day(cloud: "Cloud", trips: int) -> None:
     from omnipipe.cli.runs import daily_run
-    from omnipipe.cli.sources import fill, go_on, in_words
+    from omnipipe.cli.sources import fill, go_on
     from omnipipe.laptop.services.bigquery import client
+    from seed.traffic import in_words
 
     _heading(2, f"Seed: {trips:,} simulated trips into Postgres")
     started = time.monotonic()

@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from omnipipe.cli import completion
-from omnipipe.cli.console import console
+from omnipipe.cli.console import AtGoogle, console, say_here
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _AGE = re.compile(r"(\d+)([smhd])")
@@ -62,21 +62,30 @@ def logs(
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only what is newer: 90s, 10m, 2h, 1d, or a time in UTC.")
     ] = None,
+    stack: AtGoogle = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each entry, on a line.")] = False,
 ) -> None:
     """Show what a service, function or job has written, with the tracebacks; all of them in the order of time."""
     from omnipipe.laptop.home import require_current
 
-    files = _files(require_current().path("logs"), service)
-    after = _moment(since) if since else _BEGINNING
+    after = _moment(since) if since else None
+    if stack is not None:
+        from omnipipe.cli import at_google
+
+        found = at_google.stack_of(stack, quiet=as_json)
+        return at_google.logs(found, service, lines=lines, follow=follow, run=run, after=after, as_json=as_json)
+    home = require_current()
+    files = _files(home.path("logs"), service)
+    say_here(home.stack, quiet=as_json)
     written = Written(files)
-    for line in _last(files, lines, after, run):
+    for line in _last(files, lines, after or _BEGINNING, run):
         show(line, as_json=as_json, names=service is None)
     while follow:
         time.sleep(POLL_S)
         for line in written.since():
             if not run or line.of_run(run):
                 show(line, as_json=as_json, names=service is None)
+    return None
 
 
 def _files(folder: Path, service: str | None) -> list[Path]:

@@ -61,15 +61,16 @@ def started(cloud: "Cloud", name: str, data: str | None = None, *, quiet: bool =
         "error": failure,
     }
     if not quiet:
-        _show(result)
+        show_named(result)
     return result
 
 
-def _show(result: dict[str, Any]) -> None:
+def show_named(result: dict[str, Any], at: str = "") -> None:
+    """Print what a workflow or job has answered; ``at`` is what commands about it are called with."""
     if result["result"] is not None:
         console.print(json.dumps(result["result"], indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
     say(f"{result['name']} {result['status']} after {result['seconds']:.1f} s.")
     if result["error"]:
         errors.print("failed:", style="bold red", end=" ")
         errors.print(result["error"], markup=False, soft_wrap=True)
-        errors.print(f"`{called('logs')}` shows what its parts have written.", soft_wrap=True)
+        errors.print(f"`{called('logs' + at)}` shows what its parts have written.", soft_wrap=True)

@@ -1,17 +1,19 @@
 """`sql`, `tables` and `describe`: look at the data."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from omnipipe.cli import completion
-from omnipipe.cli.console import console, errors, print_json, progress
+from omnipipe.cli.console import AtGoogle, console, errors, print_json, progress, say_here
 from omnipipe.cli.records import as_json, exact, print_csv, table
 
 if TYPE_CHECKING:
-    from omnipipe.laptop.cloud import Cloud
+    from collections.abc import Callable
+
     from omnipipe.laptop.services.bigquery.queries import Rows
 
 DEFAULT_ROWS = 100
@@ -29,12 +31,14 @@ def sql(
         int | None,
         typer.Option(help=f"How many rows; 0 for all. {DEFAULT_ROWS} in a terminal, all into a pipe.", min=0),
     ] = None,
+    stack: AtGoogle = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
 ) -> None:
-    """Run a query against BigQuery on this machine, with the tables' names as in the stack.
+    """Run a query against BigQuery, with the tables' names as in the stack.
 
-    What is printed is exact: nothing is rounded, folded or cut.
+    What is printed is exact: nothing is rounded, folded or cut. At Google a query that would read more than 1 TiB is
+    refused.
     """
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
@@ -42,17 +46,26 @@ def sql(
 
     if json_ and csv:
         raise LaptopError("--json and --csv are two forms of the same: choose one")
-    cloud = Cloud.current()
-    if query is None and sys.stdin.isatty():
-        from omnipipe.laptop import access
+    quiet = json_ or csv
+    if stack is not None:
+        from omnipipe.cli import at_google
 
-        access.require_whole(cloud)
-        return _prompt(cloud, limit)
+        asked = partial(at_google.rows_of, at_google.stack_of(stack, quiet=quiet))
+    else:
+        cloud = Cloud.current()
+        say_here(cloud.home.stack, quiet=quiet)
+        asked = partial(queries.first_rows, cloud)
+    if query is None and sys.stdin.isatty():
+        if stack is None:
+            from omnipipe.laptop import access
+
+            access.require_whole(Cloud.current())
+        return _prompt(asked, limit)
     statement = sys.stdin.read() if query is None else query
     if limit is None and console.is_terminal and not json_ and not csv:
         limit = DEFAULT_ROWS
     with progress("Asking BigQuery", quiet=json_):
-        found = queries.first_rows(cloud, statement, limit or None)
+        found = asked(statement, limit or None)
     if json_:
         print_json([dict(zip(found.columns, map(as_json, row), strict=True)) for row in found.rows])
     elif csv:
@@ -72,14 +85,15 @@ def _show(found: "Rows") -> None:
     errors.print(counted, style="dim")
 
 
-def _prompt(cloud: "Cloud", limit: int | None) -> None:
+def _prompt(asked: "Callable[[str, int | None], Rows]", limit: int | None) -> None:
     """Take statements, each up to its semicolon, until the end of input; the arrows bring back earlier ones."""
     import readline
 
     from omnipipe.laptop.errors import LaptopError
-    from omnipipe.laptop.services.bigquery import queries
+    from omnipipe.laptop.home import home_root
 
-    history = cloud.home.root / _HISTORY
+    history = home_root() / _HISTORY
+    history.parent.mkdir(parents=True, exist_ok=True)
     if history.exists():
         readline.read_history_file(history)
     readline.set_history_length(1000)
@@ -99,7 +113,7 @@ def _prompt(cloud: "Cloud", limit: int | None) -> None:
                 continue
             try:
                 with progress("Asking BigQuery", quiet=False):
-                    found = queries.first_rows(cloud, statement, DEFAULT_ROWS if limit is None else limit or None)
+                    found = asked(statement, DEFAULT_ROWS if limit is None else limit or None)
                 _show(found)
             except LaptopError as error:
                 errors.print(str(error), markup=False, style="red", soft_wrap=True)

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from omnipipe.cli.console import console, print_json, progress
+from omnipipe.cli.console import AtGoogle, console, print_json, progress, say_here
 
 
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter of the webhook.")] = False,
+    stack: AtGoogle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Send dead letters of the webhook again, as long as their figures are still what they were.
@@ -25,13 +26,20 @@ def replay(
             'give the ids of dead letters, or --all: omnipipe sql "SELECT dead_letter_id, reason FROM '
             "ops.dead_letters WHERE origin = 'webhook'\""
         )
+    wanted = "all" if everything else ids or []
+    if stack is not None:
+        from omnipipe.cli import at_google
+
+        return at_google.replay(at_google.stack_of(stack, quiet=as_json), wanted, as_json=as_json)
     cloud = access.running_cloud()
+    say_here(cloud.home.stack, quiet=as_json)
     with progress("Sending again", quiet=as_json):
         workflow = cloud.declaration.of_command("run", "workflow")["workflow"]
         # The workflow is asked, as on Google: the function takes no calls from outside.
-        execution = access.run_workflow(cloud, workflow, {"replay": "all" if everything else ids or []})
+        execution = access.run_workflow(cloud, workflow, {"replay": wanted})
         answer = access.answer_of(execution)
     if as_json:
         print_json(answer)
     else:
         console.print(f"{answer['message']}.")
+    return None

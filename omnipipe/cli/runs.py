@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from omnipipe.cli import completion
-from omnipipe.cli.console import called, errors, print_json, progress, say
+from omnipipe.cli.console import AtGoogle, called, errors, print_json, progress, say, say_here
 from omnipipe.cli.named import names, started
 from omnipipe.cli.records import table
 from omnipipe.contracts.pipelines import DAILY
@@ -56,6 +56,7 @@ def run(
             autocompletion=completion.steps,
         ),
     ] = None,
+    stack: AtGoogle = None,
     as_json: Json = False,
 ) -> None:
     """Run the day: capture, weather, dbt, validation, and only then the KPIs go out. Or run NAME, and nothing else.
@@ -81,13 +82,20 @@ def run(
             date.fromisoformat(run_date)
         except ValueError:
             raise LaptopError(f"--date is {run_date!r}: write a day as YYYY-MM-DD") from None
+    refreshed = (name or "*") if full_refresh else None
+    if stack is not None:
+        if only:
+            raise LaptopError("one step alone runs on the laptop: at Google run the day, or a job by its NAME")
+        return _run_at_google(
+            stack, name if by_name else None, data, _argument(run_date, refreshed), as_json=as_json
+        )
     cloud = Cloud.current()
     if name is None and "run" not in cloud.declaration.commands:
         raise LaptopError(f"name a workflow or a job: {', '.join(names(cloud)) or 'the program has none'}")
     if not lifecycle.is_whole(cloud):
         bring_up(cloud.home.stack, cloud.program, real=cloud.real, quiet=as_json)
         cloud = Cloud.current()
-    refreshed = (name or "*") if full_refresh else None
+    say_here(cloud.home.stack, quiet=as_json)
     try:
         if by_name:
             result = started(cloud, str(name), data, quiet=as_json)
@@ -102,17 +110,54 @@ def run(
                 f"Start the day again with `{called('run')}`: it takes up where this one was.", soft_wrap=True
             )
         raise typer.Exit(130) from None
+    return _ended(result, as_json=as_json)
+
+
+def _run_at_google(
+    stack: str, name: str | None, data: str | None, argument: dict[str, str], *, as_json: bool
+) -> None:
+    """The same by an execution at Google: of the day, or with ``name`` of a workflow or job."""
+    from omnipipe.cli import at_google
+    from omnipipe.cli.named import show_named
+
+    at = at_google.stack_of(stack, quiet=as_json)
+    if name is not None:
+        result = at_google.started(at, name, data, quiet=as_json)
+        if not as_json:
+            show_named(result, f" --stack {stack}")
+    else:
+        workflow = at.declaration.of_command("run", "workflow")["workflow"]
+        result = at_google.run(at, workflow, argument, quiet=as_json)
+        if not as_json:
+            show(result, f" --stack {stack}")
+    _ended(result, as_json=as_json)
+
+
+def _ended(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     if result["status"] != "succeeded":
         raise typer.Exit(1)
 
 
-def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts as JSON.")] = False) -> None:
+def _argument(run_date: str | None, full_refresh: str | None) -> dict[str, str]:
+    """What the workflow of the day is given."""
+    given = {"run_date": run_date, "full_refresh": full_refresh}
+    return {key: value for key, value in given.items() if value}
+
+
+def probe(
+    stack: AtGoogle = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the alerts as JSON.")] = False,
+) -> None:
     """Measure now what the alerts on silent failures look at, as the schedule does each quarter of an hour.
 
     Runs the job `probe`, then shows the alerts. Exits with 1 when something could not be measured.
     """
+    if stack is not None:
+        from omnipipe.cli import at_google
+
+        return at_google.probe(at_google.stack_of(stack, quiet=as_json), as_json=as_json)
     from dataclasses import asdict
 
     from omnipipe.cli.status import show_alerts
@@ -120,6 +165,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     from omnipipe.laptop.services.monitoring import alerts
 
     cloud = access.running_cloud()
+    say_here(cloud.home.stack, quiet=as_json)
     job = cloud.declaration.of_command("probe", "job")["job"]
     with progress("Measuring", quiet=as_json):
         failure = access.run_job(cloud, job)
@@ -131,6 +177,7 @@ def probe(as_json: Annotated[bool, typer.Option("--json", help="Print the alerts
     if failure:
         errors.print(f"failed: {failure} (all of it: omnipipe logs {job})", markup=False, soft_wrap=True)
         raise typer.Exit(1)
+    return None
 
 
 def daily_run(
@@ -148,8 +195,7 @@ def daily_run(
             if step in STEPS:
                 line.update(escape(f"{step} ({STEPS.index(step) + 1} of {len(STEPS)}) {said}"))
 
-        given = {"run_date": run_date, "full_refresh": full_refresh}
-        argument = {key: value for key, value in given.items() if value}
+        argument = _argument(run_date, full_refresh)
         try:
             execution = access.run_workflow(cloud, _day(cloud), argument, on_step)
         except access.Interrupted as interrupted:
@@ -209,8 +255,8 @@ def _result(cloud: "Cloud", run_id: str, status: str, began: float) -> dict[str,
     return {"run_id": run_id, "status": status, "seconds": time.monotonic() - began, "steps": steps}
 
 
-def show(result: dict[str, Any]) -> None:
-    """Print a run as a table, and the cause of its failure."""
+def show(result: dict[str, Any], at: str = "") -> None:
+    """Print a run as a table, and the cause of its failure; ``at`` is what commands about it are called with."""
     table(
         ("step", "status", "rows", "seconds", ""),
         [
@@ -231,5 +277,5 @@ def show(result: dict[str, Any]) -> None:
         errors.print("failed:", style="bold red", end=" ")
         errors.print(cause, markup=False, soft_wrap=True)
         if not any(step["step"] in _SENDING for step in result["steps"]):
-            command = called(f"logs --run {result['run_id'][:8]}")
+            command = called(f"logs --run {result['run_id'][:8]}{at}")
             errors.print(f"Nothing was sent. `{command}` shows what the steps have written.", soft_wrap=True)

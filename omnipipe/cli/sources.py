@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnipipe.cli.console import called, print_json, progress, say
+from omnipipe.cli.console import AtGoogle, called, print_json, progress, say, say_here
 
 DEFAULT_TRIPS = 100_000
 DEFAULT_TRAFFIC_SECONDS = 10.0
@@ -16,30 +16,60 @@ DEFAULT_TRAFFIC_RATE = 50.0
 
 def seed(
     trips: Annotated[int, typer.Option(help="How many trips; a tenth as many customers.", min=1)] = DEFAULT_TRIPS,
+    stack: AtGoogle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Fill the database with simulated customers and trips of the last four weeks.
 
     The same number of trips gives the same rows; seeding again changes nothing.
     """
+    if stack is not None:
+        return _at_google(stack, {"ACTION": "seed", "TRIPS": str(trips)}, as_json=as_json)
+    _say_here(quiet=as_json)
     done = fill(trips, quiet=as_json)
     if as_json:
         print_json(done)
     else:
         say(f"{done['message']}. Next: [bold]{called('run')}[/]")
+    return None
 
 
 def traffic(
     seconds: Annotated[float, typer.Option(help="How long, in seconds.", min=0.1)] = DEFAULT_TRAFFIC_SECONDS,
     rate: Annotated[float, typer.Option(help="Changes a second.", min=0.1)] = DEFAULT_TRAFFIC_RATE,
+    stack: AtGoogle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Go on with the business: trips and customers come, change and go; now and then a customer's key changes."""
+    if stack is not None:
+        environment = {"ACTION": "traffic", "SECONDS": str(seconds), "RATE": str(rate)}
+        return _at_google(stack, environment, as_json=as_json)
+    from seed.traffic import in_words
+
+    _say_here(quiet=as_json)
     done = go_on(seconds, rate, quiet=as_json)
     if as_json:
         print_json(done)
     else:
         say(f"{sum(done.values()):,} rows changed: {in_words(done)}. Next: [bold]{called('run')}[/]")
+    return None
+
+
+def _say_here(*, quiet: bool) -> None:
+    from omnipipe.laptop.home import require_current
+
+    say_here(require_current().stack, quiet=quiet)
+
+
+def _at_google(name: str, environment: dict[str, str], *, as_json: bool) -> None:
+    """The same by the job that plays the business inside of the stack's network."""
+    from omnipipe.cli import at_google
+
+    said = at_google.business(at_google.stack_of(name, quiet=as_json), environment, quiet=as_json)
+    if as_json:
+        print_json({"said": said})
+    else:
+        at_google.say_business(said, f"run --stack {name}")
 
 
 def connection_string() -> str:
@@ -76,15 +106,6 @@ def go_on(seconds: float, rate: float, *, quiet: bool = False) -> dict[str, int]
             line.update(f"Business for {seconds:g} s: {rows:,} rows changed")
 
         return run(database, seconds, rate, report=report)
-
-
-def in_words(counts: dict[str, int]) -> str:
-    """Counts by kind of change, such as ``trips_deleted``, as a sentence's part."""
-    parts = []
-    for kind, count in counts.items():
-        rows, _, change = kind.partition("_")
-        parts.append(f"{count:,} {rows.removesuffix('s') if count == 1 else rows} {change.replace('_', ' ')}")
-    return ", ".join(parts)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from omnipipe.cli.console import called, console, print_json, progress, say
+from omnipipe.cli.console import AtGoogle, called, console, print_json, progress, say, say_here
 from omnipipe.cli.records import exact, table
 
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ def status(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every process, kind of resource, address and alert.")
     ] = False,
+    stack: AtGoogle = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a machine.")] = False,
 ) -> None:
-    """Tell whether all is well: processes, capture, the last run, alerts; --all shows what is where."""
+    """Tell whether all is well: what runs, capture, the last run, alerts; --all shows what is where."""
+    if stack is not None:
+        from omnipipe.cli import at_google
+
+        return at_google.status(at_google.stack_of(stack, quiet=as_json), everything=everything, as_json=as_json)
     from omnipipe.laptop import report
     from omnipipe.laptop.cloud import Cloud
     from omnipipe.laptop.errors import LaptopError
 
     cloud = Cloud.current()
+    say_here(cloud.home.stack, quiet=as_json)
     with progress("Asking how all is", quiet=as_json):
         state = report.status(cloud) | {"psql": _psql(cloud)}
         if "run" in cloud.declaration.commands:
@@ -43,6 +49,7 @@ def status(
         _show_all(state)
     else:
         _show_short(state)
+    return None
 
 
 def _newest_run(cloud: "Cloud") -> dict[str, Any] | None:
@@ -77,8 +84,13 @@ def problems(state: dict[str, Any]) -> list[str]:
     stopped = [process["name"] for process in state["processes"] if process["state"] != "running"]
     if stopped:
         found = [f"not running: {', '.join(stopped)}. `{called('up')}` brings it back"]
-    else:  # what is gone is why a stream is not well
-        found = [f"{stream['name']} is {stream['state']}" for stream in state["streams"] if not _is_well(stream)]
+        return found + of_the_day(state | {"streams": []})  # what is gone is why a stream is not well
+    return of_the_day(state)
+
+
+def of_the_day(state: dict[str, Any]) -> list[str]:
+    """What is not well of capture, the last run and the alerts, here or at Google."""
+    found = [f"{stream['name']} is {stream['state']}" for stream in state["streams"] if not _is_well(stream)]
     if (state.get("last_run") or {}).get("status") not in (None, "succeeded", "running"):
         found.append(f"the last run is {state['last_run']['status']}")
     firing = _firing(state["alerts"])
@@ -106,6 +118,20 @@ def _show_short(state: dict[str, Any]) -> None:
     _line("more", f"`{called('status')} --all`, `{called('logs')}`, `{called('tables')}`")
 
 
+def show_google(state: dict[str, Any]) -> None:
+    """The same of a stack at Google."""
+    wrong, parts = state["problems"], Counter(each["kind"] for each in state["parts"])
+    counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(parts.items()))
+    _line("all well", f"[bold red]no[/]: {escape('; '.join(wrong))}" if wrong else f"[green]yes[/]: {counted}")
+    if state["streams"]:
+        _line("capture", "; ".join(_capture(stream, with_error=True) for stream in state["streams"]))
+    at = f" --stack {state['stack']}"
+    if "last_run" in state:
+        _line("last run", _last_run(state["last_run"], at))
+    _line("alerts", _alerts(state["alerts"]))
+    _line("more", f"`{called('status' + at)} --all`, `{called('logs' + at)}`")
+
+
 def _below_home(folder: str) -> str:
     """A folder as a shell takes it, the short way where it is below the user's own."""
     own = f"{Path.home()}/"
@@ -128,9 +154,9 @@ def _capture(stream: dict[str, Any], *, with_error: bool) -> str:
     return said + (f": {escape(stream['error'])}" if stream["error"] and with_error else "")
 
 
-def _last_run(run: dict[str, Any] | None) -> str:
+def _last_run(run: dict[str, Any] | None, at: str = "") -> str:
     if run is None:
-        return f"none yet: `{called('run')}` starts one"
+        return f"none yet: `{called('run' + at)}` starts one"
     colour = {"succeeded": "green", "running": "yellow"}.get(run["status"], "bold red")
     return f"[{colour}]{run['status']}[/] for {run['run_date']}, began {run['started_at']:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -182,11 +208,13 @@ def psql_line(argv: list[str]) -> str:
     return shlex.join(argv)
 
 
-def show_alerts(alerts: list[dict[str, Any]]) -> None:
+def show_alerts(
+    alerts: list[dict[str, Any]], whose: str = "by the program's own policies on the logs of this machine"
+) -> None:
     """Print those that are not ok, and how many are."""
     if not alerts:
         return
-    say(f"Alerts, by the program's own policies on the logs of this machine: {_states(alerts)}")
+    say(f"Alerts, {whose}: {_states(alerts)}")
     unmeasured = _unmeasured(alerts)
     shown = [alert for alert in alerts if alert["state"] != "ok" and alert not in unmeasured]
     if shown:

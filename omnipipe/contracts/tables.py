@@ -129,7 +129,7 @@ class StepRun:
 
     run_id: str = column("The run that it belongs to.")
     step: str = column(f"{', '.join(_BEFORE)} or {_LAST}.")
-    status: str = column("succeeded or failed.")
+    status: str = column("succeeded, failed, or skipped where there was nothing to do.")
     rows: int | None = column("Rows that the step wrote, checked or sent.")
     started_at: datetime = column("When the attempt began.")
     finished_at: datetime = column("When it ended.")

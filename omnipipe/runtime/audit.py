@@ -19,11 +19,13 @@ class Step:
     started_at: datetime
     rows: int | None = None  # rows written, checked or sent
     message: str | None = None
+    skipped: bool = False  # there was nothing for it to do here, and the message says why
 
 
 @contextmanager
 def step(client: warehouse.Client, run_id: str, name: str) -> Iterator[Step]:
-    """Record the block as the step ``name`` of the run ``run_id``: succeeded, or failed with the exception's words.
+    """Record the block as the step ``name`` of the run ``run_id``: succeeded, skipped as it says itself, or failed with
+    the exception's words.
 
     An exception that leaves the block is recorded and passes through.
     """
@@ -51,5 +53,6 @@ def step(client: warehouse.Client, run_id: str, name: str) -> Iterator[Step]:
         except Exception:  # noqa: BLE001 - whatever keeps the row from being written must not hide the cause
             _log.exception("the failure of step %s could not be recorded", name, extra={"run_id": run_id})
         raise
-    record("succeeded", current.message)
-    _log.info("step %s succeeded, rows: %s", name, current.rows, extra={"run_id": run_id})
+    status = "skipped" if current.skipped else "succeeded"
+    record(status, current.message)
+    _log.info("step %s %s, rows: %s", name, status, current.rows, extra={"run_id": run_id})

@@ -45,12 +45,11 @@ class Examination:
             ]
             for each in loading:
                 self._awaited(each, "the program's modules")
+            from omnipipe.google import api
             from omnipipe.setup import deployment, google
             from omnipipe.setup import stack as settings
 
-            credentials = self._threads.submit(
-                google.credentials
-            )  # to know that there are none takes seconds, too
+            credentials = self._threads.submit(api.credentials)  # to know that there are none takes seconds, too
             yield from self._made(settings.checks(self._root, self._stack))
             foundation = settings.foundation(self._root, self._stack)
             if foundation is None:
@@ -58,7 +57,7 @@ class Examination:
                 return
             given = self._awaited(credentials, "credentials")
             if given is None:
-                yield NotAsked(f"{_NO_DEPLOYMENT}: there are no credentials. To deploy: {google.LOGIN}")
+                yield NotAsked(f"{_NO_DEPLOYMENT}: there are no credentials. To deploy: {api.LOGIN}")
                 return
             asked = google.Google(given, foundation)
             login = self._threads.submit(found, asked.login)

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import google.auth
 import google.oauth2.credentials
-import requests
 from google.auth.credentials import Credentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request
 
+from omnipipe.google.api import ENDPOINT, LOGIN, Api, NoAnswer, Refused
 from omnipipe.setup.checks import Check, Missing
 from stacks.foundation import BASE_APIS, CUSTOM_ROLE, Foundation, pool
 
-LOGIN = "gcloud auth application-default login"
-_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-_CONNECTED_S, _ANSWERED_S = 3, 8
-# Addresses of Google's APIs by the first part of their hosts' names.
-ENDPOINT = "https://{host}.googleapis.com"
-
-
-def credentials() -> Credentials | None:
-    """The credentials that Google's clients, and so Pulumi, find on this machine; None without."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a login without a project for its quota, which is a check of its own
-        try:
-            return google.auth.default(scopes=_SCOPES)[0]
-        except DefaultCredentialsError:
-            return None
+_ANSWERED_S = 8
 
 
 class Google:
     """A stack's project, as Google knows it."""
 
     def __init__(self, given: Credentials, foundation: Foundation, endpoint: str = ENDPOINT) -> None:
-        self._credentials, self._foundation, self._endpoint = given, foundation, endpoint
-        self._session = AuthorizedSession(given)
+        self._credentials, self._foundation = given, foundation
+        self._api = Api(given, endpoint, answered_s=_ANSWERED_S)
         self._project = foundation.project
 
     @property
@@ -160,30 +144,18 @@ class Google:
     def _get(self, host: str, path: str, **query: str | Sequence[str]) -> dict[str, Any] | None:
         """What is at an address of an API; None for nothing. Raises Missing for a refusal or no answer."""
         try:
-            answer = self._session.get(
-                f"{self._endpoint.format(host=host)}/{path}", params=query, timeout=(_CONNECTED_S, _ANSWERED_S)
-            )
-        except (requests.RequestException, GoogleAuthError) as error:
+            return self._api.get(host, path, **query)
+        except NoAnswer as error:
+            raise Missing(str(error), "look at this machine's network") from error
+        except Refused as refused:
+            if refused.disabled:
+                api = f"{host}.googleapis.com"
+                enable = f"gcloud services enable {api} --project={self._project}"
+                raise Missing(f"{api} is not enabled", enable) from refused
             raise Missing(
-                f"{host}.googleapis.com does not answer: {error}", "look at this machine's network"
-            ) from error
-        if answer.status_code == 404:
-            return None
-        if answer.ok:
-            return answer.json()
-        words = _words(answer)
-        if "SERVICE_DISABLED" in answer.text or "has not been used in project" in words:
-            api = f"{host}.googleapis.com"
-            raise Missing(f"{api} is not enabled", f"gcloud services enable {api} --project={self._project}")
-        raise Missing(f"Google says {answer.status_code}: {words}", "ask an owner of the project")
+                f"Google says {refused.status}: {refused.words}", "ask an owner of the project"
+            ) from refused
 
 
 def _is_deleted(said: dict[str, Any] | None) -> bool:
     return said is not None and (said.get("state") == "DELETED" or bool(said.get("deleted")))
-
-
-def _words(answer: requests.Response) -> str:
-    try:
-        return str(answer.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return answer.reason

@@ -24,6 +24,7 @@ from omnipipe.laptop.services.bigquery import client
 from omnipipe.laptop.services.datastream.resources import STREAM, state_dir
 from tests.laptop.services.datastream.catching_up import wait_caught_up
 from tests.support.ports import free_ports
+from tests.support.terminal import HERE
 
 COMMAND = str(Path(sys.executable).with_name("omnipipe"))
 PORTS_OF_A_CLOUD = 20
@@ -153,9 +154,10 @@ class Copy(Laptop):
         """Run `omnipipe` with arguments; it must fail as the command does. Returns its one line."""
         done = self.run(*arguments)
         assert done.returncode == 1, done.stdout
-        assert done.stderr.startswith("error: "), done.stderr
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr
+        said = HERE.sub("", done.stderr)
+        assert said.startswith("error: "), done.stderr
+        assert said.count("\n") == 1, done.stderr
+        return said
 
     @contextmanager
     def added(self, file: str, text: str) -> Iterator[None]:

@@ -135,6 +135,9 @@ STEPS: dict[str, Callable[[Day], str | None]] = {
     "daily-workflow": lambda day: day.workflow(),
     "daily-schedule": lambda day: day.schedule("daily"),
     "probe-job": lambda day: access.run_job(day.cloud, "probe"),
+    "business-job": lambda day: access.run_job(
+        day.cloud, "business", {"ACTION": "traffic", "SECONDS": "1", "RATE": "5"}
+    ),
     "probe-schedule": lambda day: day.schedule("probe"),
 }
 

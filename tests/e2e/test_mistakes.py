@@ -104,9 +104,9 @@ AT_UP = {
     ),
     "a setting without a value": (
         "Pulumi.dev.yaml",
-        "  omnipipe:webhookUrl: https://hooks.example.com/omnipipe-dev\n",
+        "  gcp:region: europe-west1\n",
         "",
-        ["Pulumi.dev.yaml does not set omnipipe:webhookUrl"],
+        ["gcp:region is not set"],
     ),
     "a workflow that jumps to a missing step": (
         SOURCE,

@@ -122,6 +122,7 @@ def test_what_bigquery_would_refuse_is_refused_with_its_place(seeded: Laptop) ->
     done = seeded.run("sql", "SELECT 1,,2")
     assert done.returncode == 1
     assert done.stderr == (
+        "On this machine: the stack dev\n"
         'error: BigQuery refused the query: Syntax error: Expected end of input but got "," at [1:10]\n'
     )
     missing = seeded.run("sql", "SELECT * FROM prod.nix").stderr

@@ -13,6 +13,7 @@ from google.oauth2.credentials import Credentials as Person
 from typer.testing import CliRunner, Result
 
 from omnipipe.cli import app
+from omnipipe.google import api
 from omnipipe.laptop import home
 from omnipipe.rehearsal import server
 from omnipipe.rehearsal.control_plane import ControlPlane
@@ -51,7 +52,7 @@ def here(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> M
     """A machine with free ports and room, without credentials."""
     monkeypatch.setenv("OMNIPIPE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("OMNIPIPE_PORT", str(free_ports(20)))
-    monkeypatch.setattr(google, "credentials", lambda: None)
+    monkeypatch.setattr(api, "credentials", lambda: None)
     return machine
 
 
@@ -167,7 +168,7 @@ def deploying(here: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     monkeypatch.setenv("DOCKER_CONFIG", str(here.folder))
 
     def log_in(given: Credentials) -> None:
-        monkeypatch.setattr(google, "credentials", lambda: given)
+        monkeypatch.setattr(api, "credentials", lambda: given)
 
     with server.running(ControlPlane(World("shop-dev-1", "123456789", enabled=BASE_APIS))) as address:
         make_foundation(clients(address))

@@ -218,7 +218,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, status: int, text: str) -> Google
         return given
 
     asked = Google(PERSON, FOUNDATION)
-    monkeypatch.setattr(asked._session, "get", answer)
+    monkeypatch.setattr(asked._api._session, "get", answer)
     return asked
 
 

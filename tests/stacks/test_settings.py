@@ -44,6 +44,7 @@ GOOD = Settings(
     github_owner_id="456",
     github_environment="prod",
     settles_within=120,
+    simulated_business=False,
 )
 
 
@@ -100,7 +101,7 @@ def test_what_is_missing_of_another_type_and_against_a_rule_is_told_at_once() ->
     with pytest.raises(ValueError, match="do not fit") as refused:
         load(
             "prod",
-            webhookUrl=None,
+            owner=None,
             gcp__region="europe",
             protectData="false",
             monthlyBudget="much",
@@ -108,7 +109,7 @@ def test_what_is_missing_of_another_type_and_against_a_rule_is_told_at_once() ->
             schedule="daily",
         )
     for words in (
-        "webhookUrl is not set",
+        "owner is not set",
         "region is 'europe'",
         "prod needs its data protected",
         "monthlyBudget is 'much': it takes a whole number",
@@ -158,6 +159,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_told() -> None:
         ({"runbooks_url": ""}, "runbooksUrl is ''"),
         ({"pii_readers": ("analysts@example.com",)}, "piiReaders is"),
         ({"pii_masked_readers": ("all",)}, "piiMaskedReaders is"),
+        ({"simulated_business": True}, "simulatedBusiness would write invented customers into prod's database"),
         ({"webhook_keys": ()}, "webhookKeys is (): name at least one key"),
         ({"webhook_keys": ("a", "a")}, "webhookKeys is ('a', 'a')"),
         ({"webhook_keys": ("Key 1",)}, "webhookKeys is ('Key 1',)"),
@@ -191,6 +193,8 @@ def test_a_rule_says_what_to_do(changes: dict[str, Any], words: str) -> None:
         {"stack": "dev", "protect_data": False, "alert_emails": ()},
         {"billing_account": "", "monthly_budget": 0},
         {"webhook_keys": ("2026-12", "1")},
+        {"webhook_url": ""},
+        {"stack": "dev", "simulated_business": True},
         {"github_repository_id": "", "github_owner_id": ""},
         {"github_repository_id": "", "github_owner_id": "", "github_environment": ""},
         {"stack": "dev", "github_environment": ""},

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -13,6 +14,8 @@ from itertools import pairwise
 
 import pyte
 
+# The first line of a command that is about a stack on this machine, on stderr.
+HERE = re.compile(r"\AOn this machine: the stack [\w-]+\n")
 _LINES, _HISTORY = 50, 5000
 
 

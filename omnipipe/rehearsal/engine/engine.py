@@ -147,6 +147,6 @@ def _read(event: EngineEvent, outcome: Outcome) -> None:
                 outcome.changes.append(change)
     elif (told := event.diagnostic_event) is not None:
         if told.severity == "error" and not told.ephemeral and not _REPEATS.search(told.message):
-            outcome.failures.append(Failure(told.urn or "", _LIST.sub("", told.message).strip()))
+            outcome.failures.append(Failure(told.urn or "", _LIST.sub("", told.message.strip()).strip()))
     elif (broken := event.policy_event) is not None:
         outcome.policies.append(Failure(broken.resource_urn or "", f"{broken.policy_name}: {broken.message}"))

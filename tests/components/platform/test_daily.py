@@ -62,6 +62,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         github_owner_id="",
         github_environment="",
         settles_within=120,
+        simulated_business=False,
     )
 
     def program() -> None:

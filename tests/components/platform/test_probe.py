@@ -17,7 +17,7 @@ from tests.components.mocks import Recorder, record
 PLACE = Place("shop-prod", "europe-west1")
 
 
-def program(*, paused: bool = False) -> None:
+def program(*, paused: bool = False, delivers: bool = True) -> None:
     network = Network("network", PLACE)
     tables = WarehouseArgs(place=PLACE, location="EU", protect=False, datasets=DATASETS, tables=DECLARED_TABLES)
     database = OltpDatabase(
@@ -41,6 +41,7 @@ def program(*, paused: bool = False) -> None:
         database=database,
         bigquery_location="EU",
         pipeline="daily",
+        delivers=delivers,
         paused=paused,
     )
     Probe("probe", args)
@@ -81,6 +82,7 @@ def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
         "GOOGLE_CLOUD_PROJECT": "shop-prod",
         "BIGQUERY_LOCATION": "EU",
         "PIPELINE": "daily",
+        "DELIVERS": "true",
         "PGHOST": "10.20.0.5",
         "PGPORT": "5432",
         "PGDATABASE": "mobility",
@@ -91,6 +93,12 @@ def test_its_password_is_a_token_so_it_has_no_secret(made: Recorder) -> None:
     assert (user.inputs["name"], user.inputs["type"]) == ("probe-job@shop-prod.iam", "CLOUD_IAM_SERVICE_ACCOUNT")
     assert "databaseRoles" not in user.inputs
     assert user.name in made.named("probe-measure-job").dependencies
+
+
+def test_without_a_destination_no_backlog_is_measured() -> None:
+    made = record(lambda: program(delivers=False))
+    (container,) = made.named("probe-measure-job").inputs["template"]["template"]["containers"]
+    assert {"name": "DELIVERS", "value": "false"} in container["envs"]
 
 
 def test_the_schedule_starts_it_through_cloud_runs_api_as_often_as_silence_is_counted(made: Recorder) -> None:

@@ -37,6 +37,30 @@ def test_a_message_is_signed_and_holds_the_row(
     ]
 
 
+def test_without_a_destination_the_step_is_skipped(
+    receiver: Receiver, sync: FlaskClient, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_URL", "")
+    put(client, kpi(0))
+    assert call(sync) == (200, {"rows": None, "message": "no destination"})
+    assert receiver.summary()["received"] == 0
+    assert rows(client, "SELECT step, status, message FROM ops.step_runs") == [
+        {"step": "reverse_sync", "status": "skipped", "message": "no destination"}
+    ]
+    answer = sync.post("/", json={"replay": "all"})
+    assert answer.status_code == 500
+    assert "there is no destination: set webhookUrl" in answer.get_json()["error"]
+
+
+def test_a_variable_that_is_not_given_at_all_is_a_mistake(
+    receiver: Receiver, sync: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEBHOOK_URL")
+    code, answer = call(sync)
+    assert code == 500
+    assert "WEBHOOK_URL is not set" in answer["error"]
+
+
 def test_a_second_run_sends_nothing(receiver: Receiver, sync: FlaskClient, client: bigquery.Client) -> None:
     put(client, *(kpi(number) for number in range(250)))  # all of one time: only the key orders them
     assert call(sync)[1]["rows"] == 250
@@ -179,7 +203,6 @@ def test_while_a_key_is_replaced_a_receiver_that_knows_either_takes_the_messages
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("WEBHOOK_URL", "", "WEBHOOK_URL is not set"),
         ("WEBHOOK_URL", "ftp://example.com", "WEBHOOK_URL cannot be asked: it must begin with https://"),
         ("WEBHOOK_URL", "https://", "WEBHOOK_URL cannot be asked: it must begin with https://"),
         ("WEBHOOK_URL", "https://me:secret@example.com/", "it must not hold a user or a password"),

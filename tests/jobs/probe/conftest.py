@@ -83,6 +83,7 @@ def environment(bigquery_address: str, database: str, postgres: Postgres) -> Ite
             "GOOGLE_CLOUD_PROJECT": emulator.PROJECT,
             "BIGQUERY_LOCATION": "EU",
             "PIPELINE": PIPELINE,
+            "DELIVERS": "true",
             "PGHOST": str(postgres.socket_dir),
             "PGPORT": "5432",
             "PGDATABASE": database,

@@ -151,6 +151,16 @@ def test_the_backlog_is_what_was_not_sent_yet(measure: Any, client: bigquery.Cli
     assert lines["undelivered_hours", "webhook"] == pytest.approx(5, abs=0.01)
 
 
+def test_without_a_destination_nothing_waits(
+    measure: Any, client: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(client, "Berlin", 10)
+    monkeypatch.setenv("DELIVERS", "false")
+    lines = measure()
+    assert not [figure for figure, _ in lines if figure.startswith("undelivered")]
+    assert ("dead_letters", DEAD_LETTERS.id) in lines
+
+
 @pytest.mark.parametrize(
     ("became", "waits"),
     [
@@ -324,7 +334,7 @@ def test_the_job_logs_one_line_a_figure(
     assert (first["severity"], first["service"]) == ("INFO", "probe")
 
 
-@pytest.mark.parametrize("name", ["BIGQUERY_LOCATION", "PIPELINE", "PGHOST", "PGDATABASE", "PGUSER"])
+@pytest.mark.parametrize("name", ["BIGQUERY_LOCATION", "PIPELINE", "DELIVERS", "PGHOST", "PGDATABASE", "PGUSER"])
 def test_a_missing_variable_is_named(image: Image, environment: dict[str, str], name: str) -> None:
     done = job(image, environment | {name: ""})
     assert done.returncode == 1

@@ -1,6 +1,6 @@
-"""What `seed` and `traffic` say of what they have done."""
+"""What `traffic` says of what it has done."""
 
-from omnipipe.cli.sources import in_words
+from seed.traffic import in_words
 
 
 def test_one_is_told_as_one() -> None:
