@@ -57,7 +57,7 @@ class Warehouse(pulumi.ComponentResource):
         from components.place import Place
         from components.warehouse import Warehouse, WarehouseArgs
         from components.workload import Workload, WorkloadArgs
-        from omnipipe.contracts.tables import WEATHER
+        from omnipipe.contracts.sources.weather import WEATHER
 
         place = Place("my-project", "europe-west1")
         args = WarehouseArgs(

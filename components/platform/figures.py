@@ -1,6 +1,7 @@
 """The figures of the probe and when each is an alert, declared once: policies, dashboard, runbooks and tests use it."""
 
 from components.monitoring_alerts import Alert, Figure
+from omnipipe.contracts.sources import SOURCES
 
 GIBIBYTE = 2.0**30
 
@@ -44,23 +45,17 @@ FIGURES = (
         advice="No stream reads a replication slot, which keeps the log all the same. Start the stream, or run "
         "migrate, which drops slots of ours that no stream names.",
     ),
-    Figure(
-        name="captured_age_hours",
-        title="Captured table is stale",
-        unit="h",
-        threshold=24,
-        severity="WARNING",
-        runbook="raw.md",
-        advice="A captured table has got no row for a day: business rests, or capture does not work.",
-    ),
-    Figure(
-        name="weather_age_hours",
-        title="Weather is stale",
-        unit="h",
-        threshold=26,
-        severity="WARNING",
-        runbook="raw.md",
-        advice="raw.weather has got no row since the run before the last one. Look at the step weather of the runs.",
+    *(
+        Figure(
+            name=source.figure,
+            title=f"{source.title} is stale",
+            unit="h",
+            threshold=source.fresh_within_h,
+            severity="WARNING",
+            runbook="raw.md",
+            advice=source.when_late,
+        )
+        for source in SOURCES
     ),
     Figure(
         name="failed_error_checks",

@@ -15,7 +15,7 @@ import open_meteo
 from google.cloud import bigquery
 
 from omnipipe.contracts.cities import CITIES
-from omnipipe.contracts.tables import WEATHER, WeatherHour
+from omnipipe.contracts.sources.weather import WEATHER, WeatherHour
 from omnipipe.runtime import audit, function, log, warehouse
 from omnipipe.runtime.run import Run
 

@@ -1,7 +1,7 @@
 """Cloud Run job: measure what no error tells of, such as a run that never began, and log each figure as one line.
 
 Alerts are thresholds on metrics of these lines (components/monitoring.py). It reads BigQuery's ops tables and
-analysis.kpis, the metadata of raw, and Postgres' replication slots, and writes nothing.
+analysis.kpis, the metadata of the sources' tables, and Postgres' replication slots, and writes nothing.
 
 Environment: GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION, PIPELINE (the workflow's name), DELIVERS (true, or false where
 there is no destination, and so no backlog), and libpq's PGHOST, PGPORT, PGDATABASE and PGUSER; the password is an
@@ -42,7 +42,7 @@ def measure(now: datetime) -> bool:
     client = warehouse.Client("probe", location=os.environ["BIGQUERY_LOCATION"])
     sources: dict[str, Callable[[], Iterable[Figure]]] = {
         "runs, checks and dead letters": lambda: warehouse_figures.ops(client, os.environ["PIPELINE"], now),
-        "the age of raw tables": lambda: warehouse_figures.raw_ages(client, now),
+        "the age of the sources' tables": lambda: warehouse_figures.source_ages(client, now),
         "replication slots": database_figures.measure,
     }
     if os.environ["DELIVERS"] == "true":

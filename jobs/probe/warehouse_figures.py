@@ -1,10 +1,11 @@
-"""What BigQuery says of the runs, the checks, the deliveries, and the age of raw tables.
+"""What BigQuery says of the runs, the checks, the deliveries, and the age of the sources' tables.
 
 Everything is as of ``now``. Costs: BigQuery counts at least 10 MB for each table that a query names, and the tables
 here are smaller, or cut to a few partitions; the ledger of deliveries grows by about 200 bytes a message.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import cast
 
@@ -12,16 +13,10 @@ from figure import Figure
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from omnipipe.contracts.tables import (
-    DEAD_LETTERS,
-    PIPELINE_RUNS,
-    PUBLIC_HEARTBEAT,
-    VALIDATION_RESULTS,
-    WEATHER,
-)
+from omnipipe.contracts.sources import SOURCES
+from omnipipe.contracts.tables import DEAD_LETTERS, PIPELINE_RUNS, VALIDATION_RESULTS
 from omnipipe.runtime import deliveries
 
-_RAW = "raw"
 _TIMEOUT_S = 30.0
 
 # A check that was tried again counts as it ended. A run that is weeks old is left to the figure of runs.
@@ -95,21 +90,22 @@ def backlog(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
     yield Figure("undelivered_hours", name, hours, "hours that the oldest KPI row waits for delivery")
 
 
-def raw_ages(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
-    """How long ago each table of the dataset raw last got rows: from its metadata, no data is read.
+def source_ages(client: bigquery.Client, now: datetime) -> Iterator[Figure]:
+    """How long ago each table of a source last got rows: from its metadata, no data is read.
 
-    Not the heartbeat's, which gets one in each run: the age of the last success says as much.
+    One that is not there yet is none: Datastream makes its tables with their first row.
     """
-    for item in client.list_tables(_RAW, timeout=_TIMEOUT_S):
-        if item.table_id == PUBLIC_HEARTBEAT.name:
-            continue
-        table = client.get_table(item, timeout=_TIMEOUT_S)
-        # Rows that were streamed are in a buffer first, which does not count as a modification.
-        buffered = table.streaming_buffer.oldest_entry_time if table.streaming_buffer else None
-        last = max(filter(None, (table.modified, buffered)))
-        name = f"{table.dataset_id}.{table.table_id}"
-        figure = "weather_age_hours" if name == WEATHER.id else "captured_age_hours"
-        yield Figure(figure, name, _hours(last, now), "hours since new rows")
+    for source in SOURCES:
+        for declared in source.tables:
+            with suppress(NotFound):
+                yield Figure(source.figure, declared.id, _age(client, declared.id, now), "hours since new rows")
+
+
+def _age(client: bigquery.Client, table_id: str, now: datetime) -> float:
+    table = client.get_table(table_id, timeout=_TIMEOUT_S)
+    # Rows that were streamed are in a buffer first, which does not count as a modification.
+    buffered = table.streaming_buffer.oldest_entry_time if table.streaming_buffer else None
+    return _hours(max(filter(None, (table.modified, buffered))), now)
 
 
 def _row(client: bigquery.Client, sql: str, *parameters: bigquery.ScalarQueryParameter) -> bigquery.Row:

@@ -1,4 +1,4 @@
-"""The tables that more than one part of OmniPipe knows: those that Datastream writes, and our own.
+"""The platform's own tables, and all that more than one part of it knows: with those of the sources.
 
 dbt's models are declared in dbt, except ``analysis.kpis``, which reverse sync reads.
 """
@@ -9,50 +9,15 @@ from decimal import Decimal
 
 from omnipipe.contracts.datastream import METADATA_DESCRIPTION, DatastreamMetadata
 from omnipipe.contracts.pipelines import DAILY
-from omnipipe.contracts.schema import Sensitivity, Table, column
+from omnipipe.contracts.schema import Table, column
+from omnipipe.contracts.sources import SOURCES
 
-DATASETS = {
-    "raw": "What the sources delivered, append-only.",
-    "staging": "Typed, the latest version of each key.",
-    "prod": "Dimensions and facts, pseudonymised.",
+DATASETS = {name: description for source in SOURCES for name, description in source.datasets.items()} | {
     "analysis": "What is published: the KPIs.",
     "vault": "The salts of the pseudonyms. Only the dbt identity reads it.",
     "ops": "Runs, steps, validation results, deliveries, dead letters.",
 }
 *_BEFORE, _LAST = (step.name for step in DAILY.steps)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Customer:
-    """A row of ``public.customers``, as Datastream writes it."""
-
-    customer_id: int | None = column("Primary key.")
-    full_name: str | None = column("First and last name.", pii=Sensitivity.HIGH)
-    email: str | None = column("E-mail address.", pii=Sensitivity.HIGH)
-    phone: str | None = column("Phone number, E.164.", pii=Sensitivity.HIGH)
-    city: str | None = column("Home city.")
-    marketing_opt_in: bool | None = column("Agreed to marketing messages.")
-    created_at: datetime | None = column("When the account was made.")
-    updated_at: datetime | None = column("When the row last changed at the source.")
-    datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trip:
-    """A row of ``public.trips``, as Datastream writes it."""
-
-    trip_id: int | None = column("Primary key.")
-    customer_id: int | None = column("Who rode; refers to customers.")
-    city: str | None = column("Where the trip took place.")
-    vehicle_type: str | None = column("bike, scooter, moped or car.")
-    status: str | None = column("requested, completed or cancelled.")
-    requested_at: datetime | None = column("When the trip was asked for.")
-    started_at: datetime | None = column("When it began; null if it never did.")
-    ended_at: datetime | None = column("When it ended; null if it never did.")
-    distance_km: Decimal | None = column("Length in kilometres; null if it never began.")
-    fare: Decimal | None = column("Price paid, in euros; null if nothing was paid.")
-    updated_at: datetime | None = column("When the row last changed at the source.")
-    datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +28,6 @@ class Heartbeat:
     run_id: str | None = column("The run that wrote it.")
     beat_at: datetime | None = column("When, by the source's clock.")
     datastream_metadata: DatastreamMetadata | None = column(METADATA_DESCRIPTION)
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeatherHour:
-    """One hour of weather in one city that had passed, as one fetch saw it."""
-
-    city: str = column("Name of the city.")
-    hour: datetime = column("Start of the hour, UTC.")
-    temperature_c: float | None = column("Air temperature 2 m above ground, in degrees Celsius.")
-    precipitation_mm: float | None = column("Rain, showers and snow of the hour, in millimetres.")
-    wind_speed_kmh: float | None = column("Wind speed 10 m above ground, in km/h.")
-    fetched_at: datetime = column("When the API was asked, UTC.")
-    run_id: str = column("The run that fetched it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,18 +156,11 @@ class DeadLetter:
     recorded_at: datetime = column("When it was recorded.")
 
 
-# Datastream makes these itself; the declaration is for dbt's sources, PII and the tests.
-PUBLIC_CUSTOMERS = Table(
-    "raw", "public_customers", Customer, "public.customers, every change", cluster_by=("customer_id",)
-)
-PUBLIC_TRIPS = Table("raw", "public_trips", Trip, "public.trips, every change", cluster_by=("trip_id",))
+# Datastream makes it itself.
 PUBLIC_HEARTBEAT = Table(
     "raw", "public_heartbeat", Heartbeat, "public.heartbeat, every change", cluster_by=("writer",)
 )
 
-WEATHER = Table(
-    "raw", "weather", WeatherHour, "A row a city, hour and fetch.", partition_by="hour", cluster_by=("city",)
-)
 KPIS = Table("analysis", "kpis", Kpi, "A row a city and day.", partition_by="day", cluster_by=("city",))
 PIPELINE_RUNS = Table("ops", "pipeline_runs", PipelineRun, "A row a run.", partition_by="started_at")
 # No partitions: statements that change one partition conflict, and the lease lives by that.
@@ -244,10 +189,13 @@ DEAD_LETTERS = Table(
     "ops", "dead_letters", DeadLetter, "What was given up.", partition_by="recorded_at", cluster_by=("origin",)
 )
 
-DATASTREAM_TABLES = (PUBLIC_CUSTOMERS, PUBLIC_TRIPS, PUBLIC_HEARTBEAT)
+DATASTREAM_TABLES = (
+    *(table for source in SOURCES if source.captured for table in source.tables),
+    PUBLIC_HEARTBEAT,
+)
 # The tables that the Pulumi program declares: Datastream makes its own, dbt makes its models.
 DECLARED_TABLES = (
-    WEATHER,
+    *(table for source in SOURCES if not source.captured for table in source.tables),
     PIPELINE_RUNS,
     PIPELINE_LEASES,
     STEP_RUNS,

@@ -8,6 +8,7 @@ import pytest
 
 from omnipipe.contracts import tables
 from omnipipe.contracts.schema import Sensitivity, Table, column
+from omnipipe.contracts.sources.mobility import PUBLIC_CUSTOMERS
 
 ALL = [value for value in vars(tables).values() if isinstance(value, Table)]
 
@@ -45,7 +46,7 @@ def test_types_and_modes_follow_the_annotations() -> None:
 
 def test_personal_data_is_marked_in_the_declaration() -> None:
     assert Table("ops", "rows", Row, "").pii_columns() == {"name": Sensitivity.HIGH}
-    assert set(tables.PUBLIC_CUSTOMERS.pii_columns()) == {"full_name", "email", "phone"}
+    assert set(PUBLIC_CUSTOMERS.pii_columns()) == {"full_name", "email", "phone"}
 
 
 def test_a_layout_by_a_column_that_is_not_there_is_refused() -> None:

@@ -10,7 +10,9 @@ import yaml
 from bench.warehouse import Warehouse
 from omnipipe.contracts.cities import CITIES
 from omnipipe.contracts.datastream import DELETES, METADATA, METADATA_SCHEMA
-from omnipipe.contracts.tables import KPIS, PUBLIC_CUSTOMERS, PUBLIC_TRIPS, WEATHER
+from omnipipe.contracts.sources.mobility import PUBLIC_CUSTOMERS, PUBLIC_TRIPS
+from omnipipe.contracts.sources.weather import WEATHER
+from omnipipe.contracts.tables import KPIS
 from tests.dbt.warehouse import ROOT, Dbt, change, customer, deliver, trip
 
 MODELS = ROOT / "dbt" / "models"

@@ -7,7 +7,8 @@ import pytest
 
 from bench.warehouse import POLICY_TAG_HIGH, Warehouse
 from omnipipe.contracts.schema import Sensitivity
-from omnipipe.contracts.tables import DATASTREAM_TABLES, DECLARED_TABLES, KPIS, PUBLIC_CUSTOMERS
+from omnipipe.contracts.sources.mobility import PUBLIC_CUSTOMERS
+from omnipipe.contracts.tables import DATASTREAM_TABLES, DECLARED_TABLES, KPIS
 from tests.dbt.warehouse import Dbt, change, customer, deliver, trip
 
 TAGS = {Sensitivity.HIGH: POLICY_TAG_HIGH}

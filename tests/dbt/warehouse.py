@@ -12,14 +12,8 @@ from typing import Any
 
 from bench.warehouse import Warehouse
 from omnipipe.contracts.datastream import DELETES, DatastreamMetadata
-from omnipipe.contracts.tables import (
-    PUBLIC_CUSTOMERS,
-    PUBLIC_TRIPS,
-    WEATHER,
-    Customer,
-    Trip,
-    WeatherHour,
-)
+from omnipipe.contracts.sources.mobility import PUBLIC_CUSTOMERS, PUBLIC_TRIPS, Customer, Trip
+from omnipipe.contracts.sources.weather import WEATHER, WeatherHour
 
 ROOT = Path(__file__).resolve().parents[2]
 

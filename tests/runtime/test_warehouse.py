@@ -12,7 +12,8 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, R
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from omnipipe.contracts.tables import KPIS, STEP_RUNS, WEATHER, Kpi, StepRun, WeatherHour
+from omnipipe.contracts.sources.weather import WEATHER, WeatherHour
+from omnipipe.contracts.tables import KPIS, STEP_RUNS, Kpi, StepRun
 from omnipipe.runtime import warehouse
 from tests.functions.conftest import serving
 from tests.support.emulator import rows

@@ -20,7 +20,8 @@ _AT_ONCE = 64
 _NO_CHANGE = {OpType.SAME, OpType.READ, OpType.REFRESH}
 # What the provider logs it tells as an error as well, and the engine counts both.
 _REPEATS = re.compile(r"sdk-v2/\w+\.go:\d+: |^update failed$|^resource \S+ update failed|^(update|preview) failed")
-_LIST = re.compile(r"^(\w+ urn:\S+:\s+)?\d+ errors? occurred:\s+\* ")
+# Lists of errors have errors that are lists.
+_LIST = re.compile(r"^((\w+ urn:\S+:\s+)?\d+ errors? occurred:\s+\* )+")
 _REPLACING = {OpType.REPLACE, OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED}
 
 

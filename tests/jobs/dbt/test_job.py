@@ -11,7 +11,9 @@ import pytest
 
 from bench.proxy import Job, between
 from bench.warehouse import Warehouse
-from omnipipe.contracts.tables import PUBLIC_TRIPS, STEP_RUNS, WEATHER, StepRun
+from omnipipe.contracts.sources.mobility import PUBLIC_TRIPS
+from omnipipe.contracts.sources.weather import WEATHER
+from omnipipe.contracts.tables import STEP_RUNS, StepRun
 from omnipipe.laptop.services.artifacts.image import Image
 from omnipipe.laptop.services.artifacts.images import build
 from tests.dbt.warehouse import ROOT, at, change, customer, deliver, trip

@@ -109,7 +109,7 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "slot_wal_bytes": (lambda w: w.slot(filled=True, idle_s=0), lambda w: w.slot(filled=False, idle_s=0)),
     "capture_lag_bytes": (lambda w: w.slot(filled=True, idle_s=0), lambda w: w.slot(filled=False, idle_s=0)),
     "slot_idle_hours": (lambda w: w.slot(filled=False, idle_s=6), lambda w: w.slot(filled=False, idle_s=0)),
-    "captured_age_hours": (lambda w: w.captured(24.1), lambda w: w.captured(23.9)),
+    "mobility_age_hours": (lambda w: w.captured(24.1), lambda w: w.captured(23.9)),
     "weather_age_hours": (lambda w: w.fetched(26.1), lambda w: w.fetched(25.9)),
     "failed_error_checks": (lambda w: w.checks("error", "failed"), lambda w: w.checks("error", "passed")),
     "failed_warn_checks": (lambda w: w.checks("warn", "failed"), lambda w: w.checks("warn", "passed")),

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from google.cloud import bigquery
 
+from omnipipe.contracts.sources.mobility import MOBILITY
+from omnipipe.contracts.sources.weather import OPEN_METEO, WEATHER
 from omnipipe.contracts.tables import (
     DEAD_LETTERS,
     KPIS,
@@ -24,7 +26,6 @@ from omnipipe.contracts.tables import (
     REVERSE_SYNC_DELIVERIES,
     REVERSE_SYNC_STATE,
     VALIDATION_RESULTS,
-    WEATHER,
     DeadLetter,
     PipelineRun,
 )
@@ -71,7 +72,7 @@ def test_a_platform_on_which_nothing_happened_yet(measure: Any, client: bigquery
     assert lines["failed_error_checks", PIPELINE] == lines["failed_warn_checks", PIPELINE] == 0
     assert lines["dead_letters", DEAD_LETTERS.id] == 0
     assert lines["undelivered_rows", "webhook"] == lines["undelivered_hours", "webhook"] == 0
-    assert ("weather_age_hours", WEATHER.id) in lines
+    assert (OPEN_METEO.figure, WEATHER.id) in lines
     assert lines["probe_seconds", "probe"] < 30
     assert not lines.errors
 
@@ -190,7 +191,9 @@ def test_without_the_table_of_kpis_nothing_waits(measure: Any, client: bigquery.
     assert measure()["undelivered_rows", "webhook"] == 0
 
 
-def test_the_age_of_each_raw_table_but_the_heartbeat_s(measure: Any, client: bigquery.Client) -> None:
+def test_the_age_of_each_source_s_tables_but_not_of_the_platform_s_own(
+    measure: Any, client: bigquery.Client
+) -> None:
     tables = ("raw.public_trips", PUBLIC_HEARTBEAT.id)
     for table in tables:
         client.delete_table(table, not_found_ok=True)
@@ -198,9 +201,9 @@ def test_the_age_of_each_raw_table_but_the_heartbeat_s(measure: Any, client: big
     lines = measure(datetime.now(UTC) + timedelta(hours=5))
     for table in tables:
         client.delete_table(table)
-    assert ("captured_age_hours", PUBLIC_HEARTBEAT.id) not in lines
-    assert lines["captured_age_hours", "raw.public_trips"] == pytest.approx(5, abs=0.05)
-    assert lines["weather_age_hours", WEATHER.id] == pytest.approx(5, abs=0.05)
+    assert (MOBILITY.figure, PUBLIC_HEARTBEAT.id) not in lines
+    assert lines[MOBILITY.figure, "raw.public_trips"] == pytest.approx(5, abs=0.05)
+    assert lines[OPEN_METEO.figure, WEATHER.id] == pytest.approx(5, abs=0.05)
 
 
 def test_every_logical_slot_of_the_database(measure: Any, postgres: Postgres, database: str) -> None:

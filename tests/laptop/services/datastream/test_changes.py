@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from omnipipe.contracts.tables import PUBLIC_CUSTOMERS, PUBLIC_TRIPS
+from omnipipe.contracts.sources.mobility import PUBLIC_CUSTOMERS, PUBLIC_TRIPS
 from tests.laptop.services.datastream.conftest import SCHEMA_SQL, Pipeline
 
 
