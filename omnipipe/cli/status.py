@@ -143,7 +143,8 @@ def _line(label: str, text: str) -> None:
 
 
 def _is_well(stream: dict[str, Any]) -> bool:
-    return stream["state"] == "RUNNING"
+    """Whether a stream does what the program asks for; a pause is what it asked for."""
+    return stream["state"] in ("RUNNING", "PAUSED", "NOT_STARTED")
 
 
 def _capture(stream: dict[str, Any], *, with_error: bool) -> str:

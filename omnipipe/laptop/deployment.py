@@ -52,7 +52,13 @@ class Deployment:
         self._registered: list[str] = []
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str] = ()
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str] = (),
+        ignore_changes: Sequence[str] = (),
     ) -> tuple[str, dict[str, Any]]:
         """Make a resource of the program real; see ``omnipipe.laptop.program.Deployment``.
 
@@ -61,9 +67,9 @@ class Deployment:
         if passes_by(type_):
             return name, inputs
         kind = kind_of(type_, name)
-        inputs = named(kind, name, inputs)
+        previous = self._cloud.registry.get(f"{type_}::{name}")
+        inputs = ignoring(ignore_changes, named(kind, name, inputs), previous)
         resource = Resource(type_, name, inputs, protect=protect)
-        previous = self._cloud.registry.get(resource.key)
         replaced = previous is not None and is_replaced(previous, inputs, replace_on_changes)
         renamed = kind.replaces(resource, previous)
         if previous and (replaced or renamed) and kind.holds_data and not self._may_lose_data:
@@ -133,6 +139,19 @@ class Deployment:
         ]
         if problems:
             raise LaptopError("\n".join(problems))
+
+
+def ignoring(keys: Sequence[str], inputs: dict[str, Any], previous: Resource | None) -> dict[str, Any]:
+    """The inputs, with those whose changes are ignored as they were: Pulumi's option ``ignoreChanges``.
+
+    Raises LaptopError for a part of an input, which the laptop does not ignore alone.
+    """
+    if parts := [key for key in keys if not key.isidentifier()]:
+        raise LaptopError(f"ignoreChanges has {parts[0]}: the laptop ignores changes of whole inputs only")
+    if previous is None:
+        return inputs
+    kept = {key: previous.inputs[key] for key in keys if key in previous.inputs}
+    return {key: value for key, value in inputs.items() if key not in keys} | kept
 
 
 def is_replaced(previous: Resource, inputs: dict[str, Any], replace_on_changes: Sequence[str]) -> bool:

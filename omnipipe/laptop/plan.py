@@ -11,7 +11,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from omnipipe.laptop import outside_world, program
 from omnipipe.laptop.cloud import Cloud
-from omnipipe.laptop.deployment import is_replaced, kind_of, named, passes_by
+from omnipipe.laptop.deployment import ignoring, is_replaced, kind_of, named, passes_by
 from omnipipe.laptop.policies import Pack, Violation
 from omnipipe.laptop.project import Project
 from omnipipe.laptop.registry import Resource
@@ -60,15 +60,21 @@ class Plan:
         self._changes: list[Change] = []
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str] = ()
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str] = (),
+        ignore_changes: Sequence[str] = (),
     ) -> tuple[str, dict[str, Any]]:
         """Note what would become of a resource; an output that it does not have yet is left out."""
         if passes_by(type_):
             return name, inputs
         kind = kind_of(type_, name)
-        inputs = named(kind, name, inputs)
+        previous = self._cloud.registry.get(f"{type_}::{name}")
+        inputs = ignoring(ignore_changes, named(kind, name, inputs), previous)
         resource = Resource(type_, name, inputs, protect=protect)
-        previous = self._cloud.registry.get(resource.key)
         outputs = kind.foreseen(self._cloud, resource, previous)
         replaced = bool(kind.replaces(resource, previous)) or (
             previous is not None and is_replaced(previous, inputs, replace_on_changes)

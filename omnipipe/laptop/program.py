@@ -32,11 +32,18 @@ class Deployment(Protocol):
     """What makes resources real."""
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str],
+        ignore_changes: Sequence[str],
     ) -> tuple[str, dict[str, Any]]:
         """Make one resource real; returns its id and its outputs. Called from several threads.
 
-        ``replace_on_changes`` is Pulumi's option of that name: keys of ``inputs``, or ``*`` for all.
+        ``replace_on_changes`` and ``ignore_changes`` are Pulumi's options of these names: keys of ``inputs``; for the
+        first also ``*``, for all.
         """
         ...
 
@@ -99,7 +106,12 @@ class _Monitor(mocks.MockMonitor, mocks.Mocks):
         self.failure: Exception | None = None
 
     def RegisterResource(self, request: Any) -> Any:
-        self._request.options = (request.protect, tuple(request.replaceOnChanges))  # not passed on to new_resource
+        # Not passed on to new_resource.
+        self._request.options = (
+            request.protect,
+            tuple(request.replaceOnChanges),
+            tuple(request.ignoreChanges),
+        )
         return super().RegisterResource(request)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:

@@ -104,12 +104,16 @@ def _stream(cloud: Cloud, stream: Any) -> dict[str, Any]:
     with suppress(LaptopError):  # it is not up: the processes above say so
         written = progress.parse_lsn(said.confirmed_lsn) if said else 0
         lag = max(0, progress.parse_lsn(access.log_position(cloud, stream)) - written)
-    name = datastream.process_name(stream)
-    state = said.state if said else "unknown"
+    name, desired = datastream.process_name(stream), datastream.desired_state(stream)
+    if desired != datastream.RUNNING:
+        state = desired
+    elif name in cloud.processes.running():
+        state = said.state if said else "unknown"
+    else:  # what a worker said last is not how it is when it is gone
+        state = "stopped"
     return {
         "name": name,
-        # What a worker said last is not how it is when it is gone.
-        "state": state if name in cloud.processes.running() else "stopped",
+        "state": state,
         "lag_bytes": lag,
         "error": said.error if said else None,
     }

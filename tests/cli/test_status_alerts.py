@@ -84,6 +84,7 @@ def test_what_is_not_ok_has_a_line_and_the_rest_is_counted(home: Path) -> None:
         ({"last_run": {"status": "running"}}, []),
         ({"last_run": {"status": "failed"}}, ["the last run is failed"]),
         ({"streams": [{"name": "cdc", "state": "FAILED"}]}, ["cdc is FAILED"]),
+        ({"streams": [{"name": "cdc", "state": "PAUSED"}]}, []),
         ({"alerts": [{"policy": "a", "state": "FIRING"}, {"policy": "b", "state": "ok"}]}, ["1 alert fires"]),
         ({"alerts": [{"policy": "a", "state": "FIRING"}] * 2}, ["2 alerts fire"]),
     ],

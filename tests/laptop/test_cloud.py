@@ -71,6 +71,14 @@ def test_what_stays_the_same_is_unchanged_and_what_differs_is_changed(first: Rep
     assert third.cloud.registry.of_type(BUCKET)[0].inputs["forceDestroy"] is True
 
 
+def test_an_ignored_change_does_not_reach_what_is_there(first: Reports) -> None:
+    first.register(BUCKET, "sources", name="sources", location="EU")
+    second = Reports(first.cloud.home)
+    second.deployment.register(BUCKET, "sources", {"name": "sources", "location": "US"}, False, (), ("location",))
+
+    assert second.told == [("unchanged", "sources")]
+
+
 def test_a_stash_gives_out_what_it_was_made_with_until_it_is_taken_down(first: Reports) -> None:
     stash = "pulumi:index:Stash"
     assert first.register(stash, "made-with", input={"keys": False})["output"] == {"keys": False}

@@ -9,7 +9,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from omnipipe.laptop import lifecycle
 from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
-from omnipipe.laptop.errors import LosesData
+from omnipipe.laptop.errors import LaptopError, LosesData
 from omnipipe.laptop.home import PROJECT_ROOT
 from omnipipe.laptop.plan import Change, Difference, Plan
 from omnipipe.laptop.registry import Resource
@@ -57,6 +57,19 @@ def test_what_differs_is_named_with_both_values(cloud: Cloud) -> None:
     ]
     assert [resource.name for resource in cloud.registry] == ["sources", "same", "gone"]
     assert not (cloud.home.directory / "storage/new").exists()
+
+
+def test_an_ignored_change_is_none_and_a_new_resource_has_all(cloud: Cloud) -> None:
+    left(cloud, BUCKET, "sources", name="sources", location="EU")
+    plan = Plan(cloud)
+    moved: dict[str, Any] = {"location": "US", "labels": {}}
+    for bucket in ("sources", "new"):
+        plan.register(BUCKET, bucket, {"name": bucket} | moved, False, (), ("location", "labels"))
+
+    assert plan.changes() == [Change("create", "storage.Bucket", "new")]
+    assert [made.inputs.get("location") for made in plan.resources] == ["EU", "US"]
+    with pytest.raises(LaptopError, match=r"ignoreChanges has labels\.owner: .* whole inputs only"):
+        plan.register(BUCKET, "sources", {"name": "sources"}, False, (), ("labels.owner",))
 
 
 def test_what_differs_within_an_input_is_named_by_its_path(cloud: Cloud) -> None:

@@ -28,16 +28,22 @@ class Remembering:
 
     def __init__(self, failing: str = "", slow: str = "") -> None:
         self.names: list[str] = []
-        self.options: dict[str, tuple[bool, Sequence[str]]] = {}
+        self.options: dict[str, tuple[Any, ...]] = {}
         self.go_on = threading.Event()
         self._failing, self._slow = failing, slow
         self._lock = threading.Lock()
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str],
+        ignore_changes: Sequence[str],
     ) -> tuple[str, dict[str, Any]]:
         """Remember a name, or fail."""
-        self.options[name] = (protect, replace_on_changes)
+        self.options[name] = (protect, replace_on_changes, ignore_changes)
         if name == self._failing:
             raise LaptopError(f"{name} cannot be made")
         if name == self._slow:
@@ -163,12 +169,12 @@ def test_the_options_that_count_reach_the_deployment(root: Path) -> None:
     cloud = Remembering()
     source = """
 random.RandomPassword("plain", length=8)
-options = pulumi.ResourceOptions(protect=True, replace_on_changes=["length"])
+options = pulumi.ResourceOptions(protect=True, replace_on_changes=["length"], ignore_changes=["min_lower"])
 random.RandomPassword("special", length=8, opts=options)
 """
     run(program(root, source), cloud)
 
-    assert cloud.options == {"plain": (False, ()), "special": (True, ("length",))}
+    assert cloud.options == {"plain": (False, (), ()), "special": (True, ("length",), ("minLower",))}
 
 
 def test_a_package_that_it_imports_and_is_not_here_is_told_with_the_way_to_it(root: Path) -> None:
@@ -246,8 +252,14 @@ class Keeping(Remembering):
         self.inputs: dict[str, dict[str, Any]] = {}
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str],
+        ignore_changes: Sequence[str],
     ) -> tuple[str, dict[str, Any]]:
         """Remember a resource."""
         self.inputs[name] = inputs
-        return super().register(type_, name, inputs, protect, replace_on_changes)
+        return super().register(type_, name, inputs, protect, replace_on_changes, ignore_changes)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PROFILE = "gcp:datastream/connectionProfile:ConnectionProfile"
 STREAM = "gcp:datastream/stream:Stream"
+RUNNING = "RUNNING"
 CONFIG_FILE = "config.json"  # what a stream's worker is told, in the folder of its state
 _FIRST_WORDS_S = 5
 
@@ -56,7 +57,7 @@ def _certificate(profile: Resource) -> str | None:
 
 
 class Stream(Kind):
-    """A stream: a worker that reads the write-ahead log and writes to BigQuery."""
+    """A stream: a worker that reads the write-ahead log and writes to BigQuery, if the stream is to run."""
 
     effect = "a worker on the real write-ahead log"
     different = "append-only mode; each change once, and in the order of the log; Google promises neither"
@@ -78,6 +79,11 @@ class Stream(Kind):
         }
         file = state_dir(cloud, resource) / CONFIG_FILE
         write_json(file, config, mode=0o600)
+        resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/streams/{inputs['streamId']}"
+        resource.outputs = {**inputs, "name": resource.id, "state": desired_state(resource)}
+        if desired_state(resource) != RUNNING:
+            cloud.processes.stop([process])
+            return
         spec = Spec(
             process,
             [sys.executable, "-m", "omnipipe.laptop.services.datastream", str(file)],
@@ -89,14 +95,12 @@ class Stream(Kind):
             status_file.unlink(missing_ok=True)  # what an earlier worker said is no sign of this one
         cloud.processes.ensure(spec)
         cloud.processes.wait_ready(process, status_file.exists)
-        resource.id = f"projects/{cloud.project}/locations/{inputs['location']}/streams/{inputs['streamId']}"
-        resource.outputs = {**inputs, "name": resource.id, "state": inputs.get("desiredState", "NOT_STARTED")}
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         cloud.processes.stop([process_name(resource)])
 
-    def process(self, resource: Resource) -> str:
-        return process_name(resource)
+    def process(self, resource: Resource) -> str | None:
+        return process_name(resource) if desired_state(resource) == RUNNING else None
 
     def log(self, cloud: Cloud, resource: Resource) -> Log:
         labels = {
@@ -107,7 +111,9 @@ class Stream(Kind):
         return Log(process_name(resource), "datastream.googleapis.com/Stream", labels)
 
     def problem(self, cloud: Cloud, resource: Resource) -> str | None:
-        """Why the stream does not run; its worker needs a moment to find out."""
+        """Why the stream does not run although it should; its worker needs a moment to find out."""
+        if desired_state(resource) != RUNNING:
+            return None
         deadline = time.monotonic() + _FIRST_WORDS_S
         folder, process = state_dir(cloud, resource), process_name(resource)
         while (worker := status.read(folder)) and worker.state == "STARTING" and time.monotonic() < deadline:
@@ -120,6 +126,11 @@ class Stream(Kind):
         if process not in cloud.processes.running():
             return f"the worker ended: {cloud.processes.last_words(process)} (all of it: omnipipe logs {process})"
         return None
+
+
+def desired_state(stream: Resource) -> str:
+    """RUNNING, PAUSED or NOT_STARTED."""
+    return stream.inputs.get("desiredState", "NOT_STARTED")
 
 
 def process_name(stream: Resource) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam.bindings import Bindings
@@ -30,6 +30,8 @@ _FLAGS: dict[str, tuple[str | None, dict[str, str]]] = {
 # https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1/instances#sslmode. There is no network here that a
 # connection could come by, and nothing to encrypt on a Unix socket.
 _SSL_MODES = ("ALLOW_UNENCRYPTED_AND_ENCRYPTED", "ENCRYPTED_ONLY")
+# https://cloud.google.com/sql/docs/postgres/start-stop-restart-instance
+_RUNS, _STOPPED = "ALWAYS", "NEVER"
 _LOGIN = "cloudsql.instances.login"
 _SERVICE_ACCOUNT = "CLOUD_IAM_SERVICE_ACCOUNT"
 _DOMAIN = ".gserviceaccount.com"
@@ -38,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class DatabaseInstance(Kind):
-    """An instance: a server process, with the settings of the program's flags."""
+    """An instance: a server process, with the settings of the program's flags, unless it is to be stopped."""
 
     effect = "an embedded PostgreSQL"
     different = "Unix sockets without encryption, no TCP port; the version is that of the package"
@@ -58,17 +60,14 @@ class DatabaseInstance(Kind):
                 f"sslMode is {mode}: on the laptop nobody has a client certificate, and a Unix socket asks for none. "
                 f"Choose {' or '.join(_SSL_MODES)}"
             )
+        policy = resource.inputs["settings"].get("activationPolicy", _RUNS)
+        if policy not in (_RUNS, _STOPPED):
+            raise LaptopError(f"activationPolicy is {policy}: choose {_RUNS} or {_STOPPED}")
         server = _server(cloud, resource)
-        server.initialise()
-        spec = Spec(
-            process,
-            server.argv(_settings(resource.inputs["settings"].get("databaseFlags", []))),
-            env=clean_environment(),
-            stop_signal=server.stop_signal,
-        )
-        cloud.processes.ensure(spec)
-        cloud.processes.wait_ready(process, server.is_ready)
-        server.prepare()
+        if policy == _STOPPED:
+            cloud.processes.stop([process])
+        else:
+            self._start(cloud, resource, server)
         resource.id = name
         resource.outputs = {
             **resource.inputs,
@@ -79,13 +78,26 @@ class DatabaseInstance(Kind):
             "serverCaCerts": [{"cert": f"the certificate of the instance {name}"}],
         }
 
+    def _start(self, cloud: Cloud, resource: Resource, server: Postgres) -> None:
+        process = process_name(resource)
+        server.initialise()
+        spec = Spec(
+            process,
+            server.argv(_settings(resource.inputs["settings"].get("databaseFlags", []))),
+            env=clean_environment(),
+            stop_signal=server.stop_signal,
+        )
+        cloud.processes.ensure(spec)
+        cloud.processes.wait_ready(process, server.is_ready)
+        server.prepare()
+
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         if resource.inputs.get("deletionProtection", True):
             raise LaptopError(f"the database instance {_name(resource)} is protected from deletion")
         cloud.processes.stop([process_name(resource)])
 
-    def process(self, resource: Resource) -> str:
-        return process_name(resource)
+    def process(self, resource: Resource) -> str | None:
+        return None if is_stopped(resource) else process_name(resource)
 
     def address(self, resource: Resource) -> str:
         return resource.outputs["pscServiceAttachmentLink"]
@@ -102,6 +114,11 @@ class DatabaseInstance(Kind):
         return f"sslMode {_ssl_mode(resource)}, because its connections are Unix sockets"
 
 
+def is_stopped(instance: Resource) -> bool:
+    """Whether an instance is to be stopped. It keeps its data, and nothing in it is made, changed or asked for."""
+    return instance.inputs["settings"].get("activationPolicy") == _STOPPED
+
+
 def _ssl_mode(instance: Resource) -> str:
     return instance.inputs["settings"].get("ipConfiguration", {}).get("sslMode", _SSL_MODES[0])
 
@@ -114,7 +131,8 @@ class Database(Kind):
     identity = ("instance", "name")
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        _instance(cloud, resource).ensure_database(resource.inputs["name"])
+        if not _sleeps(cloud, resource, previous):
+            _instance(cloud, resource).ensure_database(resource.inputs["name"])
         resource.id = (
             f"projects/{cloud.project}/instances/{resource.inputs['instance']}/databases/{resource.inputs['name']}"
         )
@@ -125,7 +143,7 @@ class Database(Kind):
 
     def problem(self, cloud: Cloud, resource: Resource) -> str | None:
         name = resource.inputs["name"]
-        if _instance(cloud, resource).has_database(name):
+        if _sleeps(cloud, resource, resource) or _instance(cloud, resource).has_database(name):
             return None
         return f"the database {name} is not there: `omnipipe up` makes it, without its earlier data"
 
@@ -136,7 +154,12 @@ class User(Kind):
     effect = "a login"
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
-        inputs, server = resource.inputs, _instance(cloud, resource)
+        if not _sleeps(cloud, resource, previous):
+            self._make(_instance(cloud, resource), resource.inputs)
+        resource.id = f"{resource.inputs['name']}//{resource.inputs['instance']}"
+        resource.outputs = dict(resource.inputs)
+
+    def _make(self, server: Postgres, inputs: dict[str, Any]) -> None:
         name, roles = inputs["name"], inputs.get("databaseRoles")
         match inputs.get("type", "BUILT_IN"):
             case "BUILT_IN":
@@ -152,8 +175,6 @@ class User(Kind):
                 server.ensure_iam_user(name, roles or ())
             case other:
                 raise LaptopError(f"the laptop cloud knows no database users of type {other}")
-        resource.id = f"{name}//{inputs['instance']}"
-        resource.outputs = dict(inputs)
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         if resource.inputs.get("deletionPolicy") != "ABANDON":
@@ -272,8 +293,18 @@ def _server(cloud: Cloud, instance: Resource) -> Postgres:
     )
 
 
+def _sleeps(cloud: Cloud, resource: Resource, previous: Resource | None) -> bool:
+    """Whether a database or a user is as it was, in an instance that is stopped: then nobody asks for it."""
+    instance = cloud.registry.find(INSTANCE, resource.inputs["instance"])
+    return is_stopped(instance) and previous is not None and previous.inputs == resource.inputs
+
+
 def _instance(cloud: Cloud, resource: Resource) -> Postgres:
-    return _server(cloud, cloud.registry.find(INSTANCE, resource.inputs["instance"]))
+    """The server that a resource is in. Raises LaptopError for one that is stopped, as Cloud SQL refuses that."""
+    instance = cloud.registry.find(INSTANCE, resource.inputs["instance"])
+    if is_stopped(instance):
+        raise LaptopError(f"the instance {instance.id} is stopped (activationPolicy {_STOPPED}): start it first")
+    return _server(cloud, instance)
 
 
 KINDS: dict[str, Kind] = {

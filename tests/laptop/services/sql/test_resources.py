@@ -74,6 +74,36 @@ def test_an_instance_follows_its_flags_and_keeps_its_data(cloud: Cloud) -> None:
     assert cloud.processes.running()["postgres-oltp"].pid == pid
 
 
+STOPPED: dict[str, Any] = {"settings": {"activationPolicy": "NEVER"}}
+
+
+def test_a_stopped_instance_keeps_its_data_and_lets_nobody_in_until_it_is_started(cloud: Cloud) -> None:
+    oltp = Oltp(cloud.home)
+    with connect(oltp.up({}), FIRST) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+
+    stopped = oltp.up({}, **STOPPED)
+    assert cloud.processes.running() == {}
+    with pytest.raises(psycopg.OperationalError):
+        connect(stopped, FIRST)
+    with pytest.raises(LaptopError, match=r"sql\.User app: the instance oltp is stopped .* start it first"):
+        oltp.up({}, password="second", **STOPPED)
+
+    with connect(oltp.up({}, password="second"), "second") as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_nothing_can_be_made_in_an_instance_that_begins_stopped(cloud: Cloud) -> None:
+    with pytest.raises(LaptopError, match=r"sql\.Database mobility: the instance oltp is stopped"):
+        Oltp(cloud.home).up({}, **STOPPED)
+    assert cloud.processes.running() == {}
+
+
+def test_an_activation_policy_of_other_instances_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(LaptopError, match="activationPolicy is ON_DEMAND: choose ALWAYS or NEVER"):
+        Oltp(cloud.home).up({}, settings={"activationPolicy": "ON_DEMAND"})
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
