@@ -32,7 +32,7 @@ class CdcStreamArgs:
     certificate ``ca_certificate`` (PEM) signed; ``instance`` is which server that is: with another one the stream
     begins anew; ``publication`` and ``slot`` must exist before the stream does;
     ``attachment_id`` is the network attachment that leads to the
-    host; ``dataset`` is where the tables land, as ``project:dataset``.
+    host; ``dataset`` is where the tables land, as ``project:dataset``; ``paused`` pauses a stream that has run.
 
     Raises ValueError for no table, one without a key or with a longer one than BigQuery clusters by, and for names
     that Postgres would not take as they are.
@@ -52,6 +52,7 @@ class CdcStreamArgs:
     attachment_id: pulumi.Input[str]
     dataset: pulumi.Input[str]
     tables: Sequence[SourceTable]
+    paused: bool = False
 
     def __post_init__(self) -> None:
         keyless = [f"{table.schema}.{table.name}" for table in self.tables if not 1 <= len(table.key) <= 4]
@@ -155,7 +156,7 @@ class CdcStream(pulumi.ComponentResource):
             location=args.place.region,
             stream_id=physical,
             display_name=f"{physical}: Postgres to BigQuery",
-            desired_state="RUNNING",
+            desired_state="PAUSED" if args.paused else "RUNNING",
             source_config={
                 "source_connection_profile": source.id,
                 "postgresql_source_config": {

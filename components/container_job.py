@@ -25,7 +25,8 @@ class ContainerJobArgs:
     ``network_id`` and ``subnet_id`` are where traffic to private addresses leaves from, if there is any.
     ``timeout_s`` is the longest time of one attempt, in seconds; ``max_retries`` counts attempts after the first. With
     ``prepares``, the id of what the job prepares for others, a deployment runs it whenever that or the job changed, and
-    again until it has succeeded, before anything that depends on this component. ``runners`` may run it; with
+    again until it has succeeded, before anything that depends on this component; ``on_hold`` leaves it as it is, so
+    that a deployment does not run it while what it prepares is stopped. ``runners`` may run it; with
     ``overrides``, also with another environment.
 
     Raises ValueError for a folder without Dockerfile, a timeout over a week or more than ten retries
@@ -44,6 +45,7 @@ class ContainerJobArgs:
     network_id: pulumi.Input[str] | None = None
     subnet_id: pulumi.Input[str] | None = None
     prepares: pulumi.Input[str] | None = None
+    on_hold: bool = False
     runners: tuple[Workload, ...] = ()
     overrides: bool = False
     workload: Workload | None = None
@@ -161,8 +163,9 @@ class ContainerJob(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[*access, *args.depends_on],
                 # Only "*" makes anew what failed at its creation too. A new job has the same name.
-                replace_on_changes=["*"] if args.prepares is not None else None,
+                replace_on_changes=["*"] if args.prepares is not None and not args.on_hold else None,
                 delete_before_replace=True if args.prepares is not None else None,
+                ignore_changes=["template", "run_execution_token"] if args.on_hold else None,
             ),
         )
         for runner in args.runners:

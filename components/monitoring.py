@@ -30,7 +30,7 @@ class MonitoringArgs:
     ``probe_interval_s`` seconds; it ends with the figure ``heartbeat``, whatever it could measure, and ``silence`` is
     what to say when that does not come. ``emails`` hear of every alert; with none, incidents are seen in the console
     only. ``thresholds`` (figure -> value) replace those of the figures. ``runbooks_url`` is where the runbooks can be
-    read.
+    read. ``silenced`` switches every alert off.
 
     Raises ValueError with all problems at once.
     """
@@ -46,6 +46,7 @@ class MonitoringArgs:
     probe_interval_s: int = 900
     emails: Sequence[str] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    silenced: bool = False
 
     def __post_init__(self) -> None:
         known = {figure.name for figure in self.figures}
@@ -305,6 +306,7 @@ class Monitoring(pulumi.ComponentResource):
             project=self._args.place.project,
             display_name=f"{self._args.physical_name}: {title}",
             combiner="OR",
+            enabled=not self._args.silenced,
             conditions=[condition],
             severity=alert.severity,
             notification_channels=list(self.channels),

@@ -24,7 +24,8 @@ class OltpDatabaseArgs:
     ``network_id`` and ``subnet_id`` are where its private address is; ``tier`` its machine type;
     ``availability`` ZONAL or REGIONAL; ``protect`` keeps it from being deleted; ``backups`` keeps backups, with
     point-in-time recovery; ``database`` is the name of the database; ``kms_key`` encrypts the instance and its
-    backups, if not a key of Google's own.
+    backups, if not a key of Google's own; ``stopped`` stops the instance, which keeps its data. One that was never
+    started has no database yet, so begin with a running one.
 
     Raises ValueError for another availability, and for REGIONAL without ``backups``: a standby takes them.
     """
@@ -38,6 +39,7 @@ class OltpDatabaseArgs:
     backups: bool
     database: str
     kms_key: pulumi.Input[str] | None = None
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         require(
@@ -114,6 +116,7 @@ class OltpDatabase(pulumi.ComponentResource):
                 "edition": "ENTERPRISE",
                 "tier": args.tier,
                 "availability_type": args.availability,
+                "activation_policy": "NEVER" if args.stopped else "ALWAYS",
                 "deletion_protection_enabled": args.protect,
                 "database_flags": [
                     {"name": "cloudsql.logical_decoding", "value": "on"},

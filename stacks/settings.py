@@ -163,6 +163,12 @@ _RULES = (
         lambda stack, protect: protect or stack != PROD,
         "prod needs its data protected: set protectData to true; to remove it, set removal to true",
     ),
+    _Rule(
+        ("resting", "protect_data"),
+        lambda resting, protect: not (resting and protect),
+        "resting is true: a stack that protects its data serves somebody, and resting stops its database, its backups "
+        "and its alerts. Set resting to false",
+    ),
     _Rule(("schedule",), is_cron, "schedule is {0!r}: write a cron line of five fields, such as '0 5 * * *'"),
     _Rule(("time_zone",), is_time_zone, "timeZone is {0!r}: write a name such as Europe/Berlin or Etc/UTC"),
     *(

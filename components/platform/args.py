@@ -26,6 +26,7 @@ class PlatformArgs:
     schedule: str
     time_zone: str
     schedule_paused: bool
+    resting: bool
     weather_api_url: str
     webhook_url: str
     webhook_allow_private: bool
@@ -46,3 +47,8 @@ class PlatformArgs:
     def protect(self) -> bool:
         """Whether data is kept from being deleted: not when the stack is about to be removed."""
         return self.protect_data and not self.removal
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is started by a schedule."""
+        return self.schedule_paused or self.resting

@@ -40,7 +40,10 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureArgs:
-    """What ``Capture`` needs: the components that it stands on, and what its database may differ in."""
+    """What ``Capture`` needs: the components that it stands on, and what its database may differ in.
+
+    ``resting`` stops the database and pauses the stream, once both have run; migrate waits until they run again.
+    """
 
     place: Place
     network: Network
@@ -51,6 +54,7 @@ class CaptureArgs:
     availability: str
     protect: bool
     backups: bool
+    resting: bool = False
     kms_key: pulumi.Input[str] | None = None
 
 
@@ -114,6 +118,7 @@ class Capture(pulumi.ComponentResource):
                 backups=args.backups,
                 database=DATABASE,
                 kms_key=args.kms_key,
+                stopped=args.resting,
             ),
             child,
         )
@@ -160,6 +165,7 @@ class Capture(pulumi.ComponentResource):
                 network_id=args.network.network_id,
                 subnet_id=args.network.subnet_id,
                 prepares=database.log_id,  # another instance is empty
+                on_hold=args.resting,  # a stopped one lets nobody in
                 timeout_s=600,
                 max_retries=1,
                 depends_on=database.ready,
@@ -183,6 +189,7 @@ class Capture(pulumi.ComponentResource):
                 attachment_id=args.network.attachment_id,
                 dataset=pulumi.Output.concat(place.project, ":", args.warehouse.dataset_id("raw")),
                 tables=CAPTURED,
+                paused=args.resting,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[migrate.job]),
         )

@@ -96,6 +96,7 @@ def test_changes_are_appended_and_what_was_there_before_comes_too() -> None:
     assert inputs["backfillAll"] == {}
     assert "backfillNone" not in inputs
     assert inputs["desiredState"] == "RUNNING"  # it would start as NOT_STARTED
+    assert stream(paused=True).named("cdc-stream").inputs == inputs | {"desiredState": "PAUSED"}
 
 
 @pytest.mark.parametrize("preview", [False, True])

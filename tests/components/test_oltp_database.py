@@ -72,6 +72,11 @@ def test_data_is_kept_where_the_stack_says_and_has_backups_until_it_goes(protect
     assert kept["enabled"] is kept["pointInTimeRecoveryEnabled"] is backups
 
 
+@pytest.mark.parametrize(("stopped", "policy"), [(False, "ALWAYS"), (True, "NEVER")])
+def test_it_runs_unless_it_is_to_be_stopped(stopped: bool, policy: str) -> None:
+    assert database(stopped=stopped).named("shop-instance").inputs["settings"]["activationPolicy"] == policy
+
+
 def test_a_workload_logs_in_as_an_iam_user_without_a_password() -> None:
     program = database()
     (migrate, probe) = (program.named(f"shop-{who}-job").inputs for who in ("migrate", "probe"))

@@ -48,6 +48,7 @@ def pipeline(*, preview: bool = False, private: bool = False) -> Recorder:
         schedule="0 5 * * *",
         time_zone="Europe/Berlin",
         schedule_paused=True,
+        resting=False,
         weather_api_url="https://weather.example.com",
         webhook_url="https://shop.example.com/hook",
         webhook_allow_private=private,
