@@ -3,12 +3,16 @@
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+from components.encryption import ROTATION
 from components.platform.probe import INTERVAL_S
 from tests.components.conftest import deployed
 from tests.components.mocks import Recorder
 from tests.test_readme import DOCS
 
-COST = (DOCS / "runbooks" / "monthly-cost.md").read_text()
+RUNBOOKS = DOCS / "runbooks"
+COST = (RUNBOOKS / "monthly-cost.md").read_text()
+ROTATE = (RUNBOOKS / "rotate-secrets.md").read_text()
+RESTORE = (RUNBOOKS / "restore.md").read_text()
 COLUMNS = ("idle", "busy", "resting", "destroyed")
 HOURS = 730
 # What the page assumes: a measurement of the probe, the jobs of a day's run, days.
@@ -88,3 +92,56 @@ def test_what_has_no_price_and_what_costs_nothing_is_counted_too() -> None:
         "logging.ProjectBucketConfig",
     }
     assert {made.inputs["addressType"] for made in dev.of("compute.Address")} == {"INTERNAL"}
+
+
+def test_each_secret_has_its_way_of_rotation_and_no_other_is_named() -> None:
+    told = {cells[0].strip("`"): cells[2] for cells in rows(ROTATE) if len(cells) == 3 and "](#" in cells[2]}
+    for stack in ("dev", "prod", "everything"):
+        assert told.keys() == {made.inputs["secretId"] for made in deployed(stack).of("secretmanager.Secret")}
+    dev = deployed("dev")
+    passwords = {f"omnipipe-secrets-{name}-value" for name, how in told.items() if "#a-password" in how}
+    assert passwords == {made.name for made in dev.of("random.RandomPassword")}
+    assert all(f"--replace '**::{name}'" in ROTATE for name in passwords)
+    (key,) = dev.of("random.RandomBytes")
+    assert key.name == "omnipipe-secrets-webhook-secret-value"
+    assert f"each {int(ROTATION.removesuffix('s')) // 86400} days" in ROTATE
+
+
+def test_who_reads_a_secret_is_told_its_version_so_that_a_new_one_reaches_it_by_the_deployment() -> None:
+    dev = deployed("dev")
+    read = [
+        variable["valueSource"]["secretKeyRef"]["version"]
+        for job in dev.of("cloudrunv2.Job")
+        for container in job.inputs["template"]["template"]["containers"]
+        for variable in container["envs"]
+        if "valueSource" in variable
+    ]
+    read += [
+        variable["version"]
+        for function in dev.of("cloudfunctionsv2.Function")
+        for variable in function.inputs["serviceConfig"]["secretEnvironmentVariables"]
+    ]
+    assert len(read) == len(dev.of("secretmanager.Secret"))
+    assert "latest" not in read
+
+
+def test_what_a_runbook_has_replaced_is_a_resource_of_the_program() -> None:
+    named = {name for page in RUNBOOKS.glob("*.md") for name in re.findall(r"'\*\*::([\w-]+)'", page.read_text())}
+    assert len(named) >= 4
+    assert named <= {made.name for made in deployed("dev").resources}
+
+
+def test_a_restored_instance_has_a_name_that_logins_hold_for_and_prod_can_be_restored() -> None:
+    prod = deployed("prod")
+    (settings,) = (made.inputs["settings"] for made in prod.of("sql.DatabaseInstance"))
+    assert settings["backupConfiguration"] == {"enabled": True, "pointInTimeRecoveryEnabled": True}
+    conditions = {
+        made.inputs["condition"]["expression"]
+        for made in prod.of("projects.IAMMember")
+        if made.inputs["role"] == "roles/cloudsql.instanceUser"
+    }
+    assert conditions == {
+        'resource.name.startsWith("projects/omnipipe-prod/instances/omnipipe-capture-oltp-instance")'
+    }
+    (new,) = re.findall(r"NEW=(\S+)", RESTORE)
+    assert new.startswith("omnipipe-capture-oltp-instance-")
