@@ -8,7 +8,7 @@ from omnipipe.laptop.cloud import Cloud
 from omnipipe.laptop.deployment import Deployment
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.registry import Resource
-from omnipipe.laptop.services.datastream.resources import PROFILE
+from omnipipe.laptop.services.datastream.resources import KINDS, PROFILE, STREAM
 from omnipipe.laptop.services.sql.resources import INSTANCE
 
 
@@ -42,3 +42,23 @@ def test_an_instances_own_certificate_is_taken_and_none_too(cloud: Cloud, ssl: d
 def test_a_server_that_datastream_would_not_know_is_refused(cloud: Cloud, ssl: dict[str, Any], words: str) -> None:
     with pytest.raises(LaptopError, match=words):
         register(cloud, ssl)
+
+
+def test_a_stream_that_is_paused_has_no_worker_and_is_well(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud, "bigquery", lambda: "http://127.0.0.1:1")
+    source = register(cloud, None)
+    inputs = {
+        "location": "europe-west1",
+        "streamId": "cdc",
+        "desiredState": "PAUSED",
+        "sourceConfig": {"sourceConnectionProfile": source.id},
+        "destinationConfig": {"destinationConnectionProfile": source.id},
+    }
+    deployment = Deployment(cloud)
+    _, outputs = deployment.register(STREAM, "cdc", inputs, False)
+    deployment.prove()
+
+    assert outputs["state"] == "PAUSED"
+    assert cloud.processes.running() == {}
+    (stream,) = cloud.registry.of_type(STREAM)
+    assert KINDS[STREAM].process(stream) is None
