@@ -110,19 +110,21 @@ def test_each_secret_has_its_way_of_rotation_and_no_other_is_named() -> None:
 def test_who_reads_a_secret_is_told_its_version_so_that_a_new_one_reaches_it_by_the_deployment() -> None:
     dev = deployed("dev")
     read = [
-        variable["valueSource"]["secretKeyRef"]["version"]
+        variable["valueSource"]["secretKeyRef"]
         for job in dev.of("cloudrunv2.Job")
         for container in job.inputs["template"]["template"]["containers"]
         for variable in container["envs"]
         if "valueSource" in variable
     ]
     read += [
-        variable["version"]
+        variable
         for function in dev.of("cloudfunctionsv2.Function")
         for variable in function.inputs["serviceConfig"]["secretEnvironmentVariables"]
     ]
-    assert len(read) == len(dev.of("secretmanager.Secret"))
-    assert "latest" not in read
+    assert {each["secret"] for each in read} == {
+        made.inputs["secretId"] for made in dev.of("secretmanager.Secret")
+    }
+    assert "latest" not in {each["version"] for each in read}
 
 
 def test_what_a_runbook_has_replaced_is_a_resource_of_the_program() -> None:

@@ -203,8 +203,14 @@ def status(stack: "Stack", *, everything: bool, as_json: bool) -> None:
             )
         except LaptopError as error:
             found["problems"] = [f"ops.pipeline_runs cannot be read: {error}"]
-    wrong = [f"{each['kind']} {each['name']} is {each['state']}" for each in found["parts"] if not each["well"]]
-    found["problems"] = [*wrong, *found.get("problems", ()), *shown.of_the_day(found)]
+    found["resting"] = state.is_resting(found["parts"], found["streams"])
+    wrong = [
+        f"{each['kind']} {each['name']} is {each['state']}"
+        for each in found["parts"]
+        if not each["well"] and not (found["resting"] and each["kind"] == "database")
+    ]
+    of_the_day = shown.of_the_day(found | ({"streams": []} if found["resting"] else {}))
+    found["problems"] = [*wrong, *found.get("problems", ()), *of_the_day]
     if not found["parts"]:
         found["problems"] = [f"nothing is up: pulumi up --stack {stack.name}"]
     if as_json:

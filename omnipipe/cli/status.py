@@ -122,7 +122,8 @@ def show_google(state: dict[str, Any]) -> None:
     """The same of a stack at Google."""
     wrong, parts = state["problems"], Counter(each["kind"] for each in state["parts"])
     counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(parts.items()))
-    _line("all well", f"[bold red]no[/]: {escape('; '.join(wrong))}" if wrong else f"[green]yes[/]: {counted}")
+    well = "[yellow]it rests[/]" if state["resting"] else "[green]yes[/]"
+    _line("all well", f"[bold red]no[/]: {escape('; '.join(wrong))}" if wrong else f"{well}: {counted}")
     if state["streams"]:
         _line("capture", "; ".join(_capture(stream, with_error=True) for stream in state["streams"]))
     at = f" --stack {state['stack']}"

@@ -51,6 +51,12 @@ def streams(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
+def is_resting(parts: list[dict[str, Any]], streams: list[dict[str, Any]]) -> bool:
+    """Whether a stack was put to rest: its database is stopped and its stream paused, and neither by itself."""
+    databases = [each["state"] for each in parts if each["kind"] == "database"]
+    return bool(databases) and set(databases) == {"stopped"} and all(each["state"] == "PAUSED" for each in streams)
+
+
 def alerts(stack: Stack) -> list[dict[str, Any]]:
     """Each alert policy, and whether an alert of it is open; one that is, for each series.
 

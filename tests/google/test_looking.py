@@ -89,6 +89,13 @@ def test_what_is_not_well_is_named(google: Simulated, changed: dict[str, Any], s
     assert json.loads(omnipipe("status", "--json").stdout)["problems"]
 
 
+def test_a_stack_that_rests_is_well(google: Simulated) -> None:
+    everything(google, activation="NEVER", stream={"name": "s/cdc", "state": "PAUSED"})
+    done = omnipipe("status")
+    assert plain(done.stdout).startswith("all well    it rests: 1 database")
+    assert json.loads(omnipipe("status", "--json").stdout)["problems"] == []
+
+
 def test_a_table_of_runs_that_cannot_be_read_is_a_problem(google: Simulated) -> None:
     everything(google)
     google.on("POST bigquery/bigquery/v2/projects/omnipipe-dev/jobs", lambda *_: (403, "Access Denied: ops"))
