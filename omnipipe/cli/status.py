@@ -115,7 +115,7 @@ def _show_short(state: dict[str, Any]) -> None:
     if "last_run" in state:
         _line("last run", _last_run(state["last_run"]))
     _line("alerts", _alerts(state["alerts"]))
-    _line("more", f"`{called('status')} --all`, `{called('logs')}`, `{called('tables')}`")
+    _line("more", f"`{called('status --all')}`")
 
 
 def show_google(state: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ def show_google(state: dict[str, Any]) -> None:
     if "last_run" in state:
         _line("last run", _last_run(state["last_run"], at))
     _line("alerts", _alerts(state["alerts"]))
-    _line("more", f"`{called('status' + at)} --all`, `{called('logs' + at)}`")
+    _line("more", f"`{called('status --all' + at)}`")
 
 
 def _below_home(folder: str) -> str:

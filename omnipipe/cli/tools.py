@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from omnipipe.cli import completion
 from omnipipe.cli.console import errors, progress, say
 
+# Nothing is silent for longer.
+_SILENT_S = 1.5
 # What comes after `omnipipe dbt` is dbt's own.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -25,10 +28,10 @@ def dbt(context: typer.Context) -> None:
     said = cloud.declaration.of_command("dbt", "job", "folder")
     shell = workloads.of_job(cloud, said["job"])
     project = Path(str(cloud.program), said["folder"])
-    if errors.is_terminal:
-        errors.print("Starting dbt", style="dim")  # which takes seconds before it says anything
     target, logs = cloud.home.path("dbt", "target"), cloud.home.path("dbt", "logs")
-    found = subprocess.run(
+    log = logs / "dbt.log"
+    log.unlink(missing_ok=True)
+    process = subprocess.Popen(
         [str(shell.packages / "bin" / "dbt"), *context.args],
         env={
             **shell.environment,
@@ -38,9 +41,20 @@ def dbt(context: typer.Context) -> None:
             "DBT_LOG_PATH": str(logs),
             "TERM": os.environ.get("TERM", "dumb"),
         },
-        check=False,
     )
-    raise typer.Exit(found.returncode)
+    if errors.is_terminal:
+        _say_that_it_starts(process, log)
+    raise typer.Exit(process.wait())
+
+
+def _say_that_it_starts(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Say so, each in a line of its own, until dbt begins its log and speaks for itself: that takes it seconds."""
+    said = 0.0
+    while process.poll() is None and not log.exists():
+        if time.monotonic() - said > _SILENT_S:
+            errors.print("Starting dbt", style="dim")
+            said = time.monotonic()
+        time.sleep(0.02)
 
 
 def job(

@@ -79,8 +79,8 @@ def test_a_dockerignore_that_leaves_a_file_out(copy: Copy) -> None:
 # file, what is right, what is wrong, what the message must name
 AT_UP = {
     "a dataset that is missing": (
-        "omnipipe/contracts/tables.py",
-        '    "staging": "Typed, the latest version of each key.",\n',
+        "omnipipe/contracts/sources/mobility.py",
+        '        "staging": "Typed, the latest version of each key.",\n',
         "",
         ["the warehouse has no dataset 'staging'"],
     ),

@@ -80,7 +80,8 @@ def test_nothing_is_silent_for_longer_than_two_seconds(seeded: Laptop, arguments
 
 def test_status_says_in_five_lines_whether_all_is_well(seeded: Laptop) -> None:
     _, text = shown(seeded, "status", columns=80)
-    lines = text.strip().splitlines()
+    here, *lines = text.strip().splitlines()
+    assert here == "On this machine: the stack dev"
     assert len(lines) == 5
     assert re.match(r"all well +yes: the stack dev is up, \d+ processes, \d+ MB$", lines[0])
     assert re.search(r"^last run +succeeded for \d{4}-\d\d-\d\d", text, re.MULTILINE)
@@ -101,7 +102,7 @@ def test_status_names_what_is_gone_and_says_nothing_that_it_cannot_know(copy: Co
 
 def test_a_terminal_gets_the_first_hundred_rows_and_the_way_to_all(seeded: Laptop) -> None:
     _, text = shown(seeded, "sql", "SELECT trip_id FROM prod.fct_trip ORDER BY trip_id;", columns=80)
-    lines = text.strip().splitlines()
+    _, *lines = text.strip().splitlines()
     assert lines[:3] == ["trip_id", "      1", "      2"]
     assert lines[-1] == "100 of 1,000 rows; --limit 0 for all"
     assert len(lines) == 102

@@ -53,7 +53,7 @@ def test_all_is_well_in_five_lines(google: Simulated) -> None:
     assert lines[1] == "capture     cdc is RUNNING"
     assert lines[2] == "last run    succeeded for 2026-01-02, began 2026-01-02 03:04:05 UTC"
     assert lines[3] == "alerts      1 ok"
-    assert "status --stack dev --all" in lines[4]
+    assert "status --all --stack dev" in lines[4]
     assert len(lines) == 5
 
 

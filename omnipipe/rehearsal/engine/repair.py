@@ -66,7 +66,7 @@ def imports(outcome: Outcome, exchanges: Sequence[Exchange], plane: ControlPlane
     for failure in outcome.failures:
         made = outcome.registered.get(failure.urn)
         met = next((each for each in reversed(conflicts) if each.message in failure.message), None)
-        record = _in_the_way(met, plane) if met else None
+        record = _in_the_way(met, plane) if met else _found_by_the_provider(failure.message, plane)
         if made and record and (repair := _import(failure.urn, made, record)) not in found:
             found.append(repair)
     return found
@@ -86,6 +86,13 @@ def _in_the_way(exchange: Exchange, plane: ControlPlane) -> Record | None:
         ),
         None,
     )
+
+
+def _found_by_the_provider(message: str, plane: ControlPlane) -> Record | None:
+    """The resource that the provider has looked for before it would make it, as it does with custom roles."""
+    if not message.endswith("already exists and must be imported"):
+        return None
+    return next((each for each in plane.store if each.name in message.split()), None)
 
 
 def _texts(body: Any) -> Iterator[str]:
