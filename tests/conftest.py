@@ -21,12 +21,13 @@ from tests.support.ports import free_ports
 # Fixtures that start a server for their tests.
 SERVING = {
     *("bigquery_address", "running_warehouse", "emulated", "postgres"),
-    *("laptop", "copy"),
+    *("laptop", "copy", "pubsub"),
 }
-# By which the command line of a server is known: PostgreSQL, BigQuery, a function, the laptop cloud's own.
+# By which the command line of a server is known: PostgreSQL, BigQuery, Pub/Sub, a function, the laptop cloud's own.
 SERVERS = (
     "omnipipe.laptop.services.sql.postgres",
     "omnipipe.laptop.services.bigquery.emulator",
+    "omnipipe.laptop.services.pubsub",
     "functions-framework",
     "omnipipe.laptop.server",
 )

@@ -22,6 +22,8 @@ from omnipipe.laptop.registry import Registry
 _REMEMBERED = ("program", "project", "region", "real", "base_port")
 BIGQUERY = "bigquery"
 GOOGLE = "google"
+PUBSUB = "pubsub"
+_PUBSUB_AS = f"{PUBSUB}-as-"
 
 
 class Cloud:
@@ -107,6 +109,24 @@ class Cloud:
         """Address of BigQuery's REST API."""
         return f"http://{HOST}:{self.ports.of(BIGQUERY)}"
 
+    @property
+    def pubsub_url(self) -> str:
+        """Address of Pub/Sub for those who have a token."""
+        return f"http://{HOST}:{self.ports.of(PUBSUB)}"
+
+    def pubsub_address(self, account: str) -> str:
+        """Address of Pub/Sub for an account, as HOST:PORT. Its clients send no token, so who asks is known by it."""
+        return f"{HOST}:{self.ports.of(_PUBSUB_AS + account)}"
+
+    def pubsub_accounts(self) -> dict[int, str | None]:
+        """The ports of Pub/Sub, each with the account that it is for; None for those who have a token."""
+        ports = {self.ports.of(name): name for name in self.ports.names() if name.startswith(PUBSUB)}
+        return {
+            port: None if name == PUBSUB else name.removeprefix(_PUBSUB_AS)
+            for port, name in ports.items()
+            if name == PUBSUB or name.startswith(_PUBSUB_AS)
+        }
+
     def bigquery(self) -> str:
         """Address of BigQuery's REST API, as soon as it answers."""
         if not self._bigquery_ready.is_set():
@@ -130,6 +150,7 @@ class Cloud:
             "HOME": str(self.home.path("scratch")),
             "BIGQUERY_EMULATOR_HOST": self.bigquery_url,
             "DATASTREAM_EMULATOR_HOST": self.google,
+            "PUBSUB_EMULATOR_HOST": self.pubsub_address(service_account),
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
         }

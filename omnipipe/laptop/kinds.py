@@ -7,6 +7,7 @@ from omnipipe.laptop.services.bigquery import resources as bigquery
 from omnipipe.laptop.services.datastream import resources as datastream
 from omnipipe.laptop.services.functions import resources as functions
 from omnipipe.laptop.services.monitoring import resources as monitoring
+from omnipipe.laptop.services.pubsub import resources as pubsub
 from omnipipe.laptop.services.run import resources as run
 from omnipipe.laptop.services.scheduler import resources as scheduler
 from omnipipe.laptop.services.secretmanager import resources as secretmanager
@@ -23,6 +24,7 @@ SERVICES = (
     governance,
     iam,
     monitoring,
+    pubsub,
     random,
     run,
     scheduler,

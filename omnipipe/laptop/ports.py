@@ -25,7 +25,7 @@ def configured_base() -> int | None:
     if text is None:
         return None
     if not text.isdigit() or not 1024 <= int(text) <= 65000:
-        raise LaptopError(f"OMNIPIPE_PORT is {text!r}: give the first of about 20 free ports, 1024 to 65000")
+        raise LaptopError(f"OMNIPIPE_PORT is {text!r}: give the first of about 30 free ports, 1024 to 65000")
     return int(text)
 
 
@@ -54,6 +54,12 @@ class Ports:
                 if self._path:
                     write_json(self._path, {"names": self._names})
             return self._base + self._names.index(name)
+
+    def names(self) -> list[str]:
+        """The services that have a port, by now."""
+        with self._lock:
+            self._read()
+            return list(self._names)
 
     def foresee(self) -> None:
         """From now on remember nothing in the file: for a preview, which may come before there is a folder for it."""

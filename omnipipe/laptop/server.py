@@ -29,12 +29,14 @@ from omnipipe.laptop.iam.gate import Gate
 from omnipipe.laptop.kinds import KINDS, SERVICES
 from omnipipe.laptop.lookups import PROJECT_NUMBER
 from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.services.pubsub import resources as pubsub
 
 
 def endpoints(cloud: Cloud) -> dict[str, str]:
     """Google's hosts, and who answers for each here."""
     here = {host.format(region=cloud.region): cloud.google for kind in KINDS.values() for host in kind.hosts}
-    # Pub/Sub is not among them: an emulator that the user runs, where there is one
+    if pubsub.is_used(cloud):  # else an emulator that the user runs, where there is one
+        here["pubsub.googleapis.com"] = cloud.pubsub_url
     return {**configured_endpoints(os.environ), "bigquery.googleapis.com": cloud.bigquery_url, **here}
 
 

@@ -8,7 +8,9 @@ from omnipipe.laptop import logins
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.home import write_json, write_text
 from omnipipe.laptop.iam.bindings import ACCOUNT
+from omnipipe.laptop.iam.tokens import OWNER
 from omnipipe.laptop.services.functions.resources import FUNCTION
+from omnipipe.laptop.services.pubsub import resources as pubsub
 from omnipipe.laptop.services.sql.resources import INSTANCE
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def of_owner(cloud: Cloud) -> dict[str, str | None]:
     }
     write_json(file, content, mode=0o600)
     return {
-        **_places(cloud),
+        **_places(cloud, OWNER),
         "GOOGLE_APPLICATION_CREDENTIALS": str(file),
         "GCE_METADATA_HOST": None,
         "GCE_METADATA_IP": None,
@@ -53,7 +55,7 @@ def of_account(cloud: Cloud, name: str) -> dict[str, str | None]:
     email = email_of(cloud, name)
     metadata = f"{cloud.google.removeprefix('http://')}/metadata/{email}"
     return {
-        **_places(cloud),
+        **_places(cloud, email),
         "GOOGLE_APPLICATION_CREDENTIALS": None,
         "GCE_METADATA_HOST": metadata,
         "GCE_METADATA_IP": metadata,
@@ -74,8 +76,9 @@ def email_of(cloud: Cloud, name: str) -> str:
     return known[name]
 
 
-def _places(cloud: Cloud) -> dict[str, str | None]:
+def _places(cloud: Cloud, account: str) -> dict[str, str | None]:
     return {
+        **({"PUBSUB_EMULATOR_HOST": cloud.pubsub_address(account)} if pubsub.is_used(cloud) else {}),
         "GOOGLE_CLOUD_PROJECT": cloud.project,
         "BIGQUERY_EMULATOR_HOST": cloud.bigquery_url,
         # The client of the Storage API cannot be sent elsewhere: what it is asked goes nowhere, instead of to Google.

@@ -17,6 +17,7 @@ from omnipipe.laptop.kind import Recorded
 from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.processes import Spec
 from omnipipe.laptop.registry import Resource
+from omnipipe.laptop.services.pubsub.resources import TOPIC
 
 BUCKET = "gcp:storage/bucket:Bucket"
 OBJECT = "gcp:storage/bucketObject:BucketObject"
@@ -53,8 +54,8 @@ def recorded(cloud: Cloud) -> list[str]:
 
 
 def test_an_unknown_type_is_an_error_by_its_name(first: Reports) -> None:
-    with pytest.raises(LaptopError, match=r"does not know gcp:pubsub/topic:Topic \(events\)"):
-        first.register("gcp:pubsub/topic:Topic", "events")
+    with pytest.raises(LaptopError, match=r"does not know gcp:pubsub/liteTopic:LiteTopic \(events\)"):
+        first.register("gcp:pubsub/liteTopic:LiteTopic", "events")
     assert list(first.cloud.registry) == []
 
 
@@ -269,6 +270,9 @@ def test_workflows_reach_pubsub_where_the_user_runs_an_emulator(
     endpoints = server.endpoints(cloud)
     assert endpoints["pubsub.googleapis.com"] == "http://127.0.0.1:8085"
     assert endpoints["storage.googleapis.com"] == endpoints["europe-west1-run.googleapis.com"] == cloud.google
+    cloud.registry.put(Resource(TOPIC, "events", {"name": "events"}))
+    assert server.endpoints(cloud)["pubsub.googleapis.com"] == cloud.pubsub_url  # the program's own goes first
+    cloud.registry.remove(cloud.registry.of_type(TOPIC)[0])
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST")
     assert "pubsub.googleapis.com" not in server.endpoints(cloud)
 

@@ -20,6 +20,7 @@ ACCOUNT = "gcp:serviceaccount/account:Account"
 CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
 
 DATASTREAM_AGENT = f"service-{PROJECT_NUMBER}@gcp-sa-datastream.iam.gserviceaccount.com"
+PUBSUB_AGENT = f"service-{PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
 # What Google itself grants to its agents, on the project, when a service is used first.
 # https://cloud.google.com/iam/docs/service-agents
 _AGENTS = {DATASTREAM_AGENT: "roles/datastream.serviceAgent"}
@@ -39,7 +40,7 @@ class Target:
     roles: tuple[str, ...]  # the services whose roles can be granted there
 
 
-_BIGQUERY, _RUN = ("bigquery.",), ("run.",)
+_BIGQUERY, _PUBSUB, _RUN = ("bigquery.",), ("pubsub.",), ("run.",)
 _TAGS = ("datacatalog.", "bigquerydatapolicy.")
 _DATASET = "projects/{project}/datasets/{datasetId}"
 _FUNCTION = "projects/{project}/locations/{location}/functions/{name}"
@@ -72,6 +73,25 @@ TARGETS: dict[str, Target] = {
     ),
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": Target("{cryptoKeyId}", "{cryptoKeyId}", ("cloudkms.",)),
     "gcp:projects/iAMMember:IAMMember": Target("projects/{project}", "", ("",)),
+    **dict.fromkeys(
+        ("gcp:pubsub/schemaIamMember:SchemaIamMember", "gcp:pubsub/schemaIamBinding:SchemaIamBinding"),
+        Target("projects/{project}/schemas/{schema}", "projects/{project}/schemas/{schema}", _PUBSUB),
+    ),
+    **dict.fromkeys(
+        (
+            "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember",
+            "gcp:pubsub/subscriptionIAMBinding:SubscriptionIAMBinding",
+        ),
+        Target(
+            "projects/{project}/subscriptions/{subscription}",
+            "projects/{project}/subscriptions/{subscription}",
+            _PUBSUB,
+        ),
+    ),
+    **dict.fromkeys(
+        ("gcp:pubsub/topicIAMMember:TopicIAMMember", "gcp:pubsub/topicIAMBinding:TopicIAMBinding"),
+        Target("projects/{project}/topics/{topic}", "projects/{project}/topics/{topic}", _PUBSUB),
+    ),
     "gcp:secretmanager/secretIamMember:SecretIamMember": Target(
         "projects/{project}/secrets/{secretId}", "projects/{project}/secrets/{secretId}", ("secretmanager.",)
     ),
@@ -102,7 +122,15 @@ def grant(registry: Registry, resource: Resource, project: str) -> Binding:
     before it.
     """
     target, inputs = TARGETS[resource.type], resource.inputs
-    made = _binding(resource, project)
+    granted = _granted(resource, project)
+    if not granted:
+        raise LaptopError("members has nobody in it: leave the binding away")
+    for made in granted:
+        _check(registry, made, target, inputs, project)
+    return granted[0]
+
+
+def _check(registry: Registry, made: Binding, target: Target, inputs: Mapping[str, Any], project: str) -> None:
     if made.role not in _custom_roles(registry):
         roles.permissions(made.role)
         if not made.role.removeprefix("roles/").startswith(target.roles):
@@ -117,7 +145,6 @@ def grant(registry: Registry, resource: Resource, project: str) -> Binding:
         id_ = _name(target.registered, inputs, project)
         if not any(id_ in (other.id, other.outputs.get("name")) for other in registry):
             raise LaptopError(f"it grants on {id_}, which the program did not register before it")
-    return made
 
 
 def _custom_roles(registry: Registry) -> dict[str, frozenset[str]]:
@@ -125,12 +152,15 @@ def _custom_roles(registry: Registry) -> dict[str, frozenset[str]]:
     return {role.id: frozenset(role.inputs["permissions"]) for role in registry.of_type(CUSTOM_ROLE)}
 
 
-def _binding(resource: Resource, project: str) -> Binding:
+def _granted(resource: Resource, project: str) -> list[Binding]:
+    """What a resource grants: a role to a member, or to all members of a binding."""
     inputs = resource.inputs
     name = _name(TARGETS[resource.type].resource, inputs, project)
     # Of a role that no request here asks for, such as a deployer's, a condition has nothing to narrow.
     idle = roles.ROLES.get(inputs["role"]) == frozenset()
-    return Binding(name, inputs["role"], inputs["member"], "" if idle else _prefix(inputs.get("condition")))
+    prefix = "" if idle else _prefix(inputs.get("condition"))
+    members = inputs["members"] if "members" in inputs else [inputs["member"]]
+    return [Binding(name, inputs["role"], each, prefix) for each in members]
 
 
 def _name(form: str, inputs: Mapping[str, Any], project: str) -> str:
@@ -161,7 +191,8 @@ class Bindings:
         self._project = f"projects/{project}"
         self._by_resource: dict[str, list[Binding]] = {}
         self._roles = roles.ROLES | _custom_roles(registry)
-        of_program = [_binding(resource, project) for resource in registry if resource.type in TARGETS]
+        granting = (resource for resource in registry if resource.type in TARGETS)
+        of_program = [each for resource in granting for each in _granted(resource, project)]
         of_agents = [Binding(self._project, role, f"serviceAccount:{agent}") for agent, role in _AGENTS.items()]
         for each in [*of_program, *of_agents]:
             self._by_resource.setdefault(each.resource, []).append(each)

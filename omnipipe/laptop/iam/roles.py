@@ -55,6 +55,46 @@ _RUN_EXECUTIONS = _READ_EXECUTIONS | {
 _READ_OBJECTS = frozenset({"storage.objects.get", "storage.objects.list"})
 _CREATE_OBJECTS = frozenset({"storage.objects.create"})
 _WRITE_OBJECTS = _READ_OBJECTS | _CREATE_OBJECTS | {"storage.objects.delete", "storage.objects.update"}
+_PUBLISH = frozenset({"pubsub.topics.publish"})
+_SUBSCRIBE = frozenset(
+    {"pubsub.snapshots.seek", "pubsub.subscriptions.consume", "pubsub.topics.attachSubscription"}
+)
+_LOOK_AT_PUBSUB = frozenset(
+    {
+        "pubsub.schemas.get",
+        "pubsub.schemas.list",
+        "pubsub.schemas.listRevisions",
+        "pubsub.schemas.validate",
+        "pubsub.snapshots.get",
+        "pubsub.snapshots.list",
+        "pubsub.subscriptions.get",
+        "pubsub.subscriptions.list",
+        "pubsub.topics.get",
+        "pubsub.topics.list",
+    }
+)
+_EDIT_PUBSUB = (
+    _PUBLISH
+    | _SUBSCRIBE
+    | _LOOK_AT_PUBSUB
+    | {
+        "pubsub.schemas.attach",
+        "pubsub.schemas.commit",
+        "pubsub.schemas.create",
+        "pubsub.schemas.delete",
+        "pubsub.schemas.rollback",
+        "pubsub.snapshots.create",
+        "pubsub.snapshots.delete",
+        "pubsub.snapshots.update",
+        "pubsub.subscriptions.create",
+        "pubsub.subscriptions.delete",
+        "pubsub.subscriptions.update",
+        "pubsub.topics.create",
+        "pubsub.topics.delete",
+        "pubsub.topics.detachSubscription",
+        "pubsub.topics.update",
+    }
+)
 _PUSH_IMAGES = frozenset({"artifactregistry.repositories.uploadArtifacts"})
 _WRITE_LOGS = frozenset({"logging.logEntries.create"})
 _READ_SECRETS = frozenset({"secretmanager.versions.access"})
@@ -146,6 +186,11 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/monitoring.editor": _NO_REQUEST_HERE,
     "roles/monitoring.metricWriter": _NO_REQUEST_HERE,
     "roles/monitoring.viewer": _NO_REQUEST_HERE,
+    "roles/pubsub.admin": _EDIT_PUBSUB,
+    "roles/pubsub.editor": _EDIT_PUBSUB,
+    "roles/pubsub.publisher": _PUBLISH,
+    "roles/pubsub.subscriber": _SUBSCRIBE,
+    "roles/pubsub.viewer": _LOOK_AT_PUBSUB,
     "roles/resourcemanager.projectIamAdmin": _NO_REQUEST_HERE,
     "roles/run.admin": _RUN,
     "roles/run.developer": _RUN,

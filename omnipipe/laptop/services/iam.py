@@ -36,7 +36,8 @@ class Grant(Kind):
 
     def apply(self, cloud: Cloud, resource: Resource, previous: Resource | None) -> None:
         made = bindings.grant(cloud.registry, resource, cloud.project)
-        resource.id = f"{made.resource}/{made.role}/{made.member}"
+        whole = "members" in resource.inputs  # a binding is known by its role
+        resource.id = f"{made.resource}/{made.role}" if whole else f"{made.resource}/{made.role}/{made.member}"
         resource.outputs = dict(resource.inputs)
 
 

@@ -101,6 +101,24 @@ CASES: dict[str, tuple[dict[str, str], str, str, str, str]] = {
 }
 
 
+def _of_pubsub(kind: str, collection: str, form: str, role: str, permission: str) -> dict[str, Any]:
+    """The cases of a kind of Pub/Sub's resources, whose grants are called alike."""
+    place = f"projects/{PROJECT}/{collection}"
+    case = ({kind: "events"}, f"pubsub.{role}", f"pubsub.{permission}", f"{place}/events", f"{place}/events2")
+    name = kind.capitalize()
+    return {
+        f"gcp:pubsub/{kind}{form}Member:{name}{form}Member": case,
+        f"gcp:pubsub/{kind}{form}Binding:{name}{form}Binding": case,
+    }
+
+
+CASES |= {
+    **_of_pubsub("topic", "topics", "IAM", "publisher", "topics.publish"),
+    **_of_pubsub("subscription", "subscriptions", "IAM", "subscriber", "subscriptions.consume"),
+    **_of_pubsub("schema", "schemas", "Iam", "viewer", "schemas.get"),
+}
+
+
 def allow(cloud: Cloud, email: str | None, permission: str, resource: str) -> bool:
     return Bindings(cloud.registry, PROJECT).allow(email, permission, resource)
 

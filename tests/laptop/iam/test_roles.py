@@ -9,7 +9,7 @@ from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.iam import roles
 
 LAPTOP = Path(roles.__file__).parents[1]
-SERVICES = "artifactregistry|bigquery|cloudsql|datacatalog|logging|run|secretmanager|storage|workflows"
+SERVICES = "artifactregistry|bigquery|cloudsql|datacatalog|logging|pubsub|run|secretmanager|storage|workflows"
 PERMISSION = re.compile(rf'"((?:{SERVICES})\.[a-zA-Z]+\.[a-zA-Z]+)"')
 
 
@@ -41,6 +41,12 @@ PERMISSION = re.compile(rf'"((?:{SERVICES})\.[a-zA-Z]+\.[a-zA-Z]+)"')
         ("workflows.invoker", "workflows.callbacks.send", "storage.objects.get"),
         ("workflows.viewer", "workflows.executions.get", "workflows.callbacks.send"),
         ("run.viewer", "run.executions.get", "run.jobs.run"),
+        ("pubsub.publisher", "pubsub.topics.publish", "pubsub.topics.get"),
+        ("pubsub.subscriber", "pubsub.subscriptions.consume", "pubsub.subscriptions.get"),
+        ("pubsub.subscriber", "pubsub.topics.attachSubscription", "pubsub.subscriptions.create"),
+        ("pubsub.viewer", "pubsub.schemas.validate", "pubsub.subscriptions.consume"),
+        ("pubsub.editor", "pubsub.topics.publish", "storage.objects.get"),
+        ("pubsub.admin", "pubsub.topics.detachSubscription", "bigquery.tables.updateData"),
         ("artifactregistry.writer", "artifactregistry.repositories.uploadArtifacts", "storage.objects.get"),
         ("artifactregistry.reader", None, "artifactregistry.repositories.uploadArtifacts"),
         ("datastream.serviceAgent", "bigquery.tables.updateData", "bigquery.tables.delete"),
