@@ -140,6 +140,7 @@ ABOVE = {
 ACROSS = {
     ("functions", "secretmanager"),
     ("functions", "storage"),
+    ("pubsub", "storage"),
     ("run", "artifacts"),
     ("run", "secretmanager"),
 }

@@ -54,6 +54,7 @@ _RUN_EXECUTIONS = _READ_EXECUTIONS | {
 }
 _READ_OBJECTS = frozenset({"storage.objects.get", "storage.objects.list"})
 _CREATE_OBJECTS = frozenset({"storage.objects.create"})
+_LOOK_AT_BUCKETS = frozenset({"storage.buckets.get"})
 _WRITE_OBJECTS = _READ_OBJECTS | _CREATE_OBJECTS | {"storage.objects.delete", "storage.objects.update"}
 _PUBLISH = frozenset({"pubsub.topics.publish"})
 _SUBSCRIBE = frozenset(
@@ -205,7 +206,8 @@ ROLES: dict[str, frozenset[str]] = {
     "roles/secretmanager.secretVersionManager": _ADD_SECRETS,
     "roles/secretmanager.viewer": _NO_REQUEST_HERE,
     "roles/serviceusage.serviceUsageAdmin": _NO_REQUEST_HERE,
-    "roles/storage.admin": _WRITE_OBJECTS,
+    "roles/storage.admin": _WRITE_OBJECTS | _LOOK_AT_BUCKETS,
+    "roles/storage.legacyBucketReader": _LOOK_AT_BUCKETS | {"storage.objects.list"},
     "roles/storage.objectAdmin": _WRITE_OBJECTS,
     "roles/storage.objectCreator": _CREATE_OBJECTS,
     "roles/storage.objectUser": _WRITE_OBJECTS,

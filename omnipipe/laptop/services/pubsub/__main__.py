@@ -23,9 +23,11 @@ from omnipipe.laptop.services.pubsub.access import Access
 from omnipipe.laptop.services.pubsub.addresses import Addresses, Connections
 from omnipipe.laptop.services.pubsub.broker import Broker
 from omnipipe.laptop.services.pubsub.grpc_api import Service
+from omnipipe.laptop.services.pubsub.outside import Outside
 from omnipipe.laptop.services.pubsub.resources import AGENT, data_file
 from omnipipe.laptop.services.pubsub.rest_api import Application
 from omnipipe.laptop.services.pubsub.store import Store
+from omnipipe.laptop.services.pubsub.workers import Workers
 from omnipipe.runtime import log
 
 logger = logging.getLogger("omnipipe.laptop.services.pubsub")
@@ -53,7 +55,9 @@ async def run(cloud: Cloud) -> int:
         stop.set()
 
     store = Store(data_file(cloud), fail)
-    broker = Broker(store, Access(Gate(cloud.registry, cloud.tokens, cloud.project), AGENT))
+    outside = Outside(cloud)
+    broker = Broker(store, Access(Gate(cloud.registry, cloud.tokens, cloud.project), AGENT), outside)
+    workers = Workers(broker, outside)
     connections = Connections()
     server = Service(broker, connections).server()
     grpc_port = server.add_insecure_port(f"{HOST}:0")
@@ -78,6 +82,7 @@ async def run(cloud: Cloud) -> int:
             failed = True
         task.cancel()
     await addresses.close()
+    await workers.close()
     rest.should_exit = True
     await server.stop(0.5)
     await asyncio.gather(*tasks, return_exceptions=True)

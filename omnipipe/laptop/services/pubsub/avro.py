@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import fastavro
+import fastavro.read
 from fastavro.schema import SchemaParseException, UnknownType
 
 _INTEGERS = {"int": 1 << 31, "long": 1 << 63}
@@ -89,6 +90,8 @@ class AvroSchema:
         kind = schema["type"] if isinstance(schema, dict) else schema
         if isinstance(kind, (dict, list)):
             return self._read(kind, value, where)
+        if isinstance(schema, dict) and "logicalType" in schema:
+            return self._logical(schema, value, where)
         if kind == "record":
             return self._record(schema, value, where)
         if kind == "array" and isinstance(value, list):
@@ -100,6 +103,12 @@ class AvroSchema:
         if kind == "fixed" and isinstance(value, str) and len(value) == schema["size"]:
             return value.encode("latin-1")
         return _primitive(kind, value, where)
+
+    def _logical(self, schema: Any, value: Any, where: str) -> Any:
+        """A moment, a day, a decimal, from the number or the bytes that stand for it."""
+        plain = self._read({key: schema[key] for key in schema if key != "logicalType"}, value, where)
+        reader = fastavro.read.LOGICAL_READERS.get(f"{schema['type']}-{schema['logicalType']}")
+        return reader(plain, schema, None) if reader else plain
 
     def _record(self, schema: Mapping[str, Any], value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -15,9 +15,12 @@ from omnipipe.laptop.services.pubsub.failures import not_found
 from omnipipe.laptop.services.pubsub.filters import Filter, parse
 from omnipipe.laptop.services.pubsub.messages import Message, PublishRequest, Schema, Snapshot, Subscription, Topic
 from omnipipe.laptop.services.pubsub.names import DELETED_TOPIC
+from omnipipe.laptop.services.pubsub.outside import Outside
 from omnipipe.laptop.services.pubsub.store import Store
 
 logger = logging.getLogger(__name__)
+# https://cloud.google.com/pubsub/docs/push#push_backoff
+_PUSH_BACKOFF = (0.1, 60.0)
 _KINDS = {"topic": Topic, "subscription": Subscription, "snapshot": Snapshot}
 
 
@@ -76,7 +79,7 @@ class Followed(Follower):
         return Rules(
             ordered=body.enable_message_ordering,
             exactly_once=body.enable_exactly_once_delivery,
-            backoff=(least, most) if body.HasField("retry_policy") else None,
+            backoff=(least, most) if body.HasField("retry_policy") else None if is_pull(body) else _PUSH_BACKOFF,
             attempts=body.dead_letter_policy.max_delivery_attempts if body.HasField("dead_letter_policy") else 0,
             retention=max(kept, of_topic),
         )
@@ -105,9 +108,10 @@ class Followed(Follower):
 class Broker:
     """All of Pub/Sub's state. ``started`` is told of each subscription that begins, or has other settings."""
 
-    def __init__(self, store: Store, access: Access) -> None:
+    def __init__(self, store: Store, access: Access, outside: Outside) -> None:
         self.store = store
         self.access = access
+        self.outside = outside
         self.topics: dict[str, Record] = {}
         self.subscriptions: dict[str, Followed] = {}
         self.snapshots: dict[str, Follower] = {}
@@ -281,6 +285,15 @@ class Broker:
 def seconds(duration: Message) -> float:
     """A protobuf duration."""
     return duration.seconds + duration.nanos / 1e9
+
+
+def is_pull(subscription: Message) -> bool:
+    """Whether messages wait to be pulled, and are not brought anywhere."""
+    return not (
+        subscription.push_config.push_endpoint
+        or subscription.bigquery_config.table
+        or subscription.cloud_storage_config.bucket
+    )
 
 
 def _found(known: dict[str, Any], name: str) -> Any:

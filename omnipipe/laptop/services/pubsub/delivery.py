@@ -267,6 +267,12 @@ class Delivery:
             if item.state is State.LEASED and self._items.get(item.number) is item:
                 self._return(item, now)
 
+    def extend(self, items: Iterable[Item], seconds: float) -> None:
+        """They are still on their way."""
+        deadline = time.time() + seconds
+        for item in items:
+            item.deadline = deadline
+
     def _parsed(self, ack_id: str) -> tuple[int, int]:
         try:
             owner, number, token = (int(part) for part in base64.urlsafe_b64decode(ack_id).split(b":"))

@@ -119,10 +119,8 @@ class Topic(_Served):
 class Subscription(_Served):
     """A subscription."""
 
-    effect = "pull and streaming pull, on disk"
-    different = (
-        "no message transforms, no Bigtable; tags are names; what arrives where is never out of Google's regions"
-    )
+    effect = "pull, push, rows of BigQuery and files of Cloud Storage, from disk"
+    different = "no Bigtable, no message transforms; a file of Cloud Storage ends at 32 MB; tags are names"
     collection = "subscriptions"
     holds_data = True
     identity = ("name", "topic", "filter", "enableMessageOrdering")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from omnipipe.laptop.services.pubsub import export, filters, masks, names, paging
-from omnipipe.laptop.services.pubsub.broker import seconds
+from omnipipe.laptop.services.pubsub import bigquery, filters, masks, names, paging, storage
+from omnipipe.laptop.services.pubsub.broker import is_pull, seconds
 from omnipipe.laptop.services.pubsub.failures import exists, invalid, not_here, out_of_range, precondition
 from omnipipe.laptop.services.pubsub.messages import Empty, Message, Subscription, named
 
@@ -38,10 +38,12 @@ async def create(broker: Broker, caller: Caller, request: Message) -> Message:
     _check(broker, body)
     if body.filter:
         filters.parse(body.filter)
-    await export.check(broker, body)
+    await _check_target(broker, body)
     if of.body.HasField("message_retention_duration"):
         body.topic_message_retention_duration.CopyFrom(of.body.message_retention_duration)
     body.state = Subscription.State.Value("ACTIVE")
+    for config in (body.bigquery_config, body.cloud_storage_config):
+        config.state = type(config).State.Value("ACTIVE") if config.ByteSize() else 0
     if name in broker.subscriptions:  # while a table was looked at
         raise exists(name)
     broker.restart(broker.make("subscription", body))
@@ -64,7 +66,7 @@ async def update(broker: Broker, caller: Caller, request: Message) -> Message:
     changed = masks.merged(request, request.subscription, subscription.body, _FIXED)
     _fill(changed)
     _check(broker, changed)
-    await export.check(broker, changed)
+    await _check_target(broker, changed)
     subscription = broker.subscription(name)
     subscription.body.CopyFrom(changed)
     broker.keep(subscription)
@@ -176,6 +178,14 @@ def _check(broker: Broker, body: Message) -> None:
         raise invalid(f"Invalid push endpoint given (endpoint={endpoint}). It must be an https:// or http:// URL.")
 
 
+async def _check_target(broker: Broker, body: Message) -> None:
+    """Raise Failure unless a subscription can write where it is to write."""
+    if body.bigquery_config.table:
+        await bigquery.check(broker, broker.outside, body)
+    if body.cloud_storage_config.bucket:
+        await storage.check(broker, broker.outside, body)
+
+
 def _check_dead_letters(broker: Broker, policy: Message) -> None:
     attempts = policy.max_delivery_attempts or ATTEMPTS[0]
     policy.max_delivery_attempts = attempts
@@ -188,7 +198,7 @@ def require_pull(body: Message) -> None:
     """Raise Failure unless messages of a subscription may be pulled."""
     if body.detached:
         raise precondition(f"Subscription {body.name} is detached from its topic.")
-    if body.push_config.push_endpoint or body.bigquery_config.table or body.cloud_storage_config.bucket:
+    if not is_pull(body):
         raise precondition(
             "This method is not supported for this subscription type: it is not a pull subscription."
         )
