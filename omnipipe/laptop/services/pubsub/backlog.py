@@ -122,15 +122,6 @@ class Backlog:
             self._store.write_many("DELETE FROM pending WHERE owner = ? AND first = ?", keys)
             discard(self._store, [chunk.first for chunk in over])
 
-    def unacknowledged(self) -> int:
-        """How many messages are left, as far as they are in the store."""
-        self._store.settle()
-        rows = self._store.read(
-            "SELECT p.acked, c.count FROM pending p JOIN chunks c USING (first) WHERE owner = ? AND NOT done",
-            self._owner,
-        )
-        return sum(count - _unpacked(acked).bit_count() for acked, count in rows)
-
     def _rest(self, limit: int = 1) -> list[tuple[Any, ...]]:
         return self._store.read(
             "SELECT p.first, p.acked, c.count, c.published, c.messages FROM pending p JOIN chunks c USING (first)"

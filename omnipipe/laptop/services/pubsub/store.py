@@ -9,10 +9,11 @@ committed; a machine that loses its power may lose the last commits, and never t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ class Store:
         self.before_commit: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._open = False
+        self._broken = False
         self._scheduled = False
         self._closed = threading.Event()
         self._checkpoints = threading.Thread(target=self._checkpoint, daemon=True)
@@ -74,12 +76,14 @@ class Store:
     def write(self, statement: str, *parameters: Any) -> int:
         """Do a statement in the open transaction; returns the last row's number."""
         self._begin()
-        return self._connection.execute(statement, parameters).lastrowid or 0
+        with self._failing():
+            return self._connection.execute(statement, parameters).lastrowid or 0
 
     def write_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Do a statement for each row in the open transaction."""
         self._begin()
-        self._connection.executemany(statement, rows)
+        with self._failing():
+            self._connection.executemany(statement, rows)
 
     def changed(self) -> None:
         """There is something that ``before_commit`` will write."""
@@ -112,7 +116,7 @@ class Store:
     def commit(self) -> None:
         """Keep what was written."""
         self._scheduled = False
-        if not self._open:
+        if not self._open or self._broken:
             return
         waiting, self._waiting = self._waiting, []
         try:
@@ -128,6 +132,16 @@ class Store:
         for future in waiting:
             if not future.done():  # who waited may have gone
                 future.set_result(None)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Half of what belongs together must not be kept: who tells of the failure ends without a commit."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._broken = True
+            self._failed(error)
+            raise
 
     def close(self) -> None:
         """Commit, and let go of the file."""

@@ -117,6 +117,7 @@ async def streaming_pull(
                 broker.subscription(subscription.name)  # NOT_FOUND, or it was made anew
                 return
             require_pull(subscription.body)
+            caller.need("pubsub.subscriptions.consume", subscription.name)  # a grant may go
             if items := stream.take():
                 yield stream.stamp(StreamingPullResponse(received_messages=received(subscription, items)))
                 continue
