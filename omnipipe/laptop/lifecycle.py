@@ -211,7 +211,8 @@ def expected_processes(cloud: Cloud) -> list[str]:
     """The processes of a cloud that is up."""
     of_resources = (KINDS[resource.type].process(resource) for resource in cloud.registry)
     simulators = (simulator.name for simulator in outside_world.simulators(cloud))
-    return [GOOGLE, BIGQUERY, *simulators, *filter(None, of_resources)]
+    # Some have one process together.
+    return list(dict.fromkeys([GOOGLE, BIGQUERY, *simulators, *filter(None, of_resources)]))
 
 
 def _refuse_another_stack(home: Home) -> None:

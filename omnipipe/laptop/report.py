@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from omnipipe.laptop import access, lifecycle, logs, outside_world
-from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, Cloud
+from omnipipe.laptop.cloud import BIGQUERY, GOOGLE, PUBSUB, Cloud
 from omnipipe.laptop.errors import LaptopError
 from omnipipe.laptop.kinds import KINDS
 from omnipipe.laptop.ports import HOST
@@ -83,6 +83,8 @@ def _processes(cloud: Cloud) -> list[dict[str, Any]]:
     }
     for name in (BIGQUERY, GOOGLE, *cloud.declaration.simulators):
         addresses[name] = f"http://{HOST}:{cloud.ports.of(name)}"
+    if PUBSUB in addresses:
+        addresses[PUBSUB] = cloud.pubsub_url
     rows = []
     for name in lifecycle.expected_processes(cloud):
         process = running.get(name)

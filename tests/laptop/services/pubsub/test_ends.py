@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from google.api_core import exceptions
 
 from omnipipe.laptop.services.pubsub.resources import data_file
@@ -92,8 +93,6 @@ def test_a_snapshot_of_what_is_too_old_is_refused(pubsub: Running) -> None:
     with stopped(pubsub) as connection:
         connection.execute("UPDATE chunks SET published = published - ?", (7 * DAY_US - 60_000_000,))
     snapshot = subscription.replace("/subscriptions/", "/snapshots/")
-    try:
+    words = "The snapshot would expire in less than one hour: the oldest message is too old"
+    with pytest.raises(exceptions.FailedPrecondition, match=words):
         pubsub.subscriber().create_snapshot(name=snapshot, subscription=subscription)
-    except exceptions.FailedPrecondition as refused:
-        words = refused.message
-    assert words == "The snapshot would expire in less than one hour: the oldest message is too old."
