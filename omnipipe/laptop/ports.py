@@ -1,10 +1,12 @@
 """Which service listens where on 127.0.0.1: the same port at each start, below one base that a user may move."""
 
+import fcntl
 import json
 import os
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -48,12 +50,23 @@ class Ports:
         """The port of a service."""
         with self._lock:
             if name not in self._names:
-                self._read()  # another process of the cloud may have given it one since
-            if name not in self._names:
-                self._names.append(name)
-                if self._path:
-                    write_json(self._path, {"names": self._names})
+                with self._alone():
+                    self._read()  # another process of the cloud may have given it one since
+                    if name not in self._names:
+                        self._names.append(name)
+                        if self._path:
+                            write_json(self._path, {"names": self._names})
             return self._base + self._names.index(name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of the processes of a cloud one at a time gives ports: two at once would give the same one twice."""
+        if self._path is None:
+            yield
+            return
+        with self._path.with_suffix(".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # which the kernel lets go when its holder dies
+            yield
 
     def names(self) -> list[str]:
         """The services that have a port, by now."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,22 @@ def test_a_setting_that_is_no_port_is_refused(text: str, monkeypatch: pytest.Mon
 
     with pytest.raises(LaptopError, match="OMNIPIPE_PORT is"):
         configured_base()
+
+
+def test_processes_that_give_ports_at_once_give_no_port_twice(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    given: dict[str, int] = {}
+
+    def give(process: int) -> None:
+        own = Ports(file, 20_000)  # as each process has its own
+        for number in range(20):
+            name = f"{process}-{number}"
+            given[name] = own.of(name)
+
+    threads = [threading.Thread(target=give, args=(process,)) for process in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(given.values()) == list(range(20_000, 20_080))
+    assert {name: Ports(file, 20_000).of(name) for name in given} == given

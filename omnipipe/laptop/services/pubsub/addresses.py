@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import suppress
 
 from omnipipe.laptop.ports import HOST
@@ -65,9 +66,10 @@ class Addresses:
                 connected, HOST, port, limit=_PIECE, backlog=_BACKLOG, reuse_address=True
             )
         except OSError as error:
+            why = os.strerror(error.errno or 0)
             if port not in self.problems:
-                logger.error("nobody is let in at port %d, for %s: %s", port, account, error.strerror)
-            self.problems[port] = f"port {port}, for {account}: {error.strerror}"
+                logger.error("nobody is let in at port %d, for %s: %s", port, account, why)
+            self.problems[port] = f"port {port}, for {account}: {why}"
         else:
             self.problems.pop(port, None)
 

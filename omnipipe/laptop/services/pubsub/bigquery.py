@@ -107,7 +107,7 @@ class _Writer:
                     await event.wait()
         finally:
             delivery.unlisten(event)
-            delivery.failed(items)  # what is under way when the settings change is written again
+            delivery.release(items)  # what is under way when the settings change is written again
 
     async def _write(self, items: Sequence[Item]) -> None:
         """Write messages: again and again while the table is not to be written to, which is no fault of theirs."""

@@ -267,6 +267,22 @@ class Delivery:
             if item.state is State.LEASED and self._items.get(item.number) is item:
                 self._return(item, now)
 
+    def release(self, items: Iterable[Item]) -> None:
+        """They were not tried, or nobody knows: they are to be delivered again, and this was no delivery."""
+        for item in items:
+            if item.state is not State.LEASED or self._items.get(item.number) is not item:
+                continue
+            together = item.key.revoke(item) if item.key else [item]
+            for each in together:
+                self._end_lease(each)
+                each.state = State.READY
+                each.attempt -= 1
+            if item.key:
+                self._keys.returned(item.key, together, 0.0)
+            else:
+                heapq.heappush(self._again, item.number)
+        self._wake()
+
     def extend(self, items: Iterable[Item], seconds: float) -> None:
         """They are still on their way."""
         deadline = time.time() + seconds

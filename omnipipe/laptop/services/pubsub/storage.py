@@ -109,7 +109,7 @@ async def run(workers: Workers, subscription: Followed) -> None:
                     continue
     finally:
         delivery.unlisten(event)
-        delivery.failed(items)
+        delivery.release(items)
 
 
 async def _write(workers: Workers, subscription: Followed, items: Sequence[Item]) -> None:

@@ -19,7 +19,7 @@ from omnipipe.laptop.registry import Resource
 from omnipipe.laptop.services.bigquery import emulator
 from tests.laptop.conftest import PROJECT, grant
 from tests.laptop.services.pubsub.conftest import Running
-from tests.laptop.services.pubsub.receiving import pulled, until
+from tests.laptop.services.pubsub.receiving import pull, pulled, until
 
 METADATA = [("subscription_name", "STRING"), ("message_id", "STRING"), ("publish_time", "TIMESTAMP")]
 METADATA += [("attributes", "JSON")]
@@ -256,6 +256,22 @@ def test_no_table_and_no_name_of_one_are_refused(pubsub: Running, warehouse: War
         pubsub.subscription(pubsub.topic(), bigquery_config={"table": f"{PROJECT}.landing.nowhere"})
     with pytest.raises(exceptions.InvalidArgument, match=r"must be project\.dataset\.table: nowhere"):
         pubsub.subscription(pubsub.topic(), bigquery_config={"table": "nowhere"})
+
+
+def test_a_restart_while_bigquery_is_away_is_no_delivery(
+    pubsub: Running, warehouse: Warehouse, letters: Any
+) -> None:
+    table = warehouse.table("away", *PLAIN)
+    topic, of_dead = letters(table)
+    warehouse.kill()
+    pubsub.publisher().publish(topic, b"x").result(10)
+    for _ in range(6):
+        time.sleep(0.1)
+        assert pubsub.stop() == 0
+        pubsub.start()
+    warehouse.start()
+    warehouse.wait(table, 1)
+    assert pull(pubsub.subscriber(), of_dead) == []
 
 
 def test_nothing_is_lost_when_pubsub_or_bigquery_is_killed(
