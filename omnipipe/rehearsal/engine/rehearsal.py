@@ -246,7 +246,8 @@ def project_of(program: Path, stack: str, declaration: Declaration) -> str:
 def _disarm(state: Sequence[Mapping[str, Any]], plane: ControlPlane) -> None:
     """Take Cloud SQL's own protection away, as the runbook does by gcloud.
 
-    The provider (9.35) sends `deletionProtectionEnabled: true` again when the program says false.
+    A provider older than 9.36.1 changes no setting of an instance that is there, and says that it has:
+    https://github.com/pulumi/pulumi-gcp/issues/3970
     """
     for each in state:
         if each["type"] == "gcp:sql/databaseInstance:DatabaseInstance":
