@@ -22,9 +22,14 @@ _BACKLOG = 128
 
 
 class Connections:
-    """Which account each of the connections to the inner servers belongs to."""
+    """Which account each of the connections to an inner server belongs to.
 
-    def __init__(self) -> None:
+    Each server has its own: two connections may come from one port, as long as they go to two.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        """``port`` is the server's, as soon as it has one."""
+        self.port = port
         self._accounts: dict[int, str | None] = {}
 
     def account_of(self, port: int) -> str | None:
@@ -43,10 +48,9 @@ class Connections:
 class Addresses:
     """Listens at ports, each for an account."""
 
-    def __init__(self, connections: Connections, grpc_port: int, rest_port: int) -> None:
-        self._connections = connections
-        self._grpc_port = grpc_port
-        self._rest_port = rest_port
+    def __init__(self, grpc: Connections, rest: Connections) -> None:
+        self._grpc = grpc
+        self._rest = rest
         self._servers: dict[int, asyncio.Server] = {}
         self._open: set[asyncio.Task[None]] = set()
         self.problems: dict[int, str] = {}
@@ -84,22 +88,22 @@ class Addresses:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, account: str | None
     ) -> None:
-        port = 0
-        inner: asyncio.StreamWriter | None = None
         try:
             begin = await _beginning(reader)
-            target = self._grpc_port if begin.startswith(_PREFACE[:3]) else self._rest_port
-            answers, inner = await asyncio.open_connection(HOST, target, limit=_PIECE)
+            server = self._grpc if begin.startswith(_PREFACE[:3]) else self._rest
+            answers, inner = await asyncio.open_connection(HOST, server.port, limit=_PIECE)
             port = inner.get_extra_info("sockname")[1]
-            self._connections.opened(port, account)
-            inner.write(begin)
-            await asyncio.gather(_pass_on(reader, inner), _pass_on(answers, writer))
+            server.opened(port, account)
+            try:
+                inner.write(begin)
+                await asyncio.gather(_pass_on(reader, inner), _pass_on(answers, writer))
+            finally:
+                server.closed(port)  # before the port is free for another connection
+                inner.close()
         except OSError as error:
             logger.debug("a connection of %s ended: %s", account, error)
         finally:
-            self._connections.closed(port)
-            for each in filter(None, (writer, inner)):
-                each.close()
+            writer.close()
 
 
 async def _beginning(reader: asyncio.StreamReader) -> bytes:

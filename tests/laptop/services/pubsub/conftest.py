@@ -61,14 +61,18 @@ class Running:
     def kill(self) -> None:
         """Kill it, as a crash would."""
         assert self.process
-        self.process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
         """Stop it cleanly; its exit code."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        try:
+            return self.process.wait(20)
+        finally:
+            self.kill()
 
     def address(self, account: str = OWNER) -> str:
         """Where an account is let in, as soon as it is."""

@@ -6,6 +6,7 @@ import psutil
 import requests
 
 from omnipipe.laptop.ports import HOST
+from omnipipe.laptop.services.pubsub.addresses import Connections
 from tests.laptop.services.pubsub.conftest import Running
 from tests.laptop.services.pubsub.receiving import until
 
@@ -32,6 +33,15 @@ def test_it_listens_on_this_machine_only(pubsub: Running) -> None:
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {HOST}
+
+
+def test_two_connections_from_one_port_to_two_servers_are_two() -> None:
+    grpc, rest = Connections(1), Connections(2)
+    grpc.opened(4000, "poller")
+    rest.opened(4000, None)
+    assert (grpc.account_of(4000), rest.account_of(4000)) == ("poller", None)
+    rest.closed(4000)
+    assert grpc.account_of(4000) == "poller"
 
 
 def test_who_says_nothing_or_nonsense_harms_nobody(pubsub: Running) -> None:

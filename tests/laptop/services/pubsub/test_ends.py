@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from google.api_core import exceptions
@@ -18,11 +18,12 @@ DAY_US = 86_400 * 1_000_000
 @contextmanager
 def stopped(pubsub: Running) -> Iterator[sqlite3.Connection]:
     """The database of a Pub/Sub that is stopped meanwhile."""
-    assert pubsub.stop() == 0
-    with sqlite3.connect(data_file(pubsub.cloud)) as connection:
-        yield connection
-    connection.close()
-    pubsub.start()
+    try:
+        assert pubsub.stop() == 0
+        with closing(sqlite3.connect(data_file(pubsub.cloud), isolation_level=None)) as connection:
+            yield connection
+    finally:  # other tests have the same one
+        pubsub.start()
 
 
 def gone(pubsub: Running, name: str) -> bool:
