@@ -105,7 +105,7 @@ def started(stack: "Stack", name: str, data: str | None, *, quiet: bool) -> dict
                 stack, name, argument, lambda step: line.update(escape(f"{name}: {step}"))
             )
             failure = None if done["state"] == "SUCCEEDED" else _failure(done)["message"]
-            answer = json.loads(done["result"]) if failure is None else None
+            answer = json.loads(done.get("result", "null")) if failure is None else None
     return {
         "name": name,
         "status": "failed" if failure else "succeeded",
@@ -120,7 +120,10 @@ def _failure(execution: dict[str, Any]) -> dict[str, Any]:
     payload = execution.get("error", {}).get("payload")
     if payload is None:
         return {"message": f"the execution is {execution['state']}"}
-    said = json.loads(payload)
+    try:
+        said = json.loads(payload)
+    except ValueError:  # a text of Workflows' own
+        said = payload
     return said if isinstance(said, dict) and "message" in said else {"message": str(said)}
 
 

@@ -67,6 +67,24 @@ def test_a_run_that_somebody_cancels_has_an_end(google: Simulated) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("payload", ["the workflow was stopped", '"the workflow was stopped"'])
+def test_what_failed_without_a_record_is_told_all_the_same(google: Simulated, payload: str) -> None:
+    run_of_the_day(google, "FAILED", error={"payload": payload})
+    table(google, *STEPS, rows=[])
+    assert json.loads(omnipipe("run", "--json").stdout)["error"] == {"message": "the workflow was stopped"}
+
+
+def test_a_workflow_by_its_name_that_returns_nothing(google: Simulated) -> None:
+    google.on(f"GET run/v2/{PLACE}/jobs", {})
+    workflow = {"name": f"{PLACE}/workflows/daily", "state": "ACTIVE"}
+    google.on(f"GET workflows/v1/{PLACE}/workflows", {"workflows": [workflow]})
+    run_of_the_day(google)
+    done = omnipipe("run", "daily", "--data", '{"run_date": "2026-01-02"}')
+    assert done.exit_code == 0, done.output
+    assert "daily succeeded after" in done.stdout
+    assert "--data is not JSON" in refusal("run", "daily", "--data", "{")
+
+
 def test_what_is_lost_on_the_way_does_not_end_a_run(google: Simulated) -> None:
     run_of_the_day(google, result="{}")
     name = f"{PLACE}/workflows/daily/executions/{RUN_ID}"
