@@ -70,7 +70,13 @@ class Nothing:
         self.names: list[str] = []
 
     def register(
-        self, type_: str, name: str, inputs: dict[str, Any], protect: bool, replace_on_changes: Sequence[str]
+        self,
+        type_: str,
+        name: str,
+        inputs: dict[str, Any],
+        protect: bool,
+        replace_on_changes: Sequence[str],
+        ignore_changes: Sequence[str],
     ) -> tuple[str, dict[str, Any]]:
         """Remember a resource's name; its outputs are its inputs."""
         self.names.append(name)
