@@ -93,8 +93,8 @@ AT_UP = {
     "a resource type that the laptop does not know": (
         "stacks/__main__.py",
         "platform = ",
-        'import pulumi_gcp\npulumi_gcp.pubsub.Topic("events")\nplatform = ',
-        ["does not know gcp:pubsub/topic:Topic (events)"],
+        'import pulumi_gcp\npulumi_gcp.cloudtasks.Queue("tasks", location="europe-west1")\nplatform = ',
+        ["does not know gcp:cloudtasks/queue:Queue (tasks)"],
     ),
     "an impossible cron line": (
         "Pulumi.dev.yaml",

@@ -7,7 +7,7 @@ from tests.e2e.conftest import Copy
 pytestmark = pytest.mark.e2e
 
 EDITS = {
-    "omnipipe/contracts/tables.py": (
+    "omnipipe/contracts/sources/mobility.py": (
         '    fare: Decimal | None = column("Price paid, in euros; null if nothing was paid.")\n',
         '    payment_method: str | None = column("How it was paid.")\n',
     ),
