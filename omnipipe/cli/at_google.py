@@ -1,6 +1,5 @@
 """The commands with `--stack`: the same words for what runs at Google."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from rich.markup import escape
 
 from omnipipe.cli.console import called, console, errors, print_json, progress, say, say_where
 from omnipipe.cli.logs import Line, show
+from omnipipe.cli.named import argument_of, ended
 from omnipipe.cli.records import table
+from omnipipe.cli.runs import RECORDED_STEPS, recorded
 
 if TYPE_CHECKING:
     from omnipipe.google.stack import Stack
@@ -24,10 +25,6 @@ _FOLLOWED_S = 3.0
 _NEWEST_RUN = (
     "SELECT run_id, status, CAST(run_date AS STRING), started_at FROM ops.pipeline_runs "
     "ORDER BY started_at DESC LIMIT 1"
-)
-_STEPS = (
-    "SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message "
-    "FROM ops.step_runs WHERE run_id = @run_id ORDER BY started_at"
 )
 
 
@@ -57,6 +54,7 @@ def _following() -> Iterator[None]:
 def run(stack: "Stack", workflow: str, argument: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """An execution of the workflow of the day, with its steps as they are recorded, as plain data."""
     from omnipipe.google import executions
+    from omnipipe.laptop import access
 
     began = time.monotonic()
     with _following(), progress(workflow, quiet=quiet) as line:
@@ -64,23 +62,18 @@ def run(stack: "Stack", workflow: str, argument: dict[str, Any], *, quiet: bool)
             stack, workflow, argument, lambda step: line.update(escape(f"{workflow}: {step}"))
         )
     run_id = execution["name"].rpartition("/")[2]
-    names = ("step", "status", "rows", "seconds", "message")
     with progress("Reading what the steps recorded", quiet=quiet):
-        steps = [dict(zip(names, row, strict=True)) for row in rows_of(stack, _STEPS, run_id=run_id).rows]
-    result = {
-        "run_id": run_id,
-        "status": execution["state"].lower(),
-        "seconds": time.monotonic() - began,
-        "steps": steps,
-    }
+        rows = rows_of(stack, RECORDED_STEPS, run_id=run_id).rows
+    result = recorded(run_id, execution["state"].lower(), began, rows)
     if result["status"] != "succeeded":
-        result["error"] = _failure(execution)
+        result["error"] = access.raised_by(execution)
     return result
 
 
 def started(stack: "Stack", name: str, data: str | None, *, quiet: bool) -> dict[str, Any]:
     """A workflow or a job by its name, run to its end, as plain data. Raises LaptopError for a name of neither."""
     from omnipipe.google import executions, state
+    from omnipipe.laptop import access
     from omnipipe.laptop.errors import LaptopError
 
     with progress("Asking what there is", quiet=quiet):
@@ -89,12 +82,7 @@ def started(stack: "Stack", name: str, data: str | None, *, quiet: bool) -> dict
         raise LaptopError(
             f"there is no workflow or job {name!r}: choose one of {', '.join(sorted(known)) or 'none: nothing is up'}"
         )
-    if known[name] == "job" and data is not None:
-        raise LaptopError(f"{name} is a job, and --data is the argument of a workflow: leave it out")
-    try:
-        argument = json.loads(data or "{}")
-    except ValueError as error:
-        raise LaptopError(f"--data is not JSON: {error}") from error
+    argument = argument_of(name, data, is_job=known[name] == "job")
     began = time.monotonic()
     answer = None
     with _following(), progress(escape(name), quiet=quiet) as line:
@@ -104,27 +92,10 @@ def started(stack: "Stack", name: str, data: str | None, *, quiet: bool) -> dict
             done = executions.run_workflow(
                 stack, name, argument, lambda step: line.update(escape(f"{name}: {step}"))
             )
-            failure = None if done["state"] == "SUCCEEDED" else _failure(done)["message"]
-            answer = json.loads(done.get("result", "null")) if failure is None else None
-    return {
-        "name": name,
-        "status": "failed" if failure else "succeeded",
-        "seconds": time.monotonic() - began,
-        "result": answer,
-        "error": failure,
-    }
-
-
-def _failure(execution: dict[str, Any]) -> dict[str, Any]:
-    """Why an execution did not succeed; one that was cancelled has no words of its own."""
-    payload = execution.get("error", {}).get("payload")
-    if payload is None:
-        return {"message": f"the execution is {execution['state']}"}
-    try:
-        said = json.loads(payload)
-    except ValueError:  # a text of Workflows' own
-        said = payload
-    return said if isinstance(said, dict) and "message" in said else {"message": str(said)}
+            succeeded = done["state"] == "SUCCEEDED"
+            failure = None if succeeded else access.failure_of(done)
+            answer = access.answer_of(done) if succeeded else None
+    return ended(name, began, answer, failure)
 
 
 def probe(stack: "Stack", *, as_json: bool) -> None:
@@ -149,14 +120,12 @@ def probe(stack: "Stack", *, as_json: bool) -> None:
 def replay(stack: "Stack", wanted: list[str] | str, *, as_json: bool) -> None:
     """Have the workflow of the day send dead letters again. Raises LaptopError with its words when it fails."""
     from omnipipe.google import executions
-    from omnipipe.laptop.errors import LaptopError
+    from omnipipe.laptop import access
 
     workflow = stack.declaration.of_command("run", "workflow")["workflow"]
     with _following(), progress("Sending again", quiet=as_json):
         execution = executions.run_workflow(stack, workflow, {"replay": wanted})
-    if execution["state"] != "SUCCEEDED":
-        raise LaptopError(_failure(execution)["message"])
-    answer = json.loads(execution["result"])
+    answer = access.answer_of(execution)
     if as_json:
         print_json(answer)
     else:

@@ -36,12 +36,7 @@ def started(cloud: "Cloud", name: str, data: str | None = None, *, quiet: bool =
             f"the program registers no workflow or job {name!r}: {f'choose one of {known}' if known else 'it has none'}"
             + (of_a_model if "run" in cloud.declaration.commands else "")
         )
-    if name in jobs and data is not None:
-        raise LaptopError(f"{name} is a job, and --data is the argument of a workflow: leave it out")
-    try:
-        argument = json.loads(data or "{}")
-    except ValueError as error:
-        raise LaptopError(f"--data is not JSON: {error}") from error
+    argument = argument_of(name, data, is_job=name in jobs)
     began = time.monotonic()
     with progress(escape(name), quiet=quiet) as line:
         if name in jobs:
@@ -53,16 +48,33 @@ def started(cloud: "Cloud", name: str, data: str | None = None, *, quiet: bool =
             succeeded = execution["state"] == "SUCCEEDED"
             failure = None if succeeded else access.failure_of(execution)
             answer = access.answer_of(execution) if succeeded else None
-    result = {
+    result = ended(name, began, answer, failure)
+    if not quiet:
+        show_named(result)
+    return result
+
+
+def argument_of(name: str, data: str | None, *, is_job: bool) -> Any:
+    """What a workflow is given, of the JSON that a person has typed. Raises LaptopError for no JSON, and for a job."""
+    from omnipipe.laptop.errors import LaptopError
+
+    if is_job and data is not None:
+        raise LaptopError(f"{name} is a job, and --data is the argument of a workflow: leave it out")
+    try:
+        return json.loads(data or "{}")
+    except ValueError as error:
+        raise LaptopError(f"--data is not JSON: {error}") from error
+
+
+def ended(name: str, began: float, answer: Any, failure: str | None) -> dict[str, Any]:
+    """What became of a workflow or job as plain data; ``began`` is a moment of time.monotonic."""
+    return {
         "name": name,
         "status": "failed" if failure else "succeeded",
         "seconds": time.monotonic() - began,
         "result": answer,
         "error": failure,
     }
-    if not quiet:
-        show_named(result)
-    return result
 
 
 def show_named(result: dict[str, Any], at: str = "") -> None:

@@ -1,6 +1,5 @@
 """`run` and `probe`: the day, any workflow or job of a program by its name, and what is measured of the day."""
 
-import json
 import time
 import uuid
 from contextlib import suppress
@@ -26,6 +25,13 @@ _CUT_OFF = """
     UPDATE ops.pipeline_runs
     SET status = 'interrupted', finished_at = CURRENT_TIMESTAMP(), error = 'cancelled by Ctrl-C'
     WHERE run_id = @run_id AND status = 'running'
+"""
+# What the steps of a run say of themselves.
+RECORDED_STEPS = """
+    SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message
+    FROM ops.step_runs
+    WHERE run_id = @run_id
+    ORDER BY started_at
 """
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -205,7 +211,7 @@ def daily_run(
     status = execution["state"].lower()
     result = _result(cloud, execution["name"].rpartition("/")[2], status, began)
     if status != "succeeded":
-        result["error"] = json.loads(execution["error"]["payload"])
+        result["error"] = access.raised_by(execution)
     if not quiet:
         show(result)
     return result
@@ -245,12 +251,11 @@ def _day(cloud: "Cloud") -> str:
 def _result(cloud: "Cloud", run_id: str, status: str, began: float) -> dict[str, Any]:
     from omnipipe.laptop.services.bigquery import client
 
-    _, rows = client.query(
-        cloud,
-        "SELECT step, status, `rows`, TIMESTAMP_DIFF(finished_at, started_at, MILLISECOND) / 1000, message "
-        "FROM ops.step_runs WHERE run_id = @run_id ORDER BY started_at",
-        run_id=run_id,
-    )
+    return recorded(run_id, status, began, client.query(cloud, RECORDED_STEPS, run_id=run_id)[1])
+
+
+def recorded(run_id: str, status: str, began: float, rows: list[list[Any]]) -> dict[str, Any]:
+    """A run as plain data; ``rows`` are those of RECORDED_STEPS, ``began`` is a moment of time.monotonic."""
     steps = [dict(zip(("step", "status", "rows", "seconds", "message"), row, strict=True)) for row in rows]
     return {"run_id": run_id, "status": status, "seconds": time.monotonic() - began, "steps": steps}
 

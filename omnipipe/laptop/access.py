@@ -130,14 +130,26 @@ def run_workflow(
 def answer_of(execution: Mapping[str, Any]) -> Any:
     """What an execution of a workflow has returned. Raises LaptopError, with its words, for one that failed."""
     if execution["state"] == "SUCCEEDED":
-        return json.loads(execution["result"])
+        return json.loads(execution.get("result", "null"))
     raise LaptopError(failure_of(execution))
 
 
 def failure_of(execution: Mapping[str, Any]) -> str:
     """Why an execution of a workflow failed, in its own words."""
-    failure = json.loads(execution["error"]["payload"])
-    return str(failure.get("message", failure)) if isinstance(failure, dict) else str(failure)
+    failure = raised_by(execution)
+    return str(failure.get("message", failure))
+
+
+def raised_by(execution: Mapping[str, Any]) -> dict[str, Any]:
+    """What an execution of a workflow that failed has raised. One that was cancelled has no words of its own."""
+    payload = execution.get("error", {}).get("payload")
+    if payload is None:
+        return {"message": f"the execution is {execution['state']}"}
+    try:
+        said = json.loads(payload)
+    except ValueError:  # a text of Workflows' own
+        said = payload
+    return said if isinstance(said, dict) else {"message": str(said)}
 
 
 def run_job(cloud: Cloud, name: str, environment: Mapping[str, str] | None = None) -> str | None:
