@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+
+import grpc
 
 from omnipipe.laptop.iam.gate import Gate, Refused
 from omnipipe.laptop.iam.tokens import OWNER
-from omnipipe.laptop.services.pubsub.failures import denied, unauthenticated
+from omnipipe.laptop.services.pubsub.failures import Failure, denied, unauthenticated
 
 logger = logging.getLogger("iam")
 
@@ -48,6 +51,19 @@ class Access:
             return Caller(self, self._gate.caller(authorization))
         except Refused as error:
             raise unauthenticated(error.message) from error
+
+    def need_to_write(self, writer: str, needed: Mapping[str, str], to: str) -> None:
+        """Raise Failure (PERMISSION_DENIED), in Google's words, unless who writes for a subscription may do it all.
+
+        ``needed`` has the permissions, each with its resource; ``to`` says what it writes to.
+        """
+        lacking = [each for each, resource in needed.items() if not self.may(writer, each, resource)]
+        if lacking:
+            raise Failure(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"Service account {writer} is missing permissions required to write to the {to}: "
+                f"{', '.join(lacking)}.",
+            )
 
     def may(self, email: str, permission: str, resource: str) -> bool:
         """Whether an account may do something to a resource."""

@@ -52,17 +52,8 @@ async def check(broker: Broker, outside: Outside, body: Message) -> None:
         raise invalid("Only one of use_topic_schema and use_table_schema can be set.")
     path = table_path(config.table)
     writer = config.service_account_email or broker.access.agent.email
-    lacking = [
-        permission
-        for permission in ("bigquery.tables.get", "bigquery.tables.updateData")
-        if not broker.access.may(writer, permission, path)
-    ]
-    if lacking:
-        raise Failure(
-            grpc.StatusCode.PERMISSION_DENIED,
-            f"Service account {writer} is missing permissions required to write to the BigQuery table: "
-            f"{', '.join(lacking)}.",
-        )
+    needed = {"bigquery.tables.get": path, "bigquery.tables.updateData": path}
+    broker.access.need_to_write(writer, needed, "BigQuery table")
     try:
         answer = await asyncio.to_thread(outside.bigquery, "GET", path, writer)
     except requests.RequestException as error:

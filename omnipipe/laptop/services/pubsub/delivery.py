@@ -206,11 +206,11 @@ class Delivery:
                 continue
             if item.key is None or item.key.may_pass(taker, now):
                 return item
-            self._keys.wait(item)
+            self._keys.wait(item.key, item)
 
     def _put_back(self, item: Item) -> None:
         if item.key:
-            self._keys.put_back(item)
+            self._keys.put_back(item.key, item)
         else:
             heapq.heappush(self._again, item.number)
 

@@ -73,17 +73,15 @@ class Keys:
         if not key.loaded:
             self._keys.pop(key.name, None)
 
-    def wait(self, item: Item) -> None:
+    def wait(self, key: Key, item: Item) -> None:
         """A message that has just come waits behind the others of its key."""
-        assert item.key  # noqa: S101 - asked by the caller
-        item.key.waiting.append(item)
-        self._queue(item.key)
+        key.waiting.append(item)
+        self._queue(key)
 
-    def put_back(self, item: Item) -> None:
-        """A message that was about to go out waits again, before the others."""
-        assert item.key  # noqa: S101 - asked by the caller
-        item.key.waiting.appendleft(item)
-        self._queue(item.key)
+    def put_back(self, key: Key, item: Item) -> None:
+        """A message that was about to go out waits again, before the others of its key."""
+        key.waiting.appendleft(item)
+        self._queue(key)
 
     def next(self, taker: Taker, now: float) -> Item | None:
         """The next message that waits and that a taker may have."""

@@ -28,10 +28,9 @@ _WITHOUT_EFFECT = {"alt", "prettyPrint", "$alt", "key", "fields", "userProject"}
 
 def _pattern(rule: Rule) -> re.Pattern[str]:
     """A path's template as a regular expression; its field is the group ``value``."""
-    found = re.fullmatch(r"(.*)\{[\w.]+=([^}]+)\}(.*)", rule.path)
-    assert found  # noqa: S101 - each rule has one
-    segments = "/".join("[^/:]+" if each == "*" else re.escape(each) for each in found[2].split("/"))
-    return re.compile(f"/v1/{re.escape(found[1])}(?P<value>{segments}){re.escape(found[3])}")
+    before, value, after = re.split(r"\{[\w.]+=([^}]+)\}", rule.path)
+    segments = "/".join("[^/:]+" if each == "*" else re.escape(each) for each in value.split("/"))
+    return re.compile(f"/v1/{re.escape(before)}(?P<value>{segments}){re.escape(after)}")
 
 
 _ROUTES = tuple(

@@ -64,20 +64,8 @@ async def check(broker: Broker, outside: Outside, body: Message) -> None:
         config.service_account_email or broker.access.agent.email,
         f"projects/_/buckets/{config.bucket}",
     )
-    lacking = [
-        permission
-        for permission, resource in (
-            ("storage.buckets.get", bucket),
-            ("storage.objects.create", f"{bucket}/objects/"),
-        )
-        if not broker.access.may(writer, permission, resource)
-    ]
-    if lacking:
-        raise Failure(
-            grpc.StatusCode.PERMISSION_DENIED,
-            f"Service account {writer} is missing permissions required to write to the Cloud Storage bucket: "
-            f"{', '.join(lacking)}.",
-        )
+    needed = {"storage.buckets.get": bucket, "storage.objects.create": f"{bucket}/objects/"}
+    broker.access.need_to_write(writer, needed, "Cloud Storage bucket")
 
 
 async def run(workers: Workers, subscription: Followed) -> None:
